@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use aya_build::{Package, Toolchain, build_ebpf};
 
 fn main() -> Result<()> {
-    // Not when this is compiled: checkouts that share a target folder share this program.
+    // Read at run time, not at compile time: checkouts that share a target folder share this program.
     let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?);
     if copy_carried(&package)? {
         return Ok(());
@@ -18,9 +18,9 @@ fn main() -> Result<()> {
     println!("cargo::rerun-if-changed={}", workspace.join("Cargo.lock").display());
     let toolchain = pinned_toolchain(&workspace.join("Cargo.toml"))?;
     find_linker()?;
-    // SAFETY: nothing else runs in this process yet. The first lets a stable compiler build `core` for the bpf target,
-    // the second keeps the inner cargo's progress out of the outer one's warnings, and the last two keep the folders of
-    // this machine out of the object: it is the same, byte for byte, wherever it is built.
+    // SAFETY: nothing else runs in this process yet. The first lets a stable compiler build `core` for the bpf target, the
+    // second keeps the inner cargo's progress out of the outer one's warnings, and the last two keep the folders of this
+    // machine out of the object, so that it is the same, byte for byte, wherever it is built.
     unsafe {
         env::set_var("RUSTC_BOOTSTRAP", "1");
         env::set_var("CARGO_TERM_QUIET", "true");
@@ -32,8 +32,8 @@ fn main() -> Result<()> {
     build_ebpf([Package { name: "tcptrace-ebpf", root_dir, ..Package::default() }], Toolchain::Custom(&toolchain))
 }
 
-/// Takes the object that `cargo xtask dist` has put into a packaged crate, so that installing one needs no BPF toolchain.
-/// Returns false where there is none: in a checkout.
+/// Copies the object that `cargo xtask dist` has put into a packaged crate, so that installing one needs no BPF toolchain.
+/// Returns false if there is none, as in a checkout.
 fn copy_carried(package: &Path) -> Result<bool> {
     let carried = package.join("prebuilt/tcptrace-bpf");
     if !carried.is_file() {
@@ -48,7 +48,7 @@ fn copy_carried(package: &Path) -> Result<bool> {
     Ok(true)
 }
 
-/// The toolchain version in `[workspace.metadata.tools]`, the only place that names it.
+/// Returns the toolchain version in `[workspace.metadata.tools]`, the only place that names it.
 fn pinned_toolchain(manifest: &Path) -> Result<String> {
     println!("cargo::rerun-if-changed={}", manifest.display());
     let text = fs::read_to_string(manifest).with_context(|| format!("cannot read {}", manifest.display()))?;

@@ -26,7 +26,7 @@ use crate::cli::Options;
 /// Interval at which the kernel's counters and clocks are read.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Time for which a reader may take nothing of the output that is left when the trace ends.
+/// Time for which the reader of an output may be idle when the trace ends, before the rest of the output is given up.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Traces until a signal, `--duration`, `--count` or a closed stdout ends it, or reads a file with `-r`.

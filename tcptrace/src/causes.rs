@@ -1,4 +1,4 @@
-//! Shows an error with its causes in one line, for messages in the log.
+//! Errors with their causes in one line, for messages in the log.
 
 use std::{error::Error, iter};
 

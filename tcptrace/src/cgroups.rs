@@ -1,9 +1,9 @@
-//! Finds the paths of control groups by the IDs that the kernel programs report.
+//! Look-up of the paths of control groups by the IDs that the kernel programs report.
 //!
-//! The ID of a control group is the inode number of its folder in the unified hierarchy, and that is what the file handles of this
-//! file system are made of (fs/kernfs/mount.c). Opening one takes CAP_DAC_READ_SEARCH. A thread of its own keeps that
-//! capability, so that the main thread, which decodes what comes from the network, need not. A group is looked up while the
-//! first event that names it is handled; it may be gone a moment later, its ID is never used again.
+//! The ID of a control group is the inode number of its folder in the unified hierarchy, from which the file handles of this
+//! file system are made (fs/kernfs/mount.c). Opening one requires CAP_DAC_READ_SEARCH. A thread of its own keeps that
+//! capability, so that the main thread, which decodes data from the network, need not. A group is looked up while the first
+//! event that names it is handled; it may be gone a moment later, but its ID is never used again.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -35,18 +35,18 @@ use tcptrace_core::event::{Cgroup, Container};
 /// Maximum time to wait for an answer, which takes some 20 µs: a group without a name is better than a delay.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Maximum number of groups remembered that could not be found, or in time.
+/// Maximum number of groups remembered that could not be found in time.
 const MAX_UNKNOWN: usize = 4096;
 
 /// Type of the file handles of kernfs (`FILEID_KERNFS`, include/linux/exportfs.h).
 const FILEID_KERNFS: i32 = 0xFE;
 
-/// Asks the thread for paths.
+/// Requests paths from the thread.
 #[derive(Debug)]
 pub struct CgroupNames {
     ids: SyncSender<u64>,
     answers: Receiver<(u64, Option<Cgroup>)>,
-    /// Groups that are not asked for again.
+    /// Groups that are not requested again.
     unknown: HashSet<u64>,
     /// Answers that came after their time limit.
     late: HashMap<u64, Cgroup>,
@@ -56,14 +56,14 @@ impl CgroupNames {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When there is no unified hierarchy, or can be no further thread.
+    /// When there is no unified hierarchy, or the thread cannot be started.
     pub fn start() -> io::Result<Self> {
         Self::of(Hierarchy::open()?)
     }
 
     fn of(hierarchy: Hierarchy) -> io::Result<Self> {
         let (ids, asked) = sync_channel(1);
-        // One place more, for an answer that comes after its time limit.
+        // One more, for an answer that comes after its time limit.
         let (answer, answers) = sync_channel(2);
         thread::Builder::new().name("cgroups".to_owned()).spawn(move || {
             reduce(Duty::Cgroups);
@@ -88,7 +88,7 @@ impl CgroupNames {
         if let Some(cgroup) = self.late.remove(&id) {
             return Some(cgroup);
         }
-        // Where the thread is still at another one, this is asked for again with the next event.
+        // If the thread is still busy with another one, this is requested again with the next event.
         self.ids.try_send(id).ok()?;
         let (answered, cgroup) = self.answers.recv_timeout(PATIENCE).ok()?;
         if answered == id && cgroup.is_some() {
@@ -111,16 +111,16 @@ impl CgroupNames {
     }
 }
 
-/// Control groups by their IDs: many sockets have the same.
+/// Cache of control groups by their IDs: many sockets have the same.
 #[derive(Debug)]
 pub struct KnownGroups<'a> {
-    /// None where they cannot be named.
+    /// `None` if they cannot be named.
     names: Option<&'a mut CgroupNames>,
     known: HashMap<u64, Option<Arc<Cgroup>>>,
 }
 
 impl<'a> KnownGroups<'a> {
-    /// Finds them with `names`, each once.
+    /// Creates a cache that finds each group once, by `names`.
     pub fn new(names: Option<&'a mut CgroupNames>) -> Self {
         Self { names, known: HashMap::new() }
     }
@@ -137,7 +137,7 @@ impl<'a> KnownGroups<'a> {
     }
 }
 
-/// Returns the control group with this path, its container with the names that the runtimes' files tell.
+/// Returns the control group with this path, with the container's name from the runtimes' files.
 fn with_names(path: &str) -> Cgroup {
     let mut cgroup = Cgroup::of_path(path);
     if let Some(container) = &mut cgroup.container {
@@ -149,11 +149,11 @@ fn with_names(path: &str) -> Cgroup {
 /// Inode number of the root of the unified hierarchy (`cgroup_setup_root`, kernel/cgroup/cgroup.c).
 const ROOT: u64 = 1;
 
-/// The mounted unified hierarchy, from its root or, in a control group namespace, from the root of that.
+/// The mounted unified hierarchy, from its root or, in a control group namespace, from the root of that namespace.
 struct Hierarchy {
     root: OwnedFd,
     mount_point: PathBuf,
-    /// Holds a detached mount, which goes when this is dropped.
+    /// A detached mount, which is unmounted when this is dropped.
     _mount: Option<OwnedFd>,
 }
 
@@ -163,7 +163,7 @@ impl Hierarchy {
         let mounted = mount_points(&mounts).filter_map(|mount_point| {
             Some(Self { root: File::open(&mount_point).ok()?.into(), mount_point, _mount: None })
         });
-        // A container sees its own group in the place of the root, and beside it perhaps what is mounted on the host.
+        // A container sees its own group in place of the root, and perhaps a mount of the host's hierarchy.
         let (whole, partial): (Vec<_>, Vec<_>) = mounted.partition(Self::is_whole);
         // The unified hierarchy exists even where only those of version 1 are mounted.
         whole.into_iter().chain(partial).next().map_or_else(Self::mounted_nowhere, Ok)
@@ -180,15 +180,15 @@ impl Hierarchy {
         let attributes =
             MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
         let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
-        // The descriptor of a mount is one of O_PATH, by which no file handle is opened.
+        // The descriptor of a mount is O_PATH, by which no file handle can be opened.
         let root = openat(&mount, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         Ok(Self { root, mount_point: PathBuf::from("/"), _mount: Some(mount) })
     }
 
-    /// Returns the path of the group with this ID, from the root that is seen.
+    /// Returns the path of the group with this ID, from the visible root.
     ///
     /// # Errors
-    /// When there is no such group, or it lies outside of what is seen.
+    /// When there is no such group, or it lies outside the visible part.
     fn path(&self, id: u64) -> io::Result<String> {
         /// `struct file_handle` with the eight bytes of kernfs.
         #[repr(C)]
@@ -208,13 +208,13 @@ impl Hierarchy {
         let folder = unsafe { OwnedFd::from_raw_fd(fd) };
         let link = fs::read_link(format!("/proc/self/fd/{}", folder.as_raw_fd()))?;
         let path = within(&link, &self.mount_point);
-        // Of all groups outside of what is mounted the kernel says that they are the root.
+        // The kernel reports every group outside the mounted part as the root.
         let outside = path == "/" && !fstat(&self.root).is_ok_and(|root| root.st_ino == id);
         if outside { Err(io::Error::other("it is outside of what is mounted here")) } else { Ok(path) }
     }
 }
 
-/// Returns a path in the hierarchy without its mount point. What is mounted nowhere has the path from its root.
+/// Returns a path in the hierarchy without its mount point. A path in a detached mount starts at its root.
 fn within(link: &Path, mount_point: &Path) -> String {
     let text = link.to_string_lossy();
     let outside = text.strip_prefix("(unreachable)").unwrap_or(&text);
@@ -250,7 +250,7 @@ mod tests {
 
     #[track_caller]
     fn check(names: io::Result<CgroupNames>, hierarchy: io::Result<Hierarchy>) {
-        // Without the rights of root there is no hierarchy, or nothing in it can be opened.
+        // Without root's rights there is no hierarchy, or nothing in it can be opened.
         let (Ok(mut names), Ok(hierarchy)) = (names, hierarchy) else {
             assert!(!rustix::process::geteuid().is_root(), "root has a hierarchy");
             return;

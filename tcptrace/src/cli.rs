@@ -1,9 +1,10 @@
 //! The command line and its help texts. [`Options`] are the settings that result.
 //!
-//! Besides [`tcptrace_core`], this module uses nothing else of the crate, so that the manual page and the shell completions
-//! can be generated from it alone.
+//! This module uses nothing of the crate besides [`tcptrace_core`], so that the manual page and the shell completions can be
+//! generated from it alone.
 
 mod choices;
+mod combinations;
 mod environment;
 mod leaks;
 mod options;
@@ -21,9 +22,8 @@ use std::{
 };
 
 use clap::{
-    ArgAction, Args, CommandFactory, Parser, Subcommand,
+    ArgAction, Args, Parser, Subcommand,
     builder::{PathBufValueParser, TypedValueParser},
-    error::ErrorKind,
 };
 
 pub use self::{
@@ -36,9 +36,6 @@ pub use self::{
 };
 use crate::{otlp::Endpoint, sink::RotateAt};
 use tcptrace_core::filter::{Emit, Only};
-
-/// Largest number of files that are merged.
-const MOST_FILES: usize = 16;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -89,19 +86,18 @@ pub struct Cli {
 
     /// Types of records to write to stdout as JSON [default: all]
     ///
-    /// A comma-separated list of state, segment, handshake, close and stalled. Owners and hints belong to state, ICMP
-    /// errors and dropped segments to segment, socket reports and evicted connections to stalled; start, existing, lost and end records are always
-    /// written. It affects
-    /// neither --write, nor the numbers of connections, nor any count.
+    /// A comma-separated list of state, segment, handshake, close and stalled. Owners and hints belong to state, ICMP errors
+    /// and dropped segments to segment, socket reports and evicted connections to stalled; start, existing, lost and end
+    /// records are always written. It affects neither --write, nor the numbers of connections, nor any count.
     #[arg(long, value_name = "LIST", help_heading = "Output")]
     pub emit: Option<Emit>,
 
     /// Also write every record to FILE
     ///
-    /// As JSON lines. If its name ends in .ttr, as a binary recording, which is smaller and takes less time: together with --output
-    /// none, nothing else is done. If its name ends in .pcapng, segments become packets for Wireshark and tcpdump, and everything else
-    /// entries of a journal, which Wireshark shows between them. The file is created with mode 0600, or emptied if it exists. SIGHUP
-    /// reopens it by name, for log rotation.
+    /// As JSON lines or, if its name ends in .ttr, as a binary recording, which is smaller and cheaper to write; with
+    /// --output none, tcptrace does nothing else. If the name ends in .pcapng, segments become packets for Wireshark and
+    /// tcpdump, and all other records journal entries, which Wireshark shows between the packets. The file is created with
+    /// mode 0600, or emptied if it exists. SIGHUP reopens it by name, for log rotation.
     #[arg(
         short,
         long,
@@ -111,13 +107,13 @@ pub struct Cli {
     )]
     pub write: Option<PathBuf>,
 
-    /// Begin another file of --write at this size or age, such as 100MB or 1h
+    /// Start a new file of --write at this size or age, such as 100MB or 1h
     ///
-    /// The one before gets a number: of trace.ttr, that is trace.000001.ttr. Each file can be read by itself.
+    /// The previous file gets a number: trace.ttr becomes trace.000001.ttr. Each file can be read on its own.
     #[arg(long, value_name = "SIZE|TIME", help_heading = "Output", value_parser = values::rotation, requires = "write")]
     pub rotate: Option<RotateAt>,
 
-    /// Keep at most N files with numbers, and remove older ones
+    /// Keep at most N numbered files, and remove older ones
     #[arg(long, value_name = "N", help_heading = "Output", value_parser = values::files, requires = "rotate")]
     pub keep: Option<NonZeroU32>,
 
@@ -127,17 +123,18 @@ pub struct Cli {
 
     /// Serve metrics for Prometheus at this address
     ///
-    /// Counts and durations of handshakes and closes at http://ADDR:PORT/metrics, in Prometheus' text format or as OpenMetrics. A
-    /// port alone listens on 127.0.0.1 only. Every connection is counted, also those that --only and --emit leave out.
+    /// Counts and durations of handshakes and closes at http://ADDR:PORT/metrics, in Prometheus' text format or as
+    /// OpenMetrics. A port alone listens on 127.0.0.1 only. Every connection is counted, including those that --only and
+    /// --emit leave out.
     #[arg(long, value_name = "[ADDR:]PORT", help_heading = "Output", value_parser = values::socket_address, conflicts_with = "read")]
     pub metrics: Option<SocketAddr>,
 
     /// Export to an OpenTelemetry collector by OTLP over HTTP
     ///
-    /// A span for each handshake and each connection, a log record for each failure and each stall, and the metrics of --metrics go
-    /// to URL/v1/traces, URL/v1/logs and URL/v1/metrics, such as http://127.0.0.1:4318. Headers, certificates and compression
-    /// come from OpenTelemetry's environment variables. Every connection is exported, also those that --only and --emit leave out. With
-    /// --read, the file is exported.
+    /// A span for each handshake and each connection, a log record for each failure and each stall, and the metrics of
+    /// --metrics go to URL/v1/traces, URL/v1/logs and URL/v1/metrics, such as http://127.0.0.1:4318. Headers, certificates
+    /// and compression come from OpenTelemetry's environment variables. Every connection is exported, including those that
+    /// --only and --emit leave out. With --read, the file is exported.
     #[arg(long, value_name = "URL", help_heading = "Output")]
     pub otlp: Option<Endpoint>,
 
@@ -147,13 +144,13 @@ pub struct Cli {
 
     /// Stop after N connections have ended
     ///
-    /// With --only, connections that are shown are counted.
+    /// With --only, only connections that are shown count.
     #[arg(short, long, value_name = "N", help_heading = "Limits", value_parser = values::count)]
     pub count: Option<NonZeroU64>,
 
     /// Stop after this time, such as 500ms, 10s or 5m
     ///
-    /// With --read it is counted in the time of the file.
+    /// With --read, it is measured in the time of the file.
     #[arg(long, value_name = "TIME", help_heading = "Limits", value_parser = values::duration)]
     pub duration: Option<Duration>,
 
@@ -165,7 +162,7 @@ pub struct Cli {
     #[arg(short, long, help_heading = "Messages")]
     pub quiet: bool,
 
-    /// Exit with status 3 if one of these connections of the command was seen
+    /// Exit with status 3 if the command had one of these connections
     ///
     /// The words are those of --only, for example: --fail-on reset.
     #[arg(long, value_name = "LIST", help_heading = "Command", value_parser = values::OnlyParser, hide_possible_values = true)]
@@ -173,9 +170,9 @@ pub struct Cli {
 
     /// Run this command, and trace its connections and those of its children
     ///
-    /// It runs as the user who called sudo, and keeps stdin and stdout: what is traced goes to stderr, or with --write to a
-    /// file. SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on. The exit status is that of the command: 128 and the number of
-    /// the signal if one killed it, 126 if it cannot be run, 127 if it does not exist.
+    /// It runs as the user who called sudo, and keeps stdin and stdout: the trace goes to stderr, or with --write to a file.
+    /// SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on. The exit status is that of the command: 128 and the number of the
+    /// signal if a signal killed it, 126 if it cannot be run, 127 if it does not exist.
     #[arg(last = true, value_name = "COMMAND", help_heading = "Command", conflicts_with_all = ["read", "count", "duration"])]
     pub command_line: Vec<OsString>,
 }
@@ -185,42 +182,43 @@ pub struct Cli {
 pub enum Command {
     /// Check what tracing needs on this host, and say how to get what is missing
     ///
-    /// Each line says `ok`, `limited` (tracing works, but shows less) or `missing` (tracing does not work), and what to do
-    /// about it. The last line is about a loopback connection that is made and traced as a test. This needs the same
+    /// Each line says `ok`, `limited` (tracing works, but shows less) or `missing` (tracing does not work), and how to fix
+    /// that. The last line is about a loopback connection that is made and traced as a test. This needs the same
     /// privileges as tracing; without them it says which ones are missing.
     ///
     /// Exit status: 0 tracing works here; 1 it does not.
     Doctor {
-        /// First remove what killed tracers have left on interfaces
+        /// First remove filters that killed tracers have left on interfaces
         #[arg(long)]
         clean: bool,
     },
     /// List sockets that wait for their process or for the other end, by process
     ///
-    /// These are the sockets in CLOSE_WAIT, FIN_WAIT1, FIN_WAIT2, LAST_ACK and SYN_RECV, those in their state for longest
-    /// first. Ages are exact from a recording. Live, the kernel tells since when a socket has been in CLOSE_WAIT or FIN_WAIT2 at
-    /// least, and nothing of the others. It needs no privileges; without them, the processes of other users stay unknown.
+    /// These are the sockets in CLOSE_WAIT, FIN_WAIT1, FIN_WAIT2, LAST_ACK and SYN_RECV, the longest in their state first.
+    /// Ages are exact from a recording. Live, the kernel gives a minimum age in CLOSE_WAIT and FIN_WAIT2, and none in other
+    /// states. It needs no privileges; without them, the processes of other users stay unknown.
     Leaks(Leaks),
     /// List connections on the terminal as they come, stall and end
     ///
-    /// Stalled connections come first. Keys: arrows, j, k, PgUp, PgDn, Home, End move; Enter shows the ladder of a connection, Esc
-    /// goes back; / filters by the words of --only; f shows failures only; s orders by the next column, r reverses; w writes the
-    /// verdicts of what is shown to a new file tcptrace-top-N.jsonl in the current folder; q quits. At most 4,096 connections are
-    /// kept: those that ended first leave first. It needs the same privileges as tracing; with --read it needs none.
+    /// Stalled connections come first. Keys: arrows, j, k, PgUp, PgDn, Home, End move; Enter shows the ladder of a
+    /// connection, Esc goes back; / filters by the words of --only; f shows failures only; s orders by the next column, r
+    /// reverses; w writes the verdicts on the listed connections to a new file tcptrace-top-N.jsonl in the current folder; q
+    /// quits. At most 4,096 connections are kept: those that ended first are dropped first. It needs the same privileges as
+    /// tracing; with --read it needs none.
     Top(Top),
 }
 
 /// The options of `tcptrace top`.
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct Top {
-    /// Those of tracing that it takes too.
+    /// The options that it shares with tracing.
     #[command(flatten)]
     pub choices: Choices,
 }
 
 impl Cli {
     /// Parses the arguments of this process. Exits with status 2 and a message if they are wrong, and with status 0 and the
-    /// text asked for on `--help` and `--version`.
+    /// requested text on `--help` and `--version`.
     pub fn from_env() -> Self {
         Self::from_args(std::env::args_os()).unwrap_or_else(|error| error.exit())
     }
@@ -228,74 +226,12 @@ impl Cli {
     /// Parses arguments, the first of which is the program's name.
     ///
     /// # Errors
-    /// Wrong usage; `--help` and `--version` are reported the same way. The error holds the message to print and the exit
+    /// Wrong usage; `--help` and `--version` are reported the same way. The error contains the message to print and the exit
     /// status.
     pub fn from_args<A: Into<OsString> + Clone>(args: impl IntoIterator<Item = A>) -> Result<Self, clap::Error> {
         let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
         let cli = Self::try_parse_from(&args)?;
-        let missing = |message: &str| Err(Self::command().error(ErrorKind::MissingRequiredArgument, message));
-        if cli.command_line.is_empty() && args.last().is_some_and(|last| last == "--") {
-            return missing("there is no command behind --; give one, as in `tcptrace -- curl http://localhost/`");
-        }
-        if cli.command_line.is_empty() && !cli.fail_on.is_empty() {
-            return missing("--fail-on needs a command, as in `tcptrace --fail-on reset -- make test`");
-        }
-        let conflict = |message: &str| Err(Self::command().error(ErrorKind::ArgumentConflict, message));
-        let binary = cli.write.as_deref().is_some_and(is_binary);
-        if cli.compress.is_some() && !binary {
-            return conflict("--compress is for binary recordings: give --write a name that ends in .ttr");
-        }
-        if binary && !cli.choices.read.is_empty() {
-            return conflict(
-                "only what is traced live can be written as a binary recording: give --write FILE.jsonl to convert",
-            );
-        }
-        if binary && (!cli.command_line.is_empty() || cli.choices.names_processes()) {
-            return conflict(
-                "a binary recording holds what comes before it is known whose it is: give --write FILE.jsonl, or no command and \
-                 filters on processes, which --read takes too",
-            );
-        }
-        cli.check_files()?;
-        match cli.output {
-            Some(output) if cli.json && output != OutputFormat::Json => Err(Self::command().error(
-                ErrorKind::ArgumentConflict,
-                format!("--json is short for --output json and cannot be used with --output {output}"),
-            )),
-            _ => Ok(cli),
-        }
-    }
-
-    /// Checks that no option asks for one file where several are read.
-    fn check_files(&self) -> Result<(), clap::Error> {
-        let refused = |kind, message: String| Err(Self::command().error(kind, message));
-        let (choices, top) = match &self.command {
-            Some(Command::Top(top)) => (&top.choices, true),
-            _ => (&self.choices, false),
-        };
-        let files = &choices.read;
-        if files.len() < 2 {
-            return Ok(());
-        }
-        if files.len() > MOST_FILES {
-            return refused(ErrorKind::TooManyValues, format!("at most {MOST_FILES} files can be merged"));
-        }
-        if files.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
-            return refused(ErrorKind::ArgumentConflict, "stdin can be only one of several files".to_owned());
-        }
-        let options = [
-            (top, "top"),
-            (self.write.is_some(), "--write"),
-            (self.count.is_some(), "--count"),
-            (self.duration.is_some(), "--duration"),
-            (self.otlp.is_some(), "--otlp"),
-        ];
-        match options.into_iter().find(|(given, _)| *given) {
-            Some((_, option)) => refused(
-                ErrorKind::ArgumentConflict,
-                format!("{option} cannot be used when several files are merged; read one of them"),
-            ),
-            None => Ok(()),
-        }
+        cli.check_combinations(args.last().map(OsString::as_os_str))?;
+        Ok(cli)
     }
 }

@@ -1,9 +1,9 @@
-//! Runs the command of `tcptrace -- COMMAND…` and tells which sockets are its own.
+//! Running of the command of `tcptrace -- COMMAND…`, and recognition of its sockets.
 //!
 //! The command runs as the user who called sudo (`caller`), in a control group of its own (`group`); the kernel programs
-//! mark the sockets that were made in it. Where there is no such group, its process tree tells (`process_tree`). A thread
-//! of its own starts it, passes signals on to it and removes the group (`thread`), since the main thread has no right to
-//! do so any more by then.
+//! mark the sockets made in it. Without such a group, its process tree decides (`process_tree`). A thread of its own starts
+//! it, passes signals on to it and removes the group (`thread`), since the main thread no longer has the right to do so by
+//! then.
 
 mod caller;
 mod group;

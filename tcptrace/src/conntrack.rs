@@ -1,5 +1,5 @@
-//! Address translations that the kernel forgets in the middle of a connection, as connection tracking (`nf_conntrack`) of
-//! a network namespace tells through netlink.
+//! Address translations that the kernel forgets during a connection, as reported by the connection tracking (`nf_conntrack`)
+//! of a network namespace through netlink.
 
 mod message;
 
@@ -29,7 +29,7 @@ const DESTROY: u32 = 1 << (3 - 1);
 /// Size of the receive buffer in bytes; a message takes some 200.
 const BUFFER: usize = 1 << 14;
 
-/// A subscription. The kernel begins to tell of entries that were made since.
+/// A subscription. The kernel reports only entries that were made after it.
 #[derive(Debug)]
 pub struct Conntrack {
     socket: AsyncFd<OwnedFd>,
@@ -38,7 +38,7 @@ pub struct Conntrack {
 }
 
 impl Conntrack {
-    /// Subscribes in the network namespace of this thread. Takes CAP_NET_ADMIN, and a tokio runtime.
+    /// Subscribes in the network namespace of this thread. Requires CAP_NET_ADMIN, and a tokio runtime.
     ///
     /// # Errors
     /// When the kernel has no connection tracking, or does not allow it.
@@ -46,17 +46,17 @@ impl Conntrack {
         Self::of(subscription()?)
     }
 
-    /// Listens to what [`subscription`] has returned. Takes a tokio runtime.
+    /// Listens on a socket returned by [`subscription`]. Requires a tokio runtime.
     ///
     /// # Errors
-    /// When the runtime cannot wait for it.
+    /// When the socket cannot be registered with the runtime.
     pub fn of(socket: OwnedFd) -> io::Result<Self> {
         // SAFETY: an owned descriptor is valid as long as it lives, and nothing replaces it within `AsyncFd`.
         let socket = unsafe { AsyncFd::register(socket) }?;
         Ok(Self { socket, buffer: vec![0; BUFFER].into_boxed_slice(), overrun: false })
     }
 
-    /// Waits for translations of open connections that were forgotten. Nothing is lost if it is dropped while it waits.
+    /// Waits for forgotten translations of open connections. Cancel safe.
     pub async fn next(&mut self) -> Vec<Forgotten> {
         loop {
             let Ok(mut ready) = self.socket.readable().await else { return std::future::pending().await };
@@ -78,7 +78,7 @@ impl Conntrack {
     }
 }
 
-/// Subscribes in the network namespace of this thread, which the socket keeps alive. Takes CAP_NET_ADMIN.
+/// Subscribes in the network namespace of this thread, which the socket keeps alive. Requires CAP_NET_ADMIN.
 ///
 /// # Errors
 /// When the kernel has no connection tracking, or does not allow it.
@@ -95,7 +95,7 @@ pub fn is_in_use() -> bool {
     count.is_ok_and(|count| count.trim().parse().is_ok_and(|count: u64| count > 0))
 }
 
-/// The events of a forgotten translation: one for each of its sides that matches the filter. It was told `now`.
+/// Returns the events of a forgotten translation reported at `now`: one for each of its sides that matches the filter.
 pub fn events(forgotten: &Forgotten, filter: &Filter, netns: u32, now: BootTime) -> impl Iterator<Item = Event> {
     let Forgotten { original, reply, deleted } = *forgotten;
     let sides = [(original.src, original.dst), (reply.dst, reply.src)];

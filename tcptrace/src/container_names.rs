@@ -1,16 +1,17 @@
-//! Names of containers and pods, from what the runtimes keep in files on this host. No runtime is asked, and none need run.
+//! Names of containers and pods, from the files that their runtimes keep on this host. No runtime is queried, and none need
+//! run.
 //!
-//! The files are not promised to anybody, but these have stayed the same for years:
+//! The files are no stable interface, but these have stayed the same for years:
 //!
-//! | runtime | file | what it tells |
+//! | runtime | file | contents |
 //! |---|---|---|
 //! | Docker | `/var/lib/docker/containers/ID/config.v2.json` | `Name` |
 //! | Podman, CRI-O | `containers.json` and `volatile-containers.json` in `/var/lib/containers/storage/overlay-containers` | `names` of each container |
 //! | containerd, k3s | `/run/containerd/io.containerd.runtime.v2.task/NAMESPACE/ID/config.json` | annotations of the Kubernetes interface and of nerdctl |
 //! | kubelet | folders `/var/log/pods/NAMESPACE_POD_UID`, links `/var/log/containers/POD_NAMESPACE_CONTAINER-ID.log` | pod and container |
 //!
-//! Under Kubernetes, Docker's and CRI-O's names are `k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT`. What cannot be read, or is not
-//! as expected, leaves the ID alone.
+//! Under Kubernetes, Docker's and CRI-O's names are `k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT`. If a file cannot be read or
+//! is not as expected, only the ID is known.
 
 use std::{
     collections::HashMap,
@@ -41,15 +42,15 @@ const CONTAINERD: [&str; 2] =
 const POD_LOGS: &str = "var/log/pods";
 const CONTAINER_LOGS: &str = "var/log/containers";
 
-/// Folders that are read, from the root of the file system.
+/// Returns the folders that are read, from the root of the file system.
 pub(crate) fn folders() -> impl Iterator<Item = PathBuf> {
     let all = [DOCKER].into_iter().chain(STORAGE).chain(CONTAINERD).chain([POD_LOGS, CONTAINER_LOGS]);
     all.map(|folder| Path::new("/").join(folder))
 }
 
-/// Sets the name of a container, and of its pod if it is in one, as far as the files below `root` tell.
+/// Sets the name of a container, and of its pod if it is in one, as far as the files below `root` contain them.
 pub(crate) fn complete(container: &mut Container, root: &Path) {
-    // No other ID leads to a file.
+    // No other form of ID is part of a file's name.
     if container.id.len() != ID_LEN || !container.id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return;
     }
@@ -69,7 +70,7 @@ struct Found {
 }
 
 impl Found {
-    /// Takes apart what Docker and CRI-O call a container.
+    /// Splits the name that Docker or CRI-O gives to a container.
     fn of(name: &str) -> Self {
         let mut parts = name.strip_prefix("k8s_").into_iter().flat_map(|name| name.split('_'));
         match (parts.next(), parts.next(), parts.next()) {
@@ -144,7 +145,7 @@ fn container_log(id: &str, root: &Path) -> Option<String> {
     })
 }
 
-/// Names of what is in a folder; none if it cannot be read.
+/// Returns the names in a folder; none if it cannot be read.
 fn names_in(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
@@ -154,10 +155,10 @@ fn bounded(name: String) -> Option<String> {
     (1..=MAX_NAME).contains(&name.len()).then_some(name)
 }
 
-/// Reads a regular file of JSON; `None` if it is not there, too large, or says something else.
+/// Reads a regular JSON file; `None` if it is missing, too large, or of another form.
 fn json<T: DeserializeOwned>(path: &Path) -> Option<T> {
     let read = || -> io::Result<Vec<u8>> {
-        // Nothing waits here for the other end of a pipe.
+        // Non-blocking, so that a FIFO does not make it wait.
         let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() || metadata.len() > MAX_SIZE {

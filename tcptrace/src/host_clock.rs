@@ -1,4 +1,4 @@
-//! Reads the host's clocks. No other module does.
+//! The host's clocks. No other module reads them.
 
 use std::time::Duration;
 
@@ -8,39 +8,39 @@ use tcptrace_core::{
     wall_clock::{ClockSample, WallClock},
 };
 
-/// The time of `CLOCK_BOOTTIME`, the clock of the time stamps that the kernel programs write.
+/// Returns the time of `CLOCK_BOOTTIME`, the clock of the kernel programs' time stamps.
 pub fn now() -> BootTime {
     BootTime(u64::try_from(of_clock(ClockId::Boottime)).unwrap_or(0))
 }
 
-/// The processor time that the calling thread has used.
+/// Returns the processor time used by the calling thread.
 pub fn thread_time() -> Duration {
     Duration::from_nanos(u64::try_from(of_clock(ClockId::ThreadCPUTime)).unwrap_or(0))
 }
 
-/// The processor time that all threads of this process have used.
+/// Returns the processor time used by all threads of this process.
 pub fn process_time() -> Duration {
     Duration::from_nanos(u64::try_from(of_clock(ClockId::ProcessCPUTime)).unwrap_or(0))
 }
 
-/// The time of the wall clock since the Unix epoch; zero before it.
+/// Returns the wall-clock time since the Unix epoch; zero before it.
 pub fn since_epoch() -> Duration {
     Duration::from_nanos(u64::try_from(of_clock(ClockId::Realtime)).unwrap_or(0))
 }
 
-/// A length of time in nanoseconds; the largest number for one of more than 584 years.
+/// Converts a length of time to nanoseconds; the maximum for more than 584 years.
 pub fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A wall clock set by the current difference of this host's clocks.
+/// Returns a wall clock with the current offset between this host's clocks.
 pub fn wall_clock() -> WallClock {
     let mut clock = WallClock::default();
     compare(&mut clock);
     clock
 }
 
-/// Samples the difference of the host's clocks again, as the wall clock may have been set since.
+/// Samples the offset between the host's clocks again, as the wall clock may have been set since.
 pub fn compare(clock: &mut WallClock) {
     let best = best_sample_of(5);
     clock.learn(now(), best);
@@ -58,7 +58,7 @@ fn sample() -> ClockSample {
     ClockSample { error: after - before, ahead: wall - before - (after - before) / 2 }
 }
 
-/// The time of a clock in nanoseconds.
+/// Returns the time of a clock in nanoseconds.
 fn of_clock(clock: ClockId) -> i64 {
     let Timespec { tv_sec, tv_nsec } = clock_gettime(clock);
     tv_sec.saturating_mul(1_000_000_000).saturating_add(tv_nsec)

@@ -1,4 +1,4 @@
-//! Lists the interfaces of this network namespace and follows their changes through rtnetlink.
+//! The interfaces of this network namespace and their changes, through rtnetlink.
 
 use std::io;
 
@@ -31,12 +31,12 @@ pub enum InterfaceChange {
     FiltersRemoved {
         /// Index of the interface.
         index: u32,
-        /// The qdisc was removed too.
+        /// True if the qdisc was removed, too.
         qdisc: bool,
     },
-    /// The name of another tracer's filter says that a tcptrace created the clsact qdisc of the interface.
+    /// The name of another tracer's filter shows that a tcptrace created the clsact qdisc of the interface.
     QdiscMade(u32),
-    /// Messages were lost: all interfaces have to be listed again.
+    /// Messages were lost: all interfaces must be listed again.
     Overrun,
 }
 
@@ -126,7 +126,7 @@ fn change(payload: NetlinkPayload<RouteNetlinkMessage>, own: TracerId) -> Option
     }
 }
 
-/// The interface that a message of rtnetlink describes.
+/// Returns the interface that a message of rtnetlink describes.
 pub(crate) fn describe(link: &LinkMessage) -> Interface {
     let name = link.attributes.iter().find_map(|attribute| match attribute {
         LinkAttribute::IfName(name) => Some(name.clone()),

@@ -17,8 +17,8 @@
 //!          metrics, otlp  numbers for scrapers; spans, log records and metrics for a collector
 //!
 //!          privileges     the rights that each thread keeps
-//!          command        the command of `tcptrace -- COMMAND…`, and which sockets are its own
-//!          app            tasks, signals and timers: puts all of the above together
+//!          command        the command of `tcptrace -- COMMAND…`, and its sockets
+//!          app            tasks, signals and timers: combines all of the above
 //! ```
 
 pub mod app;

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         return print_schema();
     }
     if let Some(Command::Doctor { clean }) = cli.command {
-        // The report itself says what is wrong.
+        // The report itself describes the problems.
         log_to_stderr(Verbosity::Quiet);
         return exit_code(app::doctor::run(clean));
     }
@@ -44,7 +44,7 @@ fn exit_code(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     })
 }
 
-/// Prints the JSON Schema. A reader that closes stdout early is no error.
+/// Prints the JSON Schema. A reader that closes stdout early is not an error.
 fn print_schema() -> ExitCode {
     match std::io::stdout().write_all(output_record::json_schema_text().as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

@@ -1,4 +1,4 @@
-//! Numbers about handshakes and closes for `--metrics`, in Prometheus' formats.
+//! Metrics of handshakes and closes for `--metrics`, in Prometheus' formats.
 //!
 //! One thread counts, another one encodes: they share nothing but atomic counters and short locks, so a slow scraper never
 //! delays the trace. Names follow the metrics that OpenTelemetry proposes for TCP (`system.network.tcp.*`), in Prometheus'
@@ -39,7 +39,7 @@ use tcptrace_core::{
     verdict::{Close, Handshake, Stalled},
 };
 
-/// The bounds for handshakes.
+/// Bucket bounds for handshakes.
 #[derive(Clone, Copy, Debug)]
 struct OfHandshakes;
 
@@ -47,7 +47,7 @@ impl Bounds for OfHandshakes {
     const SECONDS: [f64; 12] = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
 }
 
-/// The bounds for the time that connections last.
+/// Bucket bounds for the duration of connections.
 #[derive(Clone, Copy, Debug)]
 struct OfConnections;
 
@@ -55,7 +55,7 @@ impl Bounds for OfConnections {
     const SECONDS: [f64; 12] = [1e-3, 0.01, 0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0];
 }
 
-/// The format of an answer.
+/// The format of a response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Format {
     /// The text format of Prometheus 0.0.4.
@@ -79,7 +79,7 @@ impl Format {
     }
 }
 
-/// Counts of what happened to connections since tracing began.
+/// Counts of connections and their events since tracing began.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -127,7 +127,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Types of records that are counted, apart from those that are always written.
+    /// The types of records that are counted, apart from those that are always written.
     pub const NEEDS: Emit = Emit::HANDSHAKE.with(Emit::CLOSE).with(Emit::STALLED);
 
     /// Counts a record.
@@ -148,13 +148,13 @@ impl Metrics {
         }
     }
 
-    /// Notes how many connections are open.
+    /// Notes the number of open connections.
     pub fn note(&self, totals: Totals) {
         self.open.set(i64::try_from(totals.open()).unwrap_or(i64::MAX));
     }
 
     fn count_handshake(&self, handshake: &Handshake) {
-        // Of a connection that was open before, nothing is known of its handshake.
+        // The handshake of a connection that was open before is unknown.
         let Some(outcome) = handshake.outcome else { return };
         let labels = HandshakeLabels::new(handshake, outcome, &mut self.names());
         let role = labels.role();
@@ -201,7 +201,7 @@ impl Metrics {
     }
 }
 
-/// Processor time of this process, read when it is asked for.
+/// Processor time of this process, read on request.
 #[derive(Debug)]
 struct ProcessorTime;
 
@@ -218,11 +218,11 @@ fn increase(Count(count): &mut Count) {
 }
 
 fn seconds(nanoseconds: u64) -> f64 {
-    // Beyond 2^53, after 104 days, a nanosecond is lost.
+    // Beyond 2^53, after 104 days, the precision is less than a nanosecond.
     nanoseconds as f64 / 1e9
 }
 
-/// Starts to serve what is counted.
+/// Starts to serve the metrics.
 ///
 /// # Errors
 /// When the thread cannot be started.

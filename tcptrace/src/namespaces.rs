@@ -1,13 +1,13 @@
-//! The network namespaces of this host besides the tracer's own: finds them, attaches the TC programs to their interfaces,
-//! and follows them as they come and go.
+//! The network namespaces of this host besides the tracer's own: this module finds them, attaches the TC programs to their
+//! interfaces, and follows them as they come and go.
 //!
 //! A thread of its own enters one namespace after another. It stays in none and keeps nothing of one open, neither a file
-//! nor a socket: each would keep the namespace and its interfaces alive, however long ago its last process has ended. So it
-//! cannot be told of changes inside, and looks again: soon after something has shown that there is news, and then less and
-//! less often. The one exception is a socket where connection tracking is in use, since that tells nothing afterwards: it is
-//! closed by the first look that does not find the namespace any more, a few milliseconds after its name is removed.
+//! nor a socket: each would keep the namespace and its interfaces alive, however long ago its last process ended. It
+//! therefore cannot be notified of changes inside, and scans repeatedly: soon after a sign of change, and then less and less
+//! often. The one exception is a socket where connection tracking is in use, since that reports an entry only once. It is
+//! closed by the first scan that no longer finds the namespace, a few milliseconds after its name is removed.
 //!
-//! The programs are attached as clsact filters, with which fifty namespaces take a fiftieth of the time that TCX links take.
+//! The programs are attached as clsact filters, with which fifty namespaces take a fiftieth of the time of TCX links.
 
 mod discovery;
 mod entered;
@@ -50,8 +50,41 @@ pub struct Namespaces {
     thread: JoinHandle<()>,
 }
 
-/// Removes what tracers that were killed have left in all network namespaces but `own`, an inode number. Returns what was
-/// done in each, by its name.
+impl Namespaces {
+    /// Starts the thread, which begins at once to cover the namespaces of `selection` except `own`.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn cover(selection: Selection, own: u32, programs: Programs) -> Result<Self, StartError> {
+        let (commands, received) = mpsc::unbounded_channel();
+        let (sender, news) = mpsc::unbounded_channel();
+        let job = move || worker::run(selection, own, programs, received, sender);
+        let thread = std::thread::Builder::new().name("namespaces".to_owned()).spawn(job).map_err(StartError)?;
+        Ok(Self { commands, news, thread })
+    }
+
+    /// Requests a scan, because there may be a new namespace or interface.
+    pub fn look(&self) {
+        // This fails only if the thread has ended, which has logged why.
+        let _ended = self.commands.send(Command::Look);
+    }
+
+    /// Waits for news; never resolves once there will be none.
+    pub async fn next(&mut self) -> News {
+        match self.news.recv().await {
+            Some(news) => news,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Makes the thread detach everything, and returns its handle, to be joined.
+    pub fn stop(self) -> JoinHandle<()> {
+        self.thread
+    }
+}
+
+/// Removes filters that killed tracers have left in all network namespaces except `own`, an inode number. Returns the result
+/// for each, by its name.
 ///
 /// # Errors
 /// When this thread's own namespace cannot be opened.
@@ -66,7 +99,7 @@ pub async fn clean_others(own: u32) -> io::Result<Vec<(String, Cleaned)>> {
         };
         match cleaned {
             Ok(cleaned) => all.push((name, cleaned)),
-            // It is gone.
+            // The namespace is gone.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
                 let failed = vec![("the interfaces".to_owned(), error)];
@@ -75,37 +108,4 @@ pub async fn clean_others(own: u32) -> io::Result<Vec<(String, Cleaned)>> {
         }
     }
     Ok(all)
-}
-
-impl Namespaces {
-    /// Starts the thread, which begins at once to cover the namespaces of `selection` but `own`.
-    ///
-    /// # Errors
-    /// When there can be no further thread.
-    pub fn cover(selection: Selection, own: u32, programs: Programs) -> Result<Self, StartError> {
-        let (commands, received) = mpsc::unbounded_channel();
-        let (tell, news) = mpsc::unbounded_channel();
-        let job = move || worker::run(selection, own, programs, received, tell);
-        let thread = std::thread::Builder::new().name("namespaces".to_owned()).spawn(job).map_err(StartError)?;
-        Ok(Self { commands, news, thread })
-    }
-
-    /// There may be a namespace or an interface that is not known yet.
-    pub fn look(&self) {
-        // It has ended by itself if that fails, and has said why.
-        let _ended = self.commands.send(Command::Look);
-    }
-
-    /// Waits for news; never resolves when there will be none.
-    pub async fn next(&mut self) -> News {
-        match self.news.recv().await {
-            Some(news) => news,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Tells the thread to detach everything, and returns it, to be waited for.
-    pub fn stop(self) -> JoinHandle<()> {
-        self.thread
-    }
 }

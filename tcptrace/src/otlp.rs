@@ -2,7 +2,7 @@
 //! collector that takes OTLP over HTTP (<https://opentelemetry.io/docs/specs/otlp/>).
 //!
 //! The tracing thread encodes items into a queue of limited size and never waits for the collector. A thread of its own puts
-//! them into requests and delivers these, as often as it takes.
+//! them into requests and delivers these, with as many attempts as needed.
 
 mod attributes;
 mod backoff;
@@ -48,7 +48,7 @@ pub use self::{
 use crate::privileges::{Duty, reduce};
 use tcptrace_core::{correlate::Totals, filter::Emit, output_record::OutputRecord, render::Selection};
 
-/// Time for which a live trace waits at its end for what is left to be delivered.
+/// Time for which a live trace waits at its end for the delivery of the rest.
 const LAST_WAIT: Duration = Duration::from_secs(2);
 
 /// The thread that delivers cannot be started.
@@ -99,7 +99,7 @@ impl Exporter {
         Ok(Self { encoder, selection, queue, source, url, running })
     }
 
-    /// Types of records that are needed, apart from those that are always written.
+    /// Returns the types of records that are needed, apart from those that are always written.
     pub fn needs(&self) -> Emit {
         match &self.selection {
             Some(selection) if selection.is_scoped() => Emit::ALL,
@@ -107,7 +107,7 @@ impl Exporter {
         }
     }
 
-    /// Exports a record. Live, it never waits. `in_scope` says that the record proves its connection to be the command's.
+    /// Exports a record. Live, it never waits. `in_scope`: the record proves its connection to be the command's.
     pub fn write(&mut self, record: &OutputRecord, in_scope: bool) {
         if !self.needs().contains(record.emit()) {
             return;
@@ -121,18 +121,18 @@ impl Exporter {
         }
     }
 
-    /// Notes how many connections are open.
+    /// Notes the number of open connections.
     pub fn note(&self, totals: Totals) {
         self.encoder.note(totals);
     }
 
-    /// Begins to deliver what is left: no more records come.
+    /// Begins to deliver the rest: no more records come.
     pub fn close(&self) {
         self.queue.finish();
     }
 
-    /// Waits until everything is delivered, live two seconds at most, and says what was not. Returns whether it is complete;
-    /// a live trace counts as complete in any case, since its other outputs may be.
+    /// Waits until everything is delivered, live two seconds at most, and logs what was not. Returns true if it is complete;
+    /// a live trace always counts as complete, since its other outputs may be.
     pub fn finish(self) -> bool {
         self.close();
         let _ended_or_timed_out = match self.source {
@@ -151,7 +151,7 @@ impl Exporter {
     }
 }
 
-/// The outcomes of items that were not delivered, in words.
+/// Returns the outcomes of items that were not delivered, in words.
 fn faults(outcomes: &Outcomes) -> Vec<String> {
     let Outcomes { unclear, rejected, dropped, left, .. } = outcomes;
     [

@@ -1,5 +1,5 @@
-//! Renders output records and hands them to the sinks for stdout and the file of `--write`. Live, it never waits for a
-//! reader.
+//! Rendering of output records, and their delivery to the sinks for stdout and the file of `--write`. Live, it never waits
+//! for a reader.
 
 mod destination;
 mod ending;
@@ -46,11 +46,11 @@ impl AddAssign for GivenUp {
 pub struct FileOutput<'a> {
     /// Its path.
     pub path: &'a Path,
-    /// Its form: the blocks of a binary recording, or bytes as they come.
+    /// Its form: the blocks of a binary recording, or plain bytes.
     pub form: FileForm,
-    /// Makes bytes of records, unless it is a binary recording.
+    /// Renders records, unless it is a binary recording.
     pub render: Box<dyn Render>,
-    /// Chooses connections, unless it is a binary recording; none for all of them.
+    /// Chooses connections, unless it is a binary recording; `None` for all of them.
     pub selection: Option<Selection>,
 }
 
@@ -66,9 +66,9 @@ pub struct Output {
     metrics: Option<Arc<Metrics>>,
     /// Exports verdicts for `--otlp`.
     exporter: Option<Exporter>,
-    /// The records that are written prove their connection to be the command's.
+    /// True if the records written prove their connection to be the command's.
     in_scope: bool,
-    /// A write has failed, and the error has been logged.
+    /// True if a write has failed and the error has been logged.
     failed: bool,
 }
 
@@ -82,7 +82,7 @@ impl std::fmt::Debug for Output {
 }
 
 impl Output {
-    /// Opens stdout, which gets what `shown` says, and the file. Records are dropped if a reader is too slow.
+    /// Opens stdout, which gets the records of `shown`, and the file. Records are dropped if a reader is too slow.
     ///
     /// # Errors
     /// When the file cannot be opened, or a thread for writing cannot be started.
@@ -91,10 +91,10 @@ impl Output {
         Self::open_to(stdout, shown, file)
     }
 
-    /// As [`Self::open`], with another sink in the place of stdout.
+    /// Like [`Self::open`], with another sink in place of stdout.
     ///
     /// # Errors
-    /// As for [`Self::open`].
+    /// Those of [`Self::open`].
     pub fn open_to(stdout: Sink, shown: Shown, file: Option<FileOutput<'_>>) -> Result<Self, SinkError> {
         let (mut lines, mut recorder) = (None, None);
         if let Some(FileOutput { path, form, render, selection }) = file {
@@ -109,7 +109,7 @@ impl Output {
         Ok(Self { file: lines, recorder, ..Self::to(Destination::new(shown, stdout)) })
     }
 
-    /// An output with stdout as its only destination.
+    /// Creates an output with stdout as its only destination.
     fn to(stdout: Destination) -> Self {
         Self {
             stdout,
@@ -123,7 +123,7 @@ impl Output {
         }
     }
 
-    /// This output, waiting for slow readers instead of dropping records.
+    /// Makes this output wait for slow readers instead of dropping records.
     pub fn patient(mut self) -> Self {
         self.stdout.patient = true;
         self.file.iter_mut().for_each(|file| file.patient = true);
@@ -137,7 +137,7 @@ impl Output {
         Self::to(stdout)
     }
 
-    /// Gives every record to `render`, which writes nothing that counts; `nothing` is /dev/null.
+    /// Gives every record to `render`, whose output is discarded; `nothing` is /dev/null.
     ///
     /// # Errors
     /// When a thread for writing cannot be started.
@@ -146,12 +146,12 @@ impl Output {
         Self::open_to(Sink::stream(nothing, BUDGET)?, shown, None)
     }
 
-    /// Returns whether there is a file of `--write`.
+    /// Returns true if there is a file of `--write`.
     pub fn has_file(&self) -> bool {
         self.file.is_some()
     }
 
-    /// Returns whether anything is made of what the correlator finds out.
+    /// Returns true if anything uses the results of the correlator.
     pub fn needs_verdicts(&self) -> bool {
         !self.stdout.shown.discards
             || self.has_file()
@@ -160,7 +160,7 @@ impl Output {
             || self.exporter.is_some()
     }
 
-    /// Returns whether [`Self::write`] would write the output record of `correlated` anywhere.
+    /// Returns true if [`Self::write`] would write the output record of `correlated` anywhere.
     pub fn wants(&self, correlated: &Correlated) -> bool {
         let counted = || self.metrics.is_some() && Metrics::NEEDS.contains(correlated.emit());
         let exported = || self.exporter.as_ref().is_some_and(|exporter| exporter.needs().contains(correlated.emit()));
@@ -171,7 +171,7 @@ impl Output {
             || exported()
     }
 
-    /// Writes a record to all destinations. Returns what was dropped, which may be earlier records.
+    /// Writes a record to all destinations. Returns the number of dropped records, which may be earlier ones.
     pub fn write(&mut self, record: &OutputRecord) -> GivenUp {
         if let Some(fail_on) = &mut self.fail_on {
             fail_on.offer(record, self.in_scope, &mut |_| {});
@@ -195,7 +195,7 @@ impl Output {
         GivenUp { stdout: 0, file: self.file.as_mut().map_or(0, |file| file.write(record, self.in_scope)) }
     }
 
-    /// Returns whether a destination lacks records or reports of losses, and no report there says so yet.
+    /// Returns true if a destination lacks records or reports of losses and no report there says so yet.
     pub fn has_unreported_losses(&self) -> bool {
         self.stdout.has_unreported_losses() || self.file.as_ref().is_some_and(Destination::has_unreported_losses)
     }
@@ -205,27 +205,27 @@ impl Output {
         [Some(&mut self.stdout), self.file.as_mut()].into_iter().flatten().for_each(|to| to.report_losses(&mut report));
     }
 
-    /// Hands what has been rendered to the sinks.
+    /// Hands the rendered output to the sinks.
     pub fn flush(&mut self) -> GivenUp {
         GivenUp { stdout: self.stdout.flush(), file: self.file.as_mut().map_or(0, Destination::flush) }
     }
 
-    /// Returns whether the file is large or old enough that another should be begun.
+    /// Returns true if the file is large or old enough that another should be begun.
     pub fn is_due_for_rotation(&self, now: BootTime) -> bool {
         self.file_sink().is_some_and(|sink| sink.is_due_for_rotation(now))
     }
 
-    /// Reopens the file, if it is one of JSON lines; what follows begins with `start`.
+    /// Reopens the file, if it is one of JSON lines; its new content begins with `start`.
     pub fn reopen_file(&mut self, how: Reopen, start: &OutputRecord) -> (GivenUp, Option<Reopening>) {
         let Some(file) = &mut self.file else { return (GivenUp::default(), None) };
         let given_up = file.flush();
         let reopening = file.sink.reopen(how);
-        // By itself, as at the start.
+        // In a chunk of its own, as at the start.
         let given_up = given_up + file.write(start, false) + file.flush();
         (GivenUp { stdout: 0, file: given_up }, Some(reopening))
     }
 
-    /// The sink of the file.
+    /// Returns the sink of the file.
     fn file_sink(&self) -> Option<&Sink> {
         self.file.as_ref().map(|file| &file.sink).or(self.recorder.as_ref().map(|recorder| &recorder.sink))
     }
@@ -235,7 +235,7 @@ impl Output {
         self.fail_on = Some(selection.counting());
     }
 
-    /// Returns whether there were connections that [`Self::fail_on`] chooses.
+    /// Returns true if there were connections that [`Self::fail_on`] chooses.
     pub fn has_failed_on(&self) -> bool {
         self.fail_on.as_ref().is_some_and(|selection| selection.chosen() > 0)
     }
@@ -260,28 +260,28 @@ impl Output {
         }
     }
 
-    /// Says whether the records that are written from now on prove their connection to be the command's.
+    /// Sets whether the records written from now on prove their connection to be the command's.
     pub fn set_in_scope(&mut self, in_scope: bool) {
         self.in_scope = in_scope;
     }
 
-    /// Number of the command's connections so far and of those that have not ended; none without a command.
+    /// Returns the number of the command's connections so far and of those that have not ended; `None` without a command.
     pub fn in_scope(&self) -> Option<(u64, u64)> {
         let selection = self.stdout.shown.selection.as_ref().filter(|selection| selection.is_scoped())?;
         Some((selection.entered(), selection.open_in_scope()))
     }
 
-    /// The connections that were chosen for stdout, and how many of them have ended; none if all are.
+    /// Returns the number of connections chosen for stdout, and of those that have ended; `None` if all are chosen.
     pub fn chosen(&self) -> Option<(u64, u64)> {
         self.stdout.shown.selection.as_ref().map(|selection| (selection.chosen(), selection.ended()))
     }
 
-    /// Number of connections left out on stdout, known at the end; none if all are shown.
+    /// Returns the number of connections left out on stdout, known at the end; `None` if all are shown.
     pub fn left_out(&self) -> Option<u64> {
         self.stdout.shown.selection.as_ref().map(Selection::left_out)
     }
 
-    /// Counts of what became of connections, if stdout's reader gets a summary of them.
+    /// Returns the counts of verdicts, if stdout's reader gets a summary of them.
     pub fn tally(&self) -> Option<&Tally> {
         self.stdout.shown.tally.as_ref()
     }

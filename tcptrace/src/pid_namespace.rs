@@ -2,14 +2,14 @@
 
 use std::{fs, os::unix::fs::MetadataExt as _};
 
-/// Inode number of the PID namespace that the kernel starts with (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
+/// Inode number of the initial PID namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
 const FIRST: u64 = 0xEFFF_FFFC;
 
 /// The notice to the user where `/proc` does not number processes as the host does.
 pub(crate) const NOTICE: &str = "in this PID namespace, which is not the host's, process IDs are its own; a process outside of \
                                  it has the host's ID, or is not known";
 
-/// A PID namespace, as its file under `/proc` identifies it.
+/// A PID namespace, identified by its file under `/proc`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct PidNamespace {
     /// Device of the namespaces' file system.
@@ -27,7 +27,7 @@ impl PidNamespace {
     }
 }
 
-/// Returns true if tcptrace runs in the host's PID namespace, and not in a container's.
+/// Returns true if tcptrace runs in the host's PID namespace and not in that of a container.
 pub(crate) fn is_own_the_hosts() -> bool {
     fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == FIRST)
 }

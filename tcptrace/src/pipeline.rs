@@ -1,4 +1,4 @@
-//! Ring → decode → correlate → describe → output: takes each record through all stages, on one thread.
+//! Ring → decode → correlate → describe → output: every record passes all stages on one thread.
 
 mod host;
 mod live;
@@ -28,11 +28,11 @@ use tcptrace_core::{
 /// All stages between the ring and the sinks.
 #[derive(Debug)]
 pub struct Pipeline {
-    /// Turns what the correlator emits into output records, with names and times.
+    /// Converts the correlator's output to output records, with names and times.
     pub describer: Describer,
     /// The destinations of output records.
     pub output: Output,
-    /// Names of the numbers that this kernel gives as reasons.
+    /// Names of this kernel's reasons by their numbers.
     pub reasons: KernelReasons,
     correlator: Correlator,
     max_connections: NonZeroU32,
@@ -41,19 +41,19 @@ pub struct Pipeline {
     kernel_threads: Option<KernelThreads>,
     /// The sockets of the command, if one is traced.
     pub command: Option<Sockets>,
-    /// stdout gets only segments that open or close connections. Not needed live, where the kernel programs select them. The
-    /// file of `--write` gets all segments, since verdicts may depend on them.
+    /// True if stdout gets only segments that open or close connections. Not needed live, where the kernel programs select
+    /// them. The file of `--write` gets all segments, since verdicts may depend on them.
     control_only: bool,
-    /// A socket has begun to listen since this was last cleared.
+    /// True if a socket has begun to listen since this was last cleared.
     pub listened: bool,
-    /// The segments of several network namespaces are seen. Where they are not, a segment that comes in by a veth pair belongs
-    /// to the connection that is seen from here, whatever socket of another namespace has sent it.
+    /// True if the segments of several network namespaces are seen. Otherwise a segment that comes in through a veth pair
+    /// belongs to the connection that is seen in this namespace, whichever socket of another namespace has sent it.
     pub across_namespaces: bool,
     /// Finds the paths of control groups, live.
     pub cgroups: Option<CgroupNames>,
-    /// A network namespace has shown that is not in `namespaces`, since this was last cleared.
+    /// True if a network namespace that is not in `namespaces` has appeared since this was last cleared.
     pub strange_netns: bool,
-    /// The network namespaces that have shown.
+    /// The network namespaces that have appeared.
     namespaces: HashSet<u32>,
     /// Recognizes a state change that both programs at its tracepoint have recorded.
     doubles: Doubles,
@@ -94,17 +94,17 @@ impl Pipeline {
         }
     }
 
-    /// Tells the correlator that every segment comes, and not only those that open and close connections.
+    /// Declares that every segment comes, and not only those that open and close connections.
     pub fn expect_all_segments(&mut self) {
         self.correlator.expect_all_segments();
     }
 
-    /// Tells the correlator that no segment comes.
+    /// Declares that no segment comes.
     pub fn expect_no_segments(&mut self) {
         self.correlator.expect_no_segments();
     }
 
-    /// Sets the largest number of connections to remember.
+    /// Sets the maximum number of connections to remember.
     pub fn limit(&mut self, most: NonZeroU32) {
         self.max_connections = most;
         self.correlator.limit(most);
@@ -117,7 +117,7 @@ impl Pipeline {
         self.pass(|correlator, emit| correlator.handle_event(event, emit));
     }
 
-    /// The time by which [`Self::handle_timeout`] should be called; none if nothing waits.
+    /// Returns the time by which [`Self::handle_timeout`] should be called; `None` if nothing waits.
     pub fn poll_timeout(&self) -> Option<BootTime> {
         let recorder = self.output.recorder.as_ref().and_then(Recorder::due);
         [self.correlator.poll_timeout(), recorder].into_iter().flatten().min()
@@ -160,7 +160,7 @@ impl Pipeline {
         if let Some(recorder) = &mut self.output.recorder {
             recorder.begin(start.clone(), setup, &self.describer, host_clock::now());
         }
-        // The host whose capture is read is not known.
+        // The host of a capture is unknown.
         let host = start.stamp.boot_ns.map(|_| Arc::from(&*start.hostname));
         self.describer.set_origin(Origin { host, run: start.run.clone() });
         if !self.control_only {
@@ -178,7 +178,7 @@ impl Pipeline {
         self.give_up(given_up);
     }
 
-    /// Hands what has been rendered to the sinks.
+    /// Hands the rendered output to the sinks.
     pub fn flush(&mut self) {
         self.output.note(self.correlator.totals());
         let given_up = self.output.flush();
@@ -207,7 +207,7 @@ impl Pipeline {
         self.write(&end);
     }
 
-    /// Counts the records that a slow reader made us drop, and reports them in the output that lacks them.
+    /// Counts the records dropped because of a slow reader, and reports them in the output that lacks them.
     fn give_up(&mut self, given_up: GivenUp) {
         self.ledger.add(LossSource::Output, given_up.stdout + given_up.file);
         if !self.output.has_unreported_losses() {
@@ -221,17 +221,17 @@ impl Pipeline {
         });
     }
 
-    /// Counts of connections since the start.
+    /// Returns counts of connections since the start.
     pub fn totals(&self) -> Totals {
         self.correlator.totals()
     }
 
-    /// Number of connections that have ended, and are shown.
+    /// Returns the number of connections that have ended and are shown.
     pub fn ended(&self) -> u64 {
         self.output.chosen().map_or_else(|| self.totals().ended, |(_, ended)| ended)
     }
 
-    /// Number of events seen and of records lost, since the start.
+    /// Returns the numbers of events seen and of records lost since the start.
     pub fn counts(&self) -> (u64, u64) {
         (
             self.events.saturating_sub(self.correlator.unchosen()),

@@ -1,5 +1,5 @@
-//! Checks before anything is loaded that the kernel is new enough and that this process has the capabilities for tracing.
-//! Without them the kernel would just answer "operation not permitted".
+//! Checks, before anything is loaded, that the kernel is new enough and that this process has the capabilities for tracing.
+//! Without them the kernel would only answer "operation not permitted".
 
 use std::fmt::{self, Display, Formatter};
 
@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use tcptrace_core::text::Escaped;
 
-/// The oldest supported kernel.
+/// The minimum supported kernel version.
 pub const OLDEST_KERNEL: KernelRelease = KernelRelease { major: 5, minor: 10 };
 
 /// A reason why tracing cannot work here.
@@ -19,7 +19,7 @@ pub enum PreflightError {
     #[error("Linux {0} is too old: tcptrace needs Linux {OLDEST_KERNEL} or newer")]
     OldKernel(KernelRelease),
     /// The kernel's release, escaped, does not begin with two numbers.
-    #[error("the kernel's release '{0}' does not tell its version: tcptrace needs Linux {OLDEST_KERNEL} or newer")]
+    #[error("the kernel's release '{0}' does not show its version: tcptrace needs Linux {OLDEST_KERNEL} or newer")]
     UnknownKernel(String),
     /// The process lacks these capabilities.
     #[error("tracing needs {}, which this process lacks: {}", Listed(.0), advice(*.1))]
@@ -38,7 +38,7 @@ pub enum User {
     Other,
 }
 
-/// Says how to get the capabilities that tracing needs.
+/// Returns advice on how to get the capabilities that tracing needs.
 pub fn advice(user: User) -> &'static str {
     match user {
         User::Other => {
@@ -48,11 +48,11 @@ pub fn advice(user: User) -> &'static str {
     }
 }
 
-/// Checks that the kernel and the capabilities of this thread allow tracing. `segments` says that segments are to be seen
-/// too, which takes CAP_NET_ADMIN.
+/// Checks that the kernel and the capabilities of this thread allow tracing. `segments`: segments are to be seen, too, which
+/// takes CAP_NET_ADMIN.
 ///
 /// # Errors
-/// When they do not; the message says why and what to do.
+/// When they do not; the message contains the reason and the remedy.
 pub fn check(segments: bool) -> Result<(), PreflightError> {
     check_kernel()?;
     check_capabilities(&effective()?, segments, user())
@@ -66,7 +66,7 @@ pub fn check_kernel() -> Result<KernelRelease, PreflightError> {
     check_release(uname().release().to_bytes())
 }
 
-/// The effective capabilities of this thread.
+/// Returns the effective capabilities of this thread.
 ///
 /// # Errors
 /// When they cannot be read.
@@ -74,7 +74,7 @@ pub fn effective() -> Result<CapsHashSet, PreflightError> {
     caps::read(None, CapSet::Effective).map_err(PreflightError::Unreadable)
 }
 
-/// The user that runs this process.
+/// Returns the user that runs this process.
 pub fn user() -> User {
     if geteuid().is_root() { User::Root } else { User::Other }
 }
@@ -94,7 +94,7 @@ fn check_capabilities(effective: &CapsHashSet, segments: bool, user: User) -> Re
     }
 }
 
-/// The capabilities that tracing needs and `effective` lacks. `segments` is as for [`check`].
+/// Returns the capabilities that tracing needs and `effective` lacks. `segments` is as for [`check`].
 pub fn missing(effective: &CapsHashSet, segments: bool) -> Vec<Capability> {
     let has = |capability| effective.contains(&capability);
     let mut missing = Vec::new();
@@ -111,7 +111,7 @@ pub fn missing(effective: &CapsHashSet, segments: bool) -> Vec<Capability> {
     missing
 }
 
-/// The first two numbers of a kernel release.
+/// A kernel version: the first two numbers of its release.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct KernelRelease {
     /// 6 of `6.18.44`.
@@ -138,7 +138,7 @@ impl Display for KernelRelease {
     }
 }
 
-/// `A`, `A and B`, `A, B and C`.
+/// Writes a list: `A`, `A and B`, `A, B and C`.
 struct Listed<'a>(&'a [Capability]);
 
 impl Display for Listed<'_> {
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(refused("4.19.0"), too_old("4.19"));
         assert_eq!(
             refused("next\x1b"),
-            Err(r"the kernel's release 'next\x1b' does not tell its version: tcptrace needs Linux 5.10 or newer"
+            Err(r"the kernel's release 'next\x1b' does not show its version: tcptrace needs Linux 5.10 or newer"
                 .to_owned())
         );
     }

@@ -3,8 +3,8 @@
 //! # Files named by the caller
 //!
 //! If the program has file capabilities, they let those who may run it trace, but must not let them read or write files that
-//! they otherwise could not. So the real user decides. Root opens files with all of root's rights. For everybody else,
-//! wherever the capabilities come from, no capability is effective while something is opened that the caller or the
+//! they otherwise could not. The real user therefore decides. Root opens files with all of root's rights. For everybody
+//! else, wherever the capabilities come from, no capability is effective while something is opened that the caller or the
 //! environment names ([`as_caller`]: the file of `--write`, the socket of a service manager), and `-r` drops all of them
 //! ([`reduce_to_opening`]). Time zone files, which `TZ` and `TZDIR` name, are first read after that, by threads that can no
 //! longer override file permissions.
@@ -22,8 +22,8 @@
 //!    regain them.
 //! 4. Each thread confines itself by Landlock, if the kernel supports it.
 //!
-//! Capabilities, `no_new_privs` and Landlock domains belong to threads. So each thread calls [`reduce`] itself when it starts,
-//! and the main thread when everything is attached. Threads started later inherit all of it.
+//! Capabilities, `no_new_privs` and Landlock domains belong to threads. Each thread therefore calls [`reduce`] itself when
+//! it starts, and the main thread once everything is attached. Threads started later inherit all this.
 //!
 //! | thread | keeps | for |
 //! |---|---|---|
@@ -39,15 +39,16 @@
 //! | `write-stdout`, `keys` | nothing | |
 //! | main, with `-r` | nothing | |
 //!
-//! The main thread may read `/proc` and time zone files, with `-r` only the latter; `write-file` may create and write files in
-//! and below the folder of `--write`, with `--rotate` also rename and remove them, or with `top` the current one; `cgroups` may read the files that name containers. Beyond that, none of them can open, change or run any file or make a TCP connection.
-//! `owners` and `namespaces` cannot be confined: a thread in a Landlock domain may not inspect processes outside of it,
-//! whatever its capabilities are. `command` is not, since it removes the control group of the command; it gives up its rights
-//! when it has started the command, which does not inherit that.
+//! The main thread may read `/proc` and time zone files, with `-r` only the latter; `write-file` may create and write files
+//! in and below the folder of `--write`, with `--rotate` also rename and remove them, or with `top` in the current folder;
+//! `cgroups` may read the files that name containers. Beyond that, none of them can open, change or run any file or make a
+//! TCP connection. `owners` and `namespaces` cannot be confined: a thread in a Landlock domain may not inspect processes
+//! outside it, whatever its capabilities. `command` is not confined, since it removes the control group of the command; it
+//! gives up its rights once it has started the command, which does not inherit them.
 //!
-//! `-r` drops its rights as soon as its input is open, before the first byte is read. With `--write` that has to wait until
-//! the beginning of the input is known to be valid, because only then is the file of `--write` opened and emptied; until then
-//! root keeps CAP_DAC_READ_SEARCH and CAP_DAC_OVERRIDE.
+//! `-r` drops its rights as soon as its input is open, before the first byte is read. With `--write`, that must wait until
+//! the beginning of the input is known to be valid, because only then is the file of `--write` opened and emptied; until
+//! then root keeps CAP_DAC_READ_SEARCH and CAP_DAC_OVERRIDE.
 
 mod capabilities;
 mod confinement;
@@ -66,7 +67,7 @@ use crate::container_names;
 #[error("cannot reduce the capabilities of this process to those of its user")]
 pub struct CapabilityError(#[from] CapsError);
 
-/// Calls `open`, which opens something that the caller has named, with only the caller's own rights.
+/// Calls `open`, which opens a file named by the caller, with only the caller's own rights.
 ///
 /// # Errors
 /// When the capabilities cannot be made ineffective, or effective again.
@@ -83,7 +84,7 @@ pub fn reduce_to_opening() -> Result<(), CapabilityError> {
     Ok(capabilities::keep(needed)?)
 }
 
-/// Returns whether the real user is root, as opposed to a user who runs a program with file capabilities.
+/// Returns true if the real user is root, as opposed to a user who runs a program with file capabilities.
 fn is_root() -> bool {
     getuid().is_root()
 }
@@ -91,12 +92,12 @@ fn is_root() -> bool {
 /// The remaining work of a thread, which determines the rights it keeps.
 #[derive(Clone, Copy, Debug)]
 pub enum Duty<'a> {
-    /// Takes records from the ring, writes them out and follows interfaces.
+    /// Processes the records of the ring, writes them out and follows interfaces.
     Trace {
-        /// Programs are attached to interfaces.
+        /// True if programs are attached to interfaces.
         interfaces: bool,
     },
-    /// Reads a capture that is open, and writes it out.
+    /// Reads an open capture, and writes its records out.
     Replay,
     /// Looks up the owners of sockets.
     Owners,
@@ -111,19 +112,19 @@ pub enum Duty<'a> {
         /// The collector's port.
         port: u16,
     },
-    /// Writes to a file descriptor that is open.
+    /// Writes to an open file descriptor.
     Stream,
     /// Writes to a file, and reopens it in its folder.
     File {
         /// The folder.
         folder: BorrowedFd<'a>,
-        /// Renames and removes files in it.
+        /// True if it renames and removes files there.
         rotates: bool,
     },
 }
 
 impl Duty<'_> {
-    /// Capabilities to keep if the thread has them.
+    /// Returns the capabilities to keep if the thread has them.
     fn capabilities(self) -> &'static [Capability] {
         match self {
             Self::Trace { interfaces: true } => &[Capability::CAP_BPF, Capability::CAP_NET_ADMIN],

@@ -1,4 +1,4 @@
-//! Reads information about processes from `/proc`.
+//! Information about processes from `/proc`.
 
 pub mod kernel_threads;
 pub(crate) mod stat;

@@ -1,6 +1,9 @@
-//! Writes the binary recording of `--write FILE.ttr`: what the pipeline gets, in the order in which it gets it.
+//! The binary recording of `--write FILE.ttr`: the input of the pipeline, in its order.
 //!
-//! Little is done with a record, and nothing waits: blocks are compressed and written by the thread of the sink.
+//! Little work is done per record, and nothing waits: blocks are compressed and written by the thread of the sink.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -23,8 +26,8 @@ use tcptrace_core::{
 /// Bytes of entries after which a block is ended.
 const BLOCK: usize = 256 << 10;
 
-/// Time after which a block is ended, whatever it has. With the time until the sink makes it survive a crash of
-/// the host, it is a second.
+/// Time after which a block is ended, whatever its size. Together with the time until the sink makes it survive a crash of
+/// the host, this is a second.
 const MAX_AGE: Duration = Duration::from_millis(400);
 
 /// Writes a binary recording.
@@ -40,19 +43,19 @@ pub struct Recorder {
     cgroups: HashSet<CgroupKey>,
     /// The last comparison of the clocks in the file.
     clock: Option<(BootTime, i64)>,
-    /// The kernel's counts of lost records, as the file tells them.
+    /// The kernel's counts of lost records, according to the file.
     totals: LossCounts,
     /// Time at which the block got its first entry.
     since: Option<BootTime>,
-    /// Records have come since the last [`Entry::Time`].
+    /// True if records have come since the last [`Entry::Time`].
     time_passes: bool,
-    /// Records left out that no block tells of yet, and those that the current block tells of.
+    /// Number of records left out that no block reports yet, and of those that the current block reports.
     unreported: u64,
     reporting: u64,
 }
 
 impl Recorder {
-    /// A recorder to a sink that makes blocks. `mask` is a random number.
+    /// Creates a recorder to a sink that makes blocks. `mask` is a random number.
     pub fn new(sink: Sink, mask: u64) -> Self {
         Self {
             writer: Writer::new(mask),
@@ -70,7 +73,7 @@ impl Recorder {
         }
     }
 
-    /// Begins the recording: this comes before any record.
+    /// Begins the recording, before any record.
     pub fn begin(&mut self, start: StartOutput, setup: Setup, describer: &Describer, now: BootTime) {
         (self.start, self.setup) = (Some(start), setup);
         self.introduce(describer, now);
@@ -107,7 +110,7 @@ impl Recorder {
         self.interfaces.insert(place, interface);
     }
 
-    /// Returns whether this file names the control group.
+    /// Returns true if this file names the control group.
     pub fn knows_cgroup(&self, key: CgroupKey) -> bool {
         self.cgroups.contains(&key)
     }
@@ -129,14 +132,14 @@ impl Recorder {
         }
     }
 
-    /// No record that follows is older than `at`.
+    /// Notes that no later record is older than `at`.
     pub fn time(&mut self, at: BootTime) {
         if std::mem::take(&mut self.time_passes) {
             self.entry(&Entry::Time(at), at);
         }
     }
 
-    /// Notes how the clocks differ, if that has changed.
+    /// Notes the offset between the clocks, if it has changed.
     pub fn compare(&mut self, clock: &WallClock, now: BootTime) {
         if let Some(latest) = clock.latest()
             && self.clock != Some(latest)
@@ -146,24 +149,24 @@ impl Recorder {
         }
     }
 
-    /// The time by which [`Self::flush`] has something to do; none if nothing waits.
+    /// Returns the time by which [`Self::flush`] has something to do; `None` if nothing waits.
     pub fn due(&self) -> Option<BootTime> {
         self.since.map(|since| since + MAX_AGE)
     }
 
-    /// Returns whether the block is large enough to be ended.
+    /// Returns true if the block is large enough to be ended.
     pub fn is_full(&self) -> bool {
         self.writer.len() >= BLOCK || self.writer.is_full()
     }
 
-    /// Ends the block if it is large or old enough. Returns the number of records that had to be left out.
+    /// Ends the block if it is large or old enough. Returns the number of records left out.
     pub fn flush(&mut self, describer: &Describer, now: BootTime) -> u64 {
         let lost = self.sink.take_lost();
         self.unreported += lost.records + lost.reported.sum();
         let due = self.due().is_some_and(|due| due <= now);
         let dropped = if self.is_full() || due { self.end_block() } else { 0 };
         if self.unreported > 0 {
-            // The names and counts in what was left out are missing too.
+            // The names and counts in the records left out are missing, too.
             if let Some(start) = &mut self.start {
                 start.stamp = describer.stamp(now);
             }
@@ -177,7 +180,7 @@ impl Recorder {
         lost.records + dropped
     }
 
-    /// Hands the block to the sink, if it has anything. Returns the number of records that had to be left out.
+    /// Hands the block to the sink, if it is not empty. Returns the number of records left out.
     pub fn end_block(&mut self) -> u64 {
         self.since = None;
         if self.writer.is_empty() {
@@ -196,7 +199,7 @@ impl Recorder {
         }
     }
 
-    /// Begins another file, which can be read by itself. Returns the number of records that had to be left out.
+    /// Begins another file, which can be read on its own. Returns the number of records left out.
     pub fn reopen(
         &mut self,
         how: Reopen,
@@ -212,12 +215,12 @@ impl Recorder {
         (dropped, reopening)
     }
 
-    /// Hands on the first block of a file by itself: a file that is cut off in the next one still says whose it is.
+    /// Hands on the first block of a file separately: a file that is cut off in the next one still identifies its run.
     fn end_introduction(&mut self) {
         let _has_no_records = self.end_block();
     }
 
-    /// Says what a reader has to know before any record.
+    /// Writes the facts that a reader needs before any record.
     fn introduce(&mut self, describer: &Describer, now: BootTime) {
         self.clock = None;
         self.cgroups.clear();
@@ -235,84 +238,5 @@ impl Recorder {
     }
 }
 
-/// Maximum number of control groups that are known to be named.
+/// Maximum number of control groups remembered as named.
 const MAX_CGROUPS: usize = 1 << 16;
-
-#[cfg(test)]
-mod tests {
-    use std::{
-        io::{PipeReader, Read as _, pipe},
-        mem::offset_of,
-    };
-
-    use tcptrace_core::{
-        decode::{
-            capture::{self, Capture},
-            ttr::{Item, Reader, Sealer},
-        },
-        filter::SegmentChoice,
-    };
-    use tcptrace_ebpf::{HintRecord, KIND_HINT, RecordHeader};
-
-    use super::*;
-    use crate::sink::Finish;
-
-    fn recorder(budget: usize, describer: &Describer) -> (PipeReader, Recorder) {
-        let (reader, writer) = pipe().unwrap();
-        let mut recorder = Recorder::new(Sink::stream(writer.into(), budget).unwrap(), 7);
-        let start = StartOutput {
-            stamp: describer.stamp(BootTime(1)),
-            schema: 2,
-            version: "0.1.0",
-            hostname: "host".to_owned(),
-            kernel: None,
-            netns: None,
-            interfaces: Vec::new(),
-            segments: SegmentChoice::Control,
-            filter: String::new(),
-            began_ns: None,
-            run: None,
-        };
-        recorder.begin(start, Setup::default(), describer, BootTime(1));
-        (reader, recorder)
-    }
-
-    fn finish(recorder: Recorder, mut reader: PipeReader) -> Vec<u8> {
-        assert!(matches!(recorder.sink.finish(Duration::from_secs(20)), Finish::Flushed));
-        let mut written = Vec::new();
-        reader.read_to_end(&mut written).unwrap();
-        written
-    }
-
-    #[test]
-    fn what_a_reader_has_to_know_is_written_at_once() {
-        let (reader, recorder) = recorder(1 << 20, &Describer::default());
-        assert_eq!(recorder.due(), None, "nothing waits for the next block");
-        assert!(!finish(recorder, reader).is_empty());
-    }
-
-    #[test]
-    fn counts_of_losses_in_what_was_left_out_are_told_behind_it() {
-        let describer = Describer::default();
-        // There is room for nothing.
-        let (_nobody_reads, mut recorder) = recorder(1, &describer);
-        let mut hint = [0; size_of::<HintRecord>()];
-        hint[offset_of!(RecordHeader, kind)] = KIND_HINT;
-        recorder.record(&hint, BootTime(2));
-        recorder.total(LossSource::State, 3, BootTime(2));
-        recorder.total(LossSource::Segment, 0, BootTime(2));
-        let now = BootTime(2) + MAX_AGE;
-        assert_eq!(recorder.flush(&describer, now), 1);
-
-        let (reader, writer) = pipe().unwrap();
-        recorder.sink = Sink::stream(writer.into(), 1 << 20).unwrap();
-        assert_eq!(recorder.end_block(), 0);
-        let mut file = Vec::new();
-        Sealer::new(false).seal(&finish(recorder, reader), &mut file);
-        let Ok(Capture::Ttr(input)) = capture::open(&file[..]) else { panic!("it is a binary recording") };
-        let items: Vec<Item> = Reader::new(input).map(|item| item.unwrap()).collect();
-        let behind = items.iter().skip_while(|item| !matches!(item, Item::LeftOut(..)));
-        let expected = [Item::LeftOut(now, 1), Item::Total(now, LossSource::State, 3)];
-        assert_eq!(behind.collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
-    }
-}

@@ -1,5 +1,5 @@
-//! Writes bytes to stdout and to the file of `--write`. Each [`Sink`] has a thread that writes, fed through a queue with a
-//! budget, so that a slow reader or a slow disk never stops the loop that drains the ring buffer.
+//! Writers of bytes to stdout and to the file of `--write`. Each [`Sink`] has a thread that writes, fed through a queue with
+//! a budget, so that a slow reader or a slow disk never stops the loop that drains the ring buffer.
 
 mod error;
 mod file;
@@ -42,10 +42,10 @@ use tcptrace_core::{
     event::{BootTime, LossCounts},
 };
 
-/// Number of bytes that a sink holds for a slow reader before it refuses more: 64 MiB.
+/// Maximum number of bytes that a sink holds for a slow reader before it refuses more: 64 MiB.
 pub const BUDGET: usize = 64 << 20;
 
-/// The answer of a sink to bytes that it is offered.
+/// The answer of a sink to an offer of bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use = "bytes that are not accepted have to be counted as lost"]
 pub enum Offer {
@@ -57,16 +57,16 @@ pub enum Offer {
     Ended,
 }
 
-/// Contents of a chunk of bytes, counted as lost if it is lost.
+/// Contents of a chunk of bytes, counted as lost if the chunk is lost.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Held {
     /// Number of records.
     pub records: u64,
-    /// Numbers of earlier losses of which they tell: those reports are not among the records.
+    /// Numbers of earlier losses in its reports, which are not among the records.
     pub reported: LossCounts,
 }
 
-/// So many records, and no report.
+/// This many records, and no report.
 impl From<u64> for Held {
     fn from(records: u64) -> Self {
         Self { records, reported: LossCounts::default() }
@@ -76,18 +76,18 @@ impl From<u64> for Held {
 /// A way to open a file again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reopen {
-    /// By its name, as somebody may have moved it away.
+    /// By its name, as it may have been moved away.
     ByName,
-    /// After it has got a number in its name.
+    /// After it has been renamed to a numbered name.
     Rotated,
 }
 
 /// Form and rotation of a file.
 #[derive(Clone, Debug, Default)]
 pub struct FileForm {
-    /// Makes blocks of the entries that are handed over; `None` to write bytes as they are.
+    /// Makes blocks of the entries handed over; `None` to write bytes unchanged.
     pub sealer: Option<Sealer>,
-    /// When a new file is begun.
+    /// Condition for beginning a new file.
     pub rotation: Option<Rotation>,
 }
 
@@ -103,7 +103,7 @@ pub enum Finish {
     Ended(SinkEnd),
     /// The reader was given up before all bytes were written.
     GivenUp {
-        /// Bytes that were accepted but, as far as is known, not written.
+        /// Number of bytes that were accepted but, as far as known, not written.
         bytes: usize,
     },
 }
@@ -115,7 +115,7 @@ pub enum Finish {
 pub struct Sink {
     queue: Arc<Queue>,
     end: watch::Receiver<Option<SinkEnd>>,
-    /// Never sent on: it is disconnected when the thread ends.
+    /// Never sent on: it disconnects when the thread ends.
     running: mpsc::Receiver<()>,
     thread: Option<JoinHandle<()>>,
     discards: bool,
@@ -125,18 +125,18 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// A sink that writes to stdout and holds at most `budget` bytes.
+    /// Creates a sink that writes to stdout and holds at most `budget` bytes.
     ///
     /// # Errors
     /// When the thread cannot be started.
     pub fn stdout(budget: usize) -> Result<Self, SinkError> {
-        // A file descriptor of its own, because std's stdout would buffer again and flush at each newline.
+        // A separate file descriptor, because std's stdout would buffer again and flush at each newline.
         let fd = io::stdout().as_fd().try_clone_to_owned().map_err(SinkError::Start)?;
         Self::stream(fd, budget)
     }
 
-    /// A sink that writes to the file at `path`, which is created with mode 0600 or emptied, and holds at most `budget`
-    /// bytes. With a rotation, a file that is there gets a number instead of being emptied.
+    /// Creates a sink that writes to the file at `path`, which is created with mode 0600 or emptied, and holds at most
+    /// `budget` bytes. With a rotation, an existing file gets a number instead of being emptied.
     ///
     /// # Errors
     /// When `path` is a symbolic link or a folder, belongs to another user, has several names, its folder does not exist, it
@@ -156,7 +156,7 @@ impl Sink {
         Ok(sink)
     }
 
-    /// A sink that writes to `fd` as it would to stdout and holds at most `budget` bytes.
+    /// Creates a sink that writes to `fd` as to stdout and holds at most `budget` bytes.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -178,23 +178,23 @@ impl Sink {
         Ok(Self { queue, end, running, thread: Some(thread), discards, rotation: None, begun: host_clock::now() })
     }
 
-    /// Hands over `bytes` and tells what they hold. They are written in order and, within the limits of the file or pipe,
-    /// in one piece. Never waits for the reader.
+    /// Hands over `bytes` with a description of their contents. They are written in order and, within the limits of the file
+    /// or pipe, in one piece. Never waits for the reader.
     pub fn try_write(&self, bytes: Bytes, held: impl Into<Held>) -> Offer {
         self.queue.push(Chunk { bytes, held: held.into() })
     }
 
-    /// Hands over `bytes`, tells what they hold, and waits for the reader while the budget is used up.
+    /// Hands over `bytes` with a description of their contents, and waits for the reader while the budget is used up.
     pub fn write(&self, bytes: Bytes, held: impl Into<Held>) -> Offer {
         self.queue.push_waiting(Chunk { bytes, held: held.into() })
     }
 
-    /// Contents of the chunks that were accepted but for which the file then had no room, since the last call.
+    /// Returns the contents of the chunks that were accepted but for which the file then had no room, since the last call.
     pub fn take_lost(&self) -> Held {
         self.queue.take_lost()
     }
 
-    /// Returns whether the file is large or old enough for [`Reopen::Rotated`].
+    /// Returns true if the file is large or old enough for [`Reopen::Rotated`].
     pub fn is_due_for_rotation(&self, now: BootTime) -> bool {
         self.rotation.is_some_and(|rotation| match rotation.at {
             RotateAt::Size(bytes) => self.queue.length() >= bytes,
@@ -202,17 +202,17 @@ impl Sink {
         })
     }
 
-    /// An empty buffer whose content has been written, for reuse.
+    /// Returns an empty buffer whose content has been written, for reuse.
     pub fn spare(&self) -> Option<Vec<u8>> {
         self.queue.spare()
     }
 
-    /// Returns whether this writes to /dev/null.
+    /// Returns true if this writes to /dev/null.
     pub fn discards(&self) -> bool {
         self.discards
     }
 
-    /// The reason why the sink has ended by itself, if it has.
+    /// Returns the reason why the sink has ended on its own, if it has.
     pub fn end(&self) -> Option<SinkEnd> {
         self.end.borrow().clone()
     }
@@ -228,7 +228,7 @@ impl Sink {
         reopening
     }
 
-    /// Waits until the sink ends by itself and returns the reason, once; further calls never resolve. Cancel safe.
+    /// Waits until the sink ends on its own and returns the reason, once; further calls never resolve. Cancel safe.
     pub async fn ended(&mut self) -> SinkEnd {
         loop {
             if self.end.changed().await.is_err() {
@@ -242,8 +242,8 @@ impl Sink {
         }
     }
 
-    /// Writes what was handed over and ends the thread. Blocks until that is done, but gives up a reader that has taken nothing
-    /// for as long as `idle`, or goes on reading for too long: it cannot delay the program's exit.
+    /// Writes everything handed over and ends the thread. Blocks until that is done, but gives up a reader that has taken
+    /// nothing for as long as `idle`, or that reads for too long: it must not delay the program's exit.
     pub fn finish(mut self, idle: Duration) -> Finish {
         self.queue.finish();
         let mut patience = Patience::new(idle, self.queue.bytes_written(), host_clock::now());
@@ -259,7 +259,7 @@ impl Sink {
             // It has nothing left to do, and the panic hook has reported a panic in it.
             let _ = thread.join();
         }
-        // Where all bytes are written, nothing is missing, however long the thread takes to end.
+        // If all bytes are written, nothing is missing, however long the thread takes to end.
         let end = self.end.borrow().clone();
         match (end, self.queue.held()) {
             (Some(end), _) => Finish::Ended(end),
@@ -269,8 +269,14 @@ impl Sink {
     }
 }
 
-/// Makes a write beyond the file size limit (`ulimit -f`) fail, instead of killing this process. Programs that it starts are
-/// killed as ever.
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.queue.finish();
+    }
+}
+
+/// Makes a write beyond the file size limit (`ulimit -f`) fail instead of killing this process. Programs that it starts are
+/// still killed.
 fn survive_size_limit() {
     extern "C" fn ignore(_: libc::c_int) {}
     let handler = ignore as extern "C" fn(libc::c_int);
@@ -278,16 +284,10 @@ fn survive_size_limit() {
     unsafe { libc::signal(libc::SIGXFSZ, handler as libc::sighandler_t) };
 }
 
-/// Returns whether this is /dev/null: character device 1:3 (Documentation/admin-guide/devices.txt in the kernel source).
+/// Returns true if this is /dev/null: character device 1:3 (Documentation/admin-guide/devices.txt in the kernel source).
 fn is_null(fd: &OwnedFd) -> bool {
     fstat(fd).is_ok_and(|status| {
         FileType::from_raw_mode(status.st_mode) == FileType::CharacterDevice
             && (major(status.st_rdev), minor(status.st_rdev)) == (1, 3)
     })
-}
-
-impl Drop for Sink {
-    fn drop(&mut self) {
-        self.queue.finish();
-    }
 }

@@ -1,16 +1,16 @@
-//! Finds the processes that own the TCP sockets of this network namespace, as `ss -p` does: the kernel lists the sockets with
-//! their inode numbers (`sock_diag`), and `/proc/PID/fd` tells which process holds which inode. Also finds the number of
-//! connections in a listener's accept queue, as `ss -l` does.
+//! Look-up of the processes that own the TCP sockets of this network namespace, as by `ss -p`: the kernel lists the sockets
+//! with their inode numbers (`sock_diag`), and `/proc/PID/fd` shows which process holds which inode. Also finds the number
+//! of connections in a listener's accept queue, as `ss -l` does.
 //!
 //! ```text
-//! Request ─▶ Scanner ─▶ scan_schedule   pending requests, and when the next scan may begin
+//! Request ─▶ Scanner ─▶ scan_schedule   pending requests, and the time of the next scan
 //!  (thread)             sock_diag       sockets and their inodes, from the kernel
 //!                       proc_fds        inodes and their processes, from /proc
 //! Snapshot ◀─────────── scan            both joined
 //! ```
 //!
-//! A scan takes time, and its result is what was true while it ran. So a [`Scanner`] works on a thread of its own and limits
-//! its share of a processor. It cannot find the owner of a socket that was closed before the scan.
+//! A scan takes time, and its result describes the sockets while it ran. A [`Scanner`] therefore works on a thread of its
+//! own and limits its share of a processor. It cannot find the owner of a socket that was closed before the scan.
 //!
 //! Files and netlink sockets are opened when the scanner starts. Rights dropped by other threads do not affect its thread
 //! ([`crate::privileges`]).
@@ -74,17 +74,17 @@ pub struct Snapshot {
     pub sockets: Vec<OwnedSocket>,
     /// For each requested connection, the listener that would take its SYN. Its owners are not looked up.
     pub listeners: Vec<(FourTuple, Socket)>,
-    /// If they were requested, the sockets that make no progress, and those that do again.
+    /// If requested, the sockets that make no progress, and those that make progress again.
     pub stuck: Vec<Socket>,
-    /// The descriptors of some processes could not be read, so that owners may be missing: that there is no owner or only
-    /// one proves nothing.
+    /// True if the descriptors of some processes could not be read, so that owners may be missing: a result of no owner or
+    /// only one is not conclusive.
     pub hidden: bool,
     /// True for the snapshot of all sockets at the start of tracing, with [`Socket::info`].
     pub at_start: bool,
 }
 
 impl Snapshot {
-    /// Returns whether the owner of some socket that `matters` was not found, possibly for lack of rights.
+    /// Returns true if the owner of some socket that `matters` was not found, possibly for lack of rights.
     pub fn lacks_owners(&self, matters: impl Fn(&Socket) -> bool) -> bool {
         let lacks = |OwnedSocket { socket, owners }: &OwnedSocket| socket.inode.is_some() && owners.is_empty();
         self.hidden && self.sockets.iter().any(|owned| lacks(owned) && matters(&owned.socket))

@@ -1,4 +1,4 @@
-//! The hot path asks for no memory: what an event costs may not depend on the allocator.
+//! The hot path allocates no memory: the cost of an event must not depend on the allocator.
 
 #[path = "../benches/events/traffic.rs"]
 mod traffic;
@@ -14,7 +14,7 @@ use tcptrace_core::{
 
 use self::traffic::{CONCURRENT, NETNS, RECORDS, Records, Traffic};
 
-/// From the bytes of the ring to those of JSON.
+/// The path from the bytes of the ring to JSON.
 struct Path {
     reasons: KernelReasons,
     connections: Correlator,
@@ -23,7 +23,7 @@ struct Path {
 }
 
 impl Path {
-    /// Has seen so much that hardly anything of it has to grow any more.
+    /// Creates a path that has handled so much that hardly anything still has to grow.
     fn warm(traffic: &mut Traffic) -> Self {
         let mut describer = Describer::default();
         describer.name_interface(None, 1, "lo");
@@ -49,7 +49,7 @@ impl Path {
         }
     }
 
-    /// Allocations that it takes to handle these.
+    /// Returns the number of allocations for handling these records.
     fn allocations(&mut self, records: &Records) -> u64 {
         measure(|| self.take(records)).count_total
     }
@@ -73,8 +73,8 @@ fn a_connection_allocates_for_its_two_records_and_not_for_each_event() {
     let round = traffic.round();
     assert_eq!(round.iter().count() as u64, RECORDS * CONCURRENT);
     let each = path.allocations(&round) as f64 / CONCURRENT as f64;
-    // Eighteen: the options of both ends, the states of both (which grow once), two records with their sentences, two lists of
-    // states in the second, and three for the Community ID of each record, whose library asks for them. Now and then something
-    // that is remembered grows.
+    // Eighteen: the options of both ends, the states of both (which grow once), two records with their sentences, two lists
+    // of states in the second, and three for the Community ID of each record, which its library makes. Occasionally a table
+    // grows.
     assert!(each < 18.5, "{each} allocations for a connection");
 }

@@ -1,4 +1,4 @@
-//! Captures are read without privileges and without a kernel.
+//! Reading of captures, which needs neither privileges nor a kernel.
 
 mod accurate_ecn;
 mod documents;
@@ -14,7 +14,7 @@ use self::documents::FIRST;
 
 const PUSH: u8 = 0x08;
 
-/// Who sends: the client or the server.
+/// The sender of a segment.
 #[derive(Clone, Copy)]
 enum Who {
     C,
@@ -50,7 +50,7 @@ impl End {
     }
 }
 
-/// A connection as somebody has captured it.
+/// A captured connection.
 struct Capture {
     client: End,
     server: End,
@@ -139,12 +139,12 @@ fn filters_choose_among_the_connections_of_a_capture() {
     }
 }
 
-/// The four bytes at an offset, as a number.
+/// Returns the four bytes at an offset, as a number.
 fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-/// The records of a file that [`Capture::pcap`] has made: header and frame of each.
+/// Returns the records of a file made by [`Capture::pcap`]: header and frame of each.
 fn records(file: &[u8]) -> Vec<(&[u8], &[u8])> {
     let mut rest = &file[24..];
     std::iter::from_fn(|| {
@@ -156,7 +156,7 @@ fn records(file: &[u8]) -> Vec<(&[u8], &[u8])> {
     .collect()
 }
 
-/// A capture as a mirror port takes it: every frame again, `delay` microseconds after the first.
+/// Returns a capture as a mirror port produces it: every frame again, `delay` microseconds after the first.
 fn mirrored(file: &[u8], delay: u32) -> Vec<u8> {
     let mut doubled = file[..24].to_vec();
     for ((header, frame), id) in records(file).into_iter().zip(1_u16..) {
@@ -177,11 +177,11 @@ fn a_mirror_port_s_copies_are_counted_once() {
     // All but `start`, which names the file.
     assert_eq!(twice.records[1..], once.records[1..]);
     let says =
-        "/capture.pcap: 10 of 20 frames are copies of a frame before, as a mirror port makes them: counted once\n";
+        "/capture.pcap: 10 of 20 frames are copies of an earlier frame, as from a mirror port: each counted once\n";
     assert!(twice.log.ends_with(says) && twice.log.lines().count() == 1, "{}", twice.log);
 }
 
-/// The frames of both files, of raw IP, in turn, as frames of Ethernet with a VLAN tag for each file.
+/// Returns the frames of both files, of raw IP, in turn, as Ethernet frames with a VLAN tag for each file.
 fn in_vlans(files: [&[u8]; 2], vlans: [u8; 2]) -> Vec<u8> {
     let mut tagged = files[0][..20].to_vec();
     tagged.extend(1_u32.to_le_bytes());
@@ -204,16 +204,19 @@ fn equal_addresses_in_two_vlans_are_two_connections() {
     }
     let read = read(&in_vlans([&FIRST.capture().pcap(), &other.pcap()], [5, 6]), &[]);
     assert_eq!(read.only("end")["connections"], 2);
-    let told = |kind: &str, word: &str| {
+    let layer_and_word = |kind: &str, word: &str| {
         let records = read.records.iter().filter(|record| record["type"] == kind);
         records.map(|record| (record["encapsulation"][0].clone(), record[word].clone())).collect::<Vec<_>>()
     };
-    assert_eq!(told("handshake", "outcome"), ["vlan 5", "vlan 6"].map(|vlan| (vlan.into(), "established".into())));
-    let kinds = told("close", "kind");
+    assert_eq!(
+        layer_and_word("handshake", "outcome"),
+        ["vlan 5", "vlan 6"].map(|vlan| (vlan.into(), "established".into()))
+    );
+    let kinds = layer_and_word("close", "kind");
     assert_eq!(kinds.len(), 2);
     assert_eq!(kinds[0].1, kinds[1].1, "{kinds:?}");
 
-    // A recording tells the same again.
+    // A recording gives the same result.
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("recording.jsonl");
     let lines: Vec<_> = read.records.iter().map(ToString::to_string).collect();

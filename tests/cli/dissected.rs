@@ -1,8 +1,8 @@
 //! One exchange in every encapsulation that docs/captures.md names, as read here and by Wireshark's dissectors.
 //!
 //! All of them are in one pcapng file, in sections of either byte order and with an interface for each link type. Every
-//! encapsulation has addresses of its own, so that no two of its connections meet. Both programs have to tell what is known of the
-//! exchange; where Wireshark does not dissect an encapsulation, it is said beside it.
+//! encapsulation has addresses of its own, so that no two of its connections meet. Both programs must report the facts known
+//! about the exchange; the encapsulations that Wireshark does not dissect are marked.
 
 mod cuts;
 mod exchange;
@@ -28,20 +28,20 @@ type Ends = (SocketAddr, SocketAddr);
 struct Wrap {
     name: &'static str,
     link_type: u16,
-    /// The frame that carries a packet, or none if it cannot.
+    /// Returns the frame that carries a packet; `None` if that is impossible.
     frame: fn(&Packet) -> Option<Vec<u8>>,
     /// False if tshark 4.0 does not find the packet.
     dissected: bool,
 }
 
 impl Wrap {
-    /// tshark 4.0 does not find the packet: it does not know the link type or the tag, or reads it only if told to.
+    /// tshark 4.0 does not find the packet: it does not support the link type or the tag, or reads it only with an option.
     const fn undissected(self) -> Self {
         Self { dissected: false, ..self }
     }
 }
 
-/// The encapsulations with the frames of the exchange in each, and the time of each frame in microseconds.
+/// Returns the frames of the exchange in each encapsulation, each with its time in microseconds.
 fn wrapped(wraps: &[Wrap]) -> Vec<Vec<(u64, Vec<u8>)>> {
     let frames = |(wrap, number): (&Wrap, u8)| {
         exchange(number).iter().filter_map(|packet| Some((packet.micros, (wrap.frame)(packet)?))).collect()
@@ -49,7 +49,7 @@ fn wrapped(wraps: &[Wrap]) -> Vec<Vec<(u64, Vec<u8>)>> {
     wraps.iter().zip(1..).map(frames).collect()
 }
 
-/// The connections that the exchange contains in one encapsulation: the expected result.
+/// Returns the connections of the exchange in one encapsulation: the expected result.
 fn known(number: u8, wrap: &Wrap) -> BTreeMap<Ends, Seen> {
     let mut known = BTreeMap::<Ends, Seen>::new();
     for packet in exchange(number).iter().filter(|packet| (wrap.frame)(packet).is_some()) {
@@ -58,14 +58,14 @@ fn known(number: u8, wrap: &Wrap) -> BTreeMap<Ends, Seen> {
     known
 }
 
-/// The connections as the records of `tcptrace -r` describe them.
-fn told(file: &Path) -> BTreeMap<Ends, Seen> {
+/// Returns the connections as `tcptrace -r` reports them.
+fn reported(file: &Path) -> BTreeMap<Ends, Seen> {
     let arguments = ["--json", "--segments", "all"];
     let (code, stdout, stderr) = run(Command::new(binary()).arg("-r").arg(file).args(arguments));
     assert_eq!(code, Some(0), "{stderr}");
     let records: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let of = |kind| records.iter().filter(move |record| is_type(record, kind));
-    let mut told = BTreeMap::new();
+    let mut reported = BTreeMap::new();
     for handshake in of("handshake") {
         let conn = &handshake["conn"];
         let ends = endpoint(handshake, "client").zip(endpoint(handshake, "server")).expect("two endpoints");
@@ -79,12 +79,12 @@ fn told(file: &Path) -> BTreeMap<Ends, Seen> {
             completeness: completeness(&segments.clone().collect::<Vec<_>>(), ends.0),
             segments: segments.count() as u64,
         };
-        assert!(told.insert(ends, seen).is_none(), "{ends:?} are the ends of one connection: {handshake}");
+        assert!(reported.insert(ends, seen).is_none(), "{ends:?} are the ends of one connection: {handshake}");
     }
-    told
+    reported
 }
 
-/// Wireshark's completeness of a connection, from its segments.
+/// Returns Wireshark's completeness of a connection, from its segments.
 fn completeness(segments: &[&Value], client: SocketAddr) -> u8 {
     let mut seen = 0;
     for segment in segments {
@@ -104,7 +104,7 @@ fn completeness(segments: &[&Value], client: SocketAddr) -> u8 {
     seen
 }
 
-/// The connections as tshark describes them.
+/// Returns the connections as tshark reports them.
 fn dissected(file: &Path) -> BTreeMap<Ends, Seen> {
     // The columns show the innermost addresses.
     const FIELDS: [&str; 8] = [
@@ -133,7 +133,7 @@ fn dissected(file: &Path) -> BTreeMap<Ends, Seen> {
         let (ends, seen) = streams.entry(stream).or_insert(((from, to), Seen::default()));
         seen.segments += 1;
         seen.completeness = completeness.parse().expect("a number");
-        // Wireshark takes the ACK of a reset that refuses for one of a handshake.
+        // Wireshark takes the ACK of a refusing reset for that of a handshake.
         if seen.completeness & Completeness::SYN_ACK == 0 {
             seen.completeness &= !Completeness::ACK;
         }
@@ -145,11 +145,16 @@ fn dissected(file: &Path) -> BTreeMap<Ends, Seen> {
     streams.into_values().collect()
 }
 
-/// Compares the connections of an encapsulation; returns what differs.
-fn differences(wrap: &Wrap, reader: &str, known: &BTreeMap<Ends, Seen>, told: &BTreeMap<Ends, Seen>) -> Vec<String> {
+/// Returns the differences between the connections of an encapsulation.
+fn differences(
+    wrap: &Wrap,
+    reader: &str,
+    known: &BTreeMap<Ends, Seen>,
+    reported: &BTreeMap<Ends, Seen>,
+) -> Vec<String> {
     let differs = |(ends, seen): (&Ends, &Seen)| {
-        (told.get(ends) != Some(seen))
-            .then(|| format!("{}: {reader}: {ends:?} {:?}, not {seen:?}", wrap.name, told.get(ends)))
+        (reported.get(ends) != Some(seen))
+            .then(|| format!("{}: {reader}: {ends:?} {:?}, not {seen:?}", wrap.name, reported.get(ends)))
     };
     known.iter().filter_map(differs).collect()
 }
@@ -160,7 +165,7 @@ fn check(wraps: &[Wrap]) {
     let frames = wrapped(wraps);
     let all = folder.path().join("all.pcapng");
     std::fs::write(&all, pcapng(wraps, &frames)).expect("a file can be written");
-    let (ours, theirs) = (told(&all), dissected(&all));
+    let (ours, theirs) = (reported(&all), dissected(&all));
     let mut faults = Vec::new();
     let mut connections = 0;
     for ((wrap, own), at) in wraps.iter().zip(&frames).zip(1..) {
@@ -174,10 +179,10 @@ fn check(wraps: &[Wrap]) {
         } else if found.is_empty() {
             faults.push(format!("{}: tshark reads it after all", wrap.name));
         }
-        // Alone in a file of the older format, where nothing names the interface.
+        // In a pcap file of its own, without names of interfaces.
         let alone = folder.path().join("alone.pcap");
         std::fs::write(&alone, pcap(wrap.link_type, own)).expect("a file can be written");
-        faults.extend(differences(wrap, "tcptrace, of pcap", &known, &told(&alone)));
+        faults.extend(differences(wrap, "tcptrace, of pcap", &known, &reported(&alone)));
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
     assert_eq!(ours.len(), connections, "no connection is made up");
@@ -193,7 +198,8 @@ fn every_tunnel_is_read_as_wireshark_reads_it() {
     check(&tunnels::TUNNELS);
 }
 
-/// The format of Endace's cards as Wireshark writes it: with records that describe the capture, and with extension headers.
+/// The format of Endace's cards, as written by Wireshark: with records that describe the capture, and with extension
+/// headers.
 #[test]
 fn erf_is_read_as_wireshark_writes_it() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -206,7 +212,7 @@ fn erf_is_read_as_wireshark_writes_it() {
         // editcap and tshark 4.0 refuse to write it.
         let (code, _, stderr) = run(Command::new("mergecap").args(["-F", "erf", "-w"]).args([&erf_path, &pcap_path]));
         assert_eq!(code, Some(0), "mergecap: {stderr}");
-        assert_eq!(told(&erf_path), known(1, &wrap), "{}", wrap.name);
+        assert_eq!(reported(&erf_path), known(1, &wrap), "{}", wrap.name);
         assert_eq!(dissected(&erf_path), known(1, &wrap), "{}", wrap.name);
     }
 }

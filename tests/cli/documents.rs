@@ -1,4 +1,4 @@
-//! The documents say what the program is: every option, every field of every record, every word of a verdict.
+//! The documents agree with the program: every option, every field of every record, every word of a verdict.
 
 mod commands;
 mod links;
@@ -15,12 +15,12 @@ use std::{
 use serde_json::{Map, Value};
 use tcptrace_tests::{binary, output};
 
-/// Where the documents' paths begin.
+/// Returns the folder that the documents' paths are relative to.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Every document, as its path from the root of the tree.
+/// Returns the path of every document from the root of the tree.
 fn documents() -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in ["", "docs", "findings"] {
@@ -33,14 +33,14 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
-/// The text of a document.
+/// Returns the text of a document.
 #[track_caller]
 fn read(document: impl AsRef<Path>) -> String {
     let path = root().join(document);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{} cannot be read: {error}", path.display()))
 }
 
-/// The text between a heading of a document and the next one.
+/// Returns the text between a heading of a document and the next one.
 #[track_caller]
 fn section(document: &str, heading: &str) -> String {
     let text = read(document);
@@ -49,7 +49,7 @@ fn section(document: &str, heading: &str) -> String {
     behind.split_once("\n## ").map_or(behind, |(section, _)| section).to_owned()
 }
 
-/// The first two cells of each row of the tables in it, headings included. A bar within a cell becomes a slash.
+/// Returns the first two cells of each row of the tables in it, headings included. A bar within a cell becomes a slash.
 fn rows(section: &str) -> Vec<(String, String)> {
     let cells = |line: &str| {
         let line = line.strip_prefix("| ")?.replace(r"\|", "/");
@@ -59,13 +59,13 @@ fn rows(section: &str) -> Vec<(String, String)> {
     section.lines().filter_map(cells).collect()
 }
 
-/// The options in a text, long and short ones.
+/// Returns the options in a text, long and short ones.
 fn options(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|character: char| !(character.is_ascii_alphanumeric() || character == '-'));
     words.filter(|word| word.len() > 1 && word.starts_with('-'))
 }
 
-/// The options that the program's help names.
+/// Returns the options in the program's help.
 fn options_there() -> BTreeSet<String> {
     let help = output(Command::new(binary()).arg("--help"));
     // Descriptions of options are indented further than the options themselves.
@@ -76,20 +76,20 @@ fn options_there() -> BTreeSet<String> {
 #[test]
 fn every_option_is_in_the_table_and_no_other() {
     let there = options_there();
-    let told: BTreeSet<_> = rows(&section("docs/options.md", "All options"))
+    let documented: BTreeSet<_> = rows(&section("docs/options.md", "All options"))
         .iter()
         .flat_map(|(cell, _)| options(cell).map(str::to_owned).collect::<Vec<_>>())
         .collect();
     assert!(there.contains("--port") && there.contains("-6") && there.len() > 20, "{there:?}");
-    assert_eq!(told, there);
+    assert_eq!(documented, there);
 }
 
-/// Names of fields, with the fields in their objects where these are told.
+/// Names of fields, with the fields of their objects where these are documented.
 #[derive(Debug, Default)]
 struct Fields(BTreeMap<String, Fields>);
 
 impl Fields {
-    /// Reads `` `a` {`b`, `c`}, `d` (words) `` up to its end or a closing brace: what is in parentheses is about values.
+    /// Reads `` `a` {`b`, `c`}, `d` (words) `` up to its end or a closing brace: parentheses contain remarks about values.
     fn read(text: &mut Chars<'_>) -> Self {
         let (mut fields, mut last) = (BTreeMap::new(), String::new());
         while let Some(character) = text.next() {
@@ -111,21 +111,21 @@ impl Fields {
 /// The JSON Schema.
 struct Schema {
     root: Value,
-    /// Definitions whose fields the documents have told.
-    told: BTreeSet<String>,
+    /// Definitions whose fields are documented.
+    documented: BTreeSet<String>,
 }
 
 impl Schema {
     fn read() -> Self {
         let text = output(Command::new(binary()).arg("--json-schema"));
-        Self { root: serde_json::from_str(&text).expect("JSON"), told: BTreeSet::new() }
+        Self { root: serde_json::from_str(&text).expect("JSON"), documented: BTreeSet::new() }
     }
 
     fn definitions(&self) -> &Map<String, Value> {
         self.root["$defs"].as_object().expect("an object")
     }
 
-    /// The name of the definition that a schema refers to, as it is, as one of several or as the items of a list.
+    /// Returns the name of the definition that a schema refers to, directly, as one of several or as the items of a list.
     fn definition(schema: &Value) -> Option<String> {
         if let Some(path) = schema["$ref"].as_str() {
             return path.strip_prefix("#/$defs/").map(str::to_owned);
@@ -134,15 +134,16 @@ impl Schema {
         several.chain(schema.get("items")).find_map(Self::definition)
     }
 
-    /// Asserts that `told` are the fields that `schema` has, besides those that every record has.
-    fn check(&mut self, place: &str, told: &Fields, schema: &Value, everywhere: &[&str]) {
-        let name = Self::definition(schema).unwrap_or_else(|| panic!("{place} is no object in the schema: {schema}"));
+    /// Asserts that `documented` are the fields of `schema`, besides those that every record has.
+    fn check(&mut self, place: &str, documented: &Fields, schema: &Value, everywhere: &[&str]) {
+        let name =
+            Self::definition(schema).unwrap_or_else(|| panic!("{place} is not an object in the schema: {schema}"));
         let properties = self.definitions()[&name]["properties"].as_object().cloned().unwrap_or_default();
         let there: BTreeSet<_> =
             properties.keys().map(String::as_str).filter(|name| !everywhere.contains(name)).collect();
-        assert_eq!(told.0.keys().map(String::as_str).collect::<BTreeSet<_>>(), there, "{place}");
-        self.told.insert(name);
-        for (field, inner) in told.0.iter().filter(|(_, inner)| !inner.0.is_empty()) {
+        assert_eq!(documented.0.keys().map(String::as_str).collect::<BTreeSet<_>>(), there, "{place}");
+        self.documented.insert(name);
+        for (field, inner) in documented.0.iter().filter(|(_, inner)| !inner.0.is_empty()) {
             self.check(&format!("{place}.{field}"), inner, &properties[field], &[]);
         }
     }
@@ -165,10 +166,10 @@ fn every_field_of_every_record_is_in_the_table_and_no_other() {
     assert!(rows.keys().all(|first| !first.starts_with('`')), "no such types: {rows:?}");
     let objects = schema.definitions().iter().filter(|(_, definition)| definition["properties"].is_object());
     let objects: BTreeSet<_> = objects.map(|(name, _)| name.clone()).collect();
-    assert_eq!(schema.told, objects, "fields of every object are told at least once");
+    assert_eq!(schema.documented, objects, "fields of every object are told at least once");
 }
 
-/// A schema, and those it is one of.
+/// Returns a schema, and the alternatives in it.
 fn objects(schema: &Value) -> impl Iterator<Item = &Value> {
     schema["anyOf"].as_array().into_iter().flatten().chain([schema])
 }
@@ -181,11 +182,11 @@ fn every_field_of_multipath_tcp_is_in_its_table_and_no_other() {
         let fields = option["properties"].as_object().expect("an object");
         let subtype = fields["subtype"]["const"].as_str().expect("a subtype");
         let row = rows.remove(&format!("`{subtype}`")).unwrap_or_else(|| panic!("the table has no row for {subtype}"));
-        let told: BTreeSet<_> = row.split('`').skip(1).step_by(2).collect();
+        let documented: BTreeSet<_> = row.split('`').skip(1).step_by(2).collect();
         let inner =
             fields.values().filter_map(|field| objects(field).find_map(|object| object["properties"].as_object()));
         let there = inner.chain([fields]).flat_map(Map::keys).map(String::as_str);
-        assert_eq!(told, there.filter(|&field| field != "subtype").collect(), "{subtype}");
+        assert_eq!(documented, there.filter(|&field| field != "subtype").collect(), "{subtype}");
     }
     assert!(rows.keys().all(|first| !first.starts_with('`')), "no such subtypes: {rows:?}");
 }

@@ -1,7 +1,7 @@
-//! Verdicts on captures of exchanges that are easily misread: a table of what is seen, and of what has to be said.
+//! Verdicts on captures of exchanges that are easily misread: a table of segments and expected verdicts.
 //!
-//! Each is read eight times: with the client's address above and below the server's, with numbers that wrap in the course of
-//! it and such that do not, and with and without times that stand still, as where the clock of a capture is coarse.
+//! Each is read eight times: with the client's address above and below the server's, with and without numbers that wrap
+//! during it, and with and without times that stand still, as in a capture with a coarse clock.
 
 mod ended;
 mod generations;
@@ -17,21 +17,21 @@ use crate::captures::read;
 /// A name, the segments and ICMP errors of a capture, and the expected verdict on each connection, as [`verdicts`] writes
 /// it.
 ///
-/// `> S 0` is a segment of the client, `< S. 0/0/1` one of the server; `> icmp 3/1` and `< icmp 3/1` are ICMP errors that the
-/// one or the other's host sends about the last segment of the other end. A millisecond passes between two of them, unless it
-/// is said: `2s`. A number behind an `@` is added to the ISN of the segment's end: `> S 0 @1000000` begins another connection,
+/// `> S 0` is a segment of the client, `< S. 0/0/1` one of the server; `> icmp 3/1` and `< icmp 3/1` are ICMP errors that
+/// the host of one end sends about the last segment of the other end. A millisecond passes between two of them, unless
+/// stated: `2s`. A number after an `@` is added to the ISN of the segment's end: `> S 0 @1000000` begins another connection,
 /// whose numbers are relative to that from there on; `@` alone returns to the first.
 type Row = (&'static str, &'static str, &'static [&'static str]);
 
 /// SYN; SYN,ACK; ACK.
 const OPEN: &str = "> S 0; < S. 0/0/1; > . 1/0/1";
 
-/// One way of writing an exchange into a file.
+/// A variant of an exchange in a file.
 #[derive(Clone, Copy, Debug)]
 struct Manner {
     ends: [SocketAddr; 2],
     isns: [u32; 2],
-    /// The clock of the capture stands still.
+    /// True if the clock of the capture stands still.
     coarse: bool,
 }
 
@@ -76,7 +76,7 @@ impl Manner {
                 if let Some(shift) = shift {
                     shifts[own] = shift.parse().unwrap_or_default();
                 }
-                let crafted = Crafted::parse(words).unwrap_or_else(|| panic!("`{line}` is no segment"));
+                let crafted = Crafted::parse(words).unwrap_or_else(|| panic!("`{line}` is not a segment"));
                 let number = |end: usize, relative: i64| {
                     // Truncation is intended: sequence numbers are modulo 2^32.
                     self.isns[end].wrapping_add(shifts[end]).wrapping_add(relative as u32)
@@ -104,7 +104,7 @@ impl Manner {
     }
 }
 
-/// Plays every row in every manner, and compares what is said.
+/// Plays every row in every variant, and compares the verdicts.
 #[track_caller]
 fn check(rows: &[Row]) {
     let mut wrong = String::new();
@@ -112,10 +112,10 @@ fn check(rows: &[Row]) {
         let script = script.replace("OPEN", OPEN);
         for manner in manners() {
             let read = read(&raw_pcap(&manner.play(&script)), &[]);
-            let told = verdicts(&read.records, 6001);
-            if told != *right || read.status != Some(0) || !read.log.is_empty() {
+            let verdicts = verdicts(&read.records, 6001);
+            if verdicts != *right || read.status != Some(0) || !read.log.is_empty() {
                 let why = &read.log;
-                wrong += &format!("{name}: {told:#?}, should be {right:#?}; {manner:?}, {script} {why}\n\n");
+                wrong += &format!("{name}: {verdicts:#?}, should be {right:#?}; {manner:?}, {script} {why}\n\n");
                 break;
             }
         }

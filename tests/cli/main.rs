@@ -1,4 +1,4 @@
-//! The command line where nothing is traced: wrong usage, missing privileges, and what needs neither.
+//! The command line without tracing: wrong usage, missing privileges, and tasks that need no privileges.
 
 mod captures;
 mod dissected;
@@ -19,7 +19,7 @@ use std::{
 
 use tcptrace_tests::{PublicCopy, binary};
 
-/// Who may do nothing.
+/// ID of the user nobody.
 const NOBODY: u32 = 65534;
 
 fn run(command: &mut Command) -> (Option<i32>, String, String) {
@@ -28,7 +28,7 @@ fn run(command: &mut Command) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-/// Asserts that `arguments` are refused as wrong usage, with a message that names what is wrong.
+/// Asserts that `arguments` are refused as wrong usage, with a message that names the problem.
 #[track_caller]
 fn wrong_usage(arguments: &[&str], named: &str) {
     let (code, stdout, stderr) = run(Command::new(binary()).args(arguments));
@@ -38,7 +38,7 @@ fn wrong_usage(arguments: &[&str], named: &str) {
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
-/// Asserts that `arguments` are understood and cannot be done, which one line says, with all of these words.
+/// Asserts that `arguments` are valid but fail, with one line that contains all of these words.
 #[track_caller]
 fn cannot(arguments: &[&str], named: &[&str]) {
     assert!(rustix::process::geteuid().is_root(), "without root this test would only see that: run `cargo xtask test`");

@@ -8,11 +8,11 @@ use tempfile::TempDir;
 
 use crate::run;
 
-/// How far the server's clock is ahead, in microseconds.
+/// Microseconds by which the server's clock is ahead.
 const AHEAD: u32 = 3_000_000;
 
-/// A segment: true if it is the client's, its flags and numbers without the ISNs, and when it was sent and arrived, in microseconds
-/// by the client's clock; none if it was lost.
+/// A segment: true if it is the client's, its flags and numbers without the ISNs, and the times at which it was sent and at
+/// which it arrived, in microseconds by the client's clock; `None` if it was lost.
 type Step = (bool, u8, u32, u32, u32, Option<u32>);
 
 const ORDERLY: [Step; 6] = [
@@ -33,7 +33,7 @@ const LOSSES: [Step; 5] = [
     (false, RST | ACK, 1, 1, 1_005_000, None),
 ];
 
-/// Captures of both ends of connections; behind an address translation, the client is another for the server.
+/// Captures of both ends of connections; the server sees another address of the client, which is translated on the way.
 struct Captures(TempDir);
 
 impl Captures {
@@ -83,7 +83,7 @@ impl Captures {
         self.0.path().join(name)
     }
 
-    /// Exit status, stdout and stderr of reading these files.
+    /// Reads these files; returns the exit status, stdout and stderr.
     fn read(&self, names: &[&str], arguments: &[&str]) -> (Option<i32>, String, String) {
         let mut command = Command::new(binary());
         command
@@ -103,7 +103,7 @@ impl Captures {
     }
 }
 
-/// The last verdict of each connection, with the ISNs of its handshake.
+/// Returns the last verdict of each connection, with the ISNs of its handshake.
 fn verdicts(records: &[Value]) -> Vec<(Value, Value, Value)> {
     let handshakes = records.iter().filter(|record| record["type"] == "handshake");
     handshakes
@@ -115,13 +115,14 @@ fn verdicts(records: &[Value]) -> Vec<(Value, Value, Value)> {
         .collect()
 }
 
-/// How far the clock of a place on the way is ahead of the client's, in microseconds.
+/// Returns the microseconds by which the clock of a place on the way is ahead of the client's.
 fn ahead(place: u32) -> i64 {
     let seconds = i64::from(place) * 700_000;
     if place.is_multiple_of(2) { seconds } else { -seconds }
 }
 
-/// Captures of an orderly connection at this number of places between its ends, each with a clock of its own, and 10 µs apart.
+/// Writes captures of an orderly connection at this number of places between its ends, each with a clock of its own, and 10
+/// µs apart.
 fn along_the_way(places: u32) -> (TempDir, Vec<String>) {
     const APART: u32 = 10;
     let folder = tempfile::tempdir().expect("a folder");
@@ -151,7 +152,7 @@ fn along_the_way(places: u32) -> (TempDir, Vec<String>) {
 fn four_and_sixteen_places_on_the_way_are_one_connection() {
     for places in [4, 16] {
         let (folder, mut names) = along_the_way(places);
-        // The order in which they are given tells nothing.
+        // The order in which they are given does not matter.
         names.rotate_left(1);
         let mut command = Command::new(binary());
         command.current_dir(folder.path()).args(["--json", "-r"]).args(&names);
@@ -164,7 +165,7 @@ fn four_and_sixteen_places_on_the_way_are_one_connection() {
         let views = close["joined"]["views"].as_array().expect("views");
         assert_eq!(views.len(), places as usize, "{close}");
         let place = |view: &Value| -> u32 { view["host"].as_str().expect("a name")[..2].parse().expect("a number") };
-        // The clock of the first file is the one that all are compared with.
+        // The clock of the first file is the reference.
         let first = ahead(1);
         for view in views {
             let number = |field: &str| view[field].as_i64().unwrap_or_else(|| panic!("{field} in {view}"));
@@ -211,7 +212,7 @@ fn clocks_losses_and_addresses_are_told() {
     assert_eq!(view["clock_error_ns"], 300_000);
     let offset = view["clock_offset_ns"].as_i64().expect("known");
     assert!((offset - i64::from(AHEAD) * 1_000).abs() <= 300_000, "{offset}");
-    // The client's capture does not show the reset: the server's tells.
+    // The client's capture does not show the reset, but the server's does.
     assert_eq!((&losses["kind"], &losses["joined"]["verdict_of"]), (&"reset".into(), &"b.pcap".into()), "{losses}");
     let lost = records.iter().filter(|record| record["type"] == "segment" && record["passage"]["lost"] == true);
     let lost: Vec<_> =

@@ -1,4 +1,4 @@
-//! The one that fails among many: `--only`, `-o list`, `-o none` and the summary.
+//! One failed connection among many: `--only`, `-o list`, `-o none` and the summary.
 
 use std::{fs, net::SocketAddr, path::PathBuf, process::Command};
 
@@ -13,7 +13,7 @@ const PUSH: u8 = 0x08;
 /// Number of connections.
 const MANY: u16 = 428;
 
-/// The one that its server resets, by its port.
+/// Port of the client whose connection the server resets.
 const FAILS: u16 = 20_199;
 
 /// A capture of [`MANY`] connections of one client, of which one is reset after its request.
@@ -59,7 +59,7 @@ impl Many {
         self.0.path().join(name)
     }
 
-    /// stdout and stderr of a run that goes well.
+    /// Returns stdout and stderr of a successful run.
     fn read(&self, arguments: &[&str]) -> (String, String) {
         let mut command = Command::new(binary());
         command.arg("-r").arg(self.path("many.pcap")).args(arguments).env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
@@ -177,7 +177,7 @@ fn unknown_words_are_wrong_usage_and_the_known_ones_are_listed() {
 
 #[test]
 fn what_goes_with_a_command_and_what_does_not() {
-    wrong_usage(&["--"], "there is no command behind --");
+    wrong_usage(&["--"], "there is no command after --");
     wrong_usage(&["--fail-on", "reset"], "--fail-on needs a command");
     wrong_usage(&["--fail-on", "resets", "--", "true"], "resets");
     for options in [["-c", "1"], ["--duration", "1s"], ["-r", "trace.jsonl"]] {

@@ -1,4 +1,4 @@
-//! `--otlp` with a recording: what a collector gets, and what becomes of it when the collector does not take it.
+//! `--otlp` with a recording: the export to a collector, and its failures.
 
 use std::{path::PathBuf, process::Command, time::Duration};
 
@@ -25,7 +25,7 @@ fn export(name: &str, url: &str) -> Command {
     command
 }
 
-/// Exports the recording of a reset to a collector, which has to be delivered as a whole.
+/// Exports the recording of a reset to a collector, which must get all records.
 #[track_caller]
 fn delivered(collector: &Collector) {
     let (code, stdout, stderr) = run(&mut export("reset.jsonl", &collector.url()));
@@ -42,7 +42,7 @@ fn of_path<'a>(posted: &'a [Posted], path: &'a str) -> Vec<&'a Posted> {
     posted.iter().filter(|request| request.path == path).collect()
 }
 
-/// Refuses the first request with spans by `reply`.
+/// Creates a collector that refuses the first request with spans by `reply`.
 fn reluctant(reply: Reply) -> Collector {
     let first = std::sync::atomic::AtomicBool::new(true);
     Collector::answering(move |request, _| {
@@ -130,7 +130,7 @@ fn headers_compression_and_resource_come_from_the_environment() {
         .env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
         .env("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test,host.name=other"));
     assert_eq!(code, Some(0), "{stderr}");
-    let posted = collector.posted();
+    let posted = collector.requests();
     assert_eq!(of_path(&posted, "/otlp/v1/traces").len(), 1, "{posted:?}");
     for Posted { headers, .. } in &posted {
         assert_eq!((headers["api-key"].as_str(), headers["x-tenant"].as_str()), ("a,b", "blue"));
@@ -165,8 +165,8 @@ fn what_is_not_taken_now_is_sent_again() {
         let (code, stderr) = messages(&collector);
         assert_eq!(code, Some(0), "{reply:?}: {stderr}");
         assert!(stderr.contains("nothing is exported to http://127.0.0.1:"), "{stderr}");
-        assert!(stderr.contains("takes what is exported again; dropped so far: nothing"), "{stderr}");
-        let posted = collector.posted();
+        assert!(stderr.contains("accepts exports again; dropped so far: nothing"), "{stderr}");
+        let posted = collector.requests();
         let traces = of_path(&posted, "/v1/traces");
         assert_eq!(traces.len(), 2, "{reply:?}");
         assert_eq!(traces[0].body, traces[1].body);
@@ -180,7 +180,7 @@ fn a_connection_that_has_broken_is_replaced_without_a_word() {
         let collector = reluctant(reply.clone());
         let (code, stderr) = messages(&collector);
         assert_eq!((code, stderr.as_str()), (Some(0), ""), "{reply:?}");
-        assert_eq!(of_path(&collector.posted(), "/v1/traces").len(), 2, "{reply:?}");
+        assert_eq!(of_path(&collector.requests(), "/v1/traces").len(), 2, "{reply:?}");
     }
 }
 
@@ -193,15 +193,15 @@ fn a_service_that_does_not_speak_http_is_said() {
     });
     let (code, stderr) = messages(&collector);
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(stderr.contains("it does not answer as HTTP asks for"), "{stderr}");
-    assert_eq!(collector.posted().len(), 4);
+    assert!(stderr.contains("its answer is not valid HTTP"), "{stderr}");
+    assert_eq!(collector.requests().len(), 4);
 }
 
 #[test]
 fn the_time_that_a_collector_asks_for_is_waited() {
     let collector = reluctant(Reply::Status(429, "Retry-After: 2\r\n", Vec::new()));
     delivered(&collector);
-    let posted = collector.posted();
+    let posted = collector.requests();
     let traces = of_path(&posted, "/v1/traces");
     // Without it, the pause would be 600 ms at most.
     assert!(traces[1].at - traces[0].at >= Duration::from_secs(2), "{traces:?}");
@@ -213,7 +213,7 @@ fn a_collector_that_says_nothing_is_asked_again() {
     let (code, _, stderr) = run(export("reset.jsonl", &collector.url()).env("OTEL_EXPORTER_OTLP_TIMEOUT", "200"));
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stderr.contains("it does not answer within 200 ms (OTEL_EXPORTER_OTLP_TIMEOUT)"), "{stderr}");
-    assert_eq!(of_path(&collector.posted(), "/v1/traces").len(), 2);
+    assert_eq!(of_path(&collector.requests(), "/v1/traces").len(), 2);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn what_is_refused_is_counted_and_not_sent_again() {
         assert_eq!(code, Some(1), "{stderr}");
         assert!(stderr.contains(&format!("with status {status}")), "{stderr}");
         assert!(stderr.contains("2 spans rejected by the collector"), "{stderr}");
-        assert_eq!(of_path(&collector.posted(), "/v1/traces").len(), 1);
+        assert_eq!(of_path(&collector.requests(), "/v1/traces").len(), 1);
     }
 }
 
@@ -240,7 +240,7 @@ fn what_is_rejected_of_a_request_is_counted() {
         stderr.contains(": 1 span, 1 log record and 1 export of metrics; 1 span rejected by the collector"),
         "{stderr}"
     );
-    assert_eq!(of_path(&collector.posted(), "/v1/traces").len(), 1);
+    assert_eq!(of_path(&collector.requests(), "/v1/traces").len(), 1);
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn a_collector_is_trusted_by_its_certificate() {
 #[test]
 fn a_url_that_is_none_is_wrong_usage() {
     wrong_usage(&["--otlp", "localhost:4318"], "'localhost:4318' is not the URL of a collector");
-    wrong_usage(&["--otlp", "grpc://localhost:4317"], "only OTLP over HTTP is spoken");
+    wrong_usage(&["--otlp", "grpc://localhost:4317"], "only OTLP over HTTP is supported");
     wrong_usage(&["--otlp", "http://me:secret@localhost"], "OTEL_EXPORTER_OTLP_HEADERS");
     wrong_usage(&["--otlp", "http://localhost:0"], "'http://localhost:0' is not the URL of a collector");
     wrong_usage(

@@ -1,4 +1,4 @@
-//! Recordings written as pcapng files, and who can read these.
+//! Recordings written as pcapng files, and programs that read these.
 
 use std::{path::Path, process::Command};
 
@@ -7,12 +7,12 @@ use tcptrace_tests::binary;
 
 use crate::run;
 
-/// A recording of an HTTP request: six segments, and what else was seen.
+/// Returns the path of a recording of an HTTP request: six segments, and other events.
 fn recording(name: &str) -> String {
     format!("{}/../docs/{name}.jsonl", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The stdout of a command, which has to succeed.
+/// Runs a command that must succeed, and returns its stdout.
 #[track_caller]
 fn lines(command: &mut Command) -> Vec<String> {
     let (code, stdout, stderr) = run(command);
@@ -24,7 +24,7 @@ fn tcptrace(arguments: &[&str]) -> Vec<String> {
     lines(Command::new(binary()).args(arguments).envs([("TZ", "UTC"), ("LC_ALL", "C.UTF-8")]))
 }
 
-/// The fields that tshark shows of each packet and of each entry of the journal.
+/// Returns the fields that tshark shows of each packet and of each entry of the journal.
 fn tshark(file: &Path, filter: &str, fields: &[&str]) -> Vec<String> {
     let mut command = Command::new("tshark");
     command.args(["-n", "-r"]).arg(file).args(["-Y", filter, "-T", "fields"]);

@@ -9,7 +9,7 @@ use tcptrace_tests::{LIMIT, Screen, binary, eventually};
 
 use crate::captures::whole_connection;
 
-/// A read that goes on for as long as it is fed; stderr is a terminal.
+/// A read that lasts as long as it is fed; stderr is a terminal.
 struct Long {
     child: std::process::Child,
     input: PipeWriter,
@@ -49,7 +49,7 @@ fn after_a_second_there_is_a_line_and_in_the_end_it_is_gone() {
         long.screen.shows("tcptrace: reading stdin: ")
     });
     let shown = long.end();
-    // Back to the first column, and nothing to the right of it; behind that only what a run has to say.
+    // The line is erased from the first column on; only the messages of the run follow.
     let last = shown.rfind("\x1b[2K").expect("the line is erased");
     assert!(shown[..last].ends_with('\r'), "{shown:?}");
     assert!(!shown[last..].contains("reading"), "{shown:?}");

@@ -1,4 +1,6 @@
-//! Recordings are read without privileges and without a kernel. Those here are written by hand, or made from a capture.
+//! Reading of recordings, which needs neither privileges nor a kernel. These are written by hand, or made from a capture.
+
+mod faults;
 
 use std::{
     fs,
@@ -14,7 +16,7 @@ use crate::captures::{Read, run, whole_connection, whole_connection_with};
 
 const START: &str = r#"{"type":"start","time":"2026-11-20T10:00:00.000000000Z","boot_ns":1000000000,"schema":2,"version":"0.1.0","hostname":"web7","kernel":"6.18.5","netns":4026531840,"interfaces":["eth0","lo"],"segments":"control","filter":"port 80"}"#;
 
-/// Somebody listens, so that the first line behind `start` is a state.
+/// A listener, so that the first line after `start` is a state.
 const LISTEN: &str = r#"{"type":"state","time":"2026-11-20T10:00:01.000000000Z","boot_ns":2000000000,"conn":null,"netns":4026531840,"socket":1,"old":"CLOSE","new":"LISTEN","local":{"addr":"0.0.0.0","port":80},"remote":null,"role":null,"error":null,"pid":12,"tid":12,"comm":"nginx","thread":null,"old_state_ns":null,"since_start_ns":null,"continues_as":null}"#;
 
 /// A segment of a connection to port 80 at some nanosecond.
@@ -48,7 +50,7 @@ fn read(lines: &[&str], arguments: &[&str]) -> Read {
     run(&folder.write("trace.jsonl", lines.iter().flat_map(|line| [line, "\n"]).collect::<String>()), arguments)
 }
 
-/// stdout of a run that goes well.
+/// Returns stdout of a successful run.
 fn text(path: &Path, arguments: &[&str]) -> String {
     let output = Command::new(binary()).arg("-r").arg(path).args(arguments).output().expect("it runs");
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
@@ -124,32 +126,6 @@ fn where_it_comes_from_is_said_and_what_is_left_of_it() {
 }
 
 #[test]
-fn what_is_wrong_is_said_in_one_sentence_and_all_before_it_is_printed() {
-    let unfinished = &LISTEN[..100];
-    for (line, records, says) in [
-        (
-            START.replace("\"schema\":2", "\"schema\":7"),
-            3,
-            "line 3 begins a recording of schema 7, and this build reads schema 1 to 2",
-        ),
-        (LISTEN.replace("CLOSE", "SHUT"), 3, "line 3 is malformed at byte"),
-        ("{\"type\":\"state\",}".to_owned(), 3, "line 3 is malformed at byte"),
-        ("nonsense".to_owned(), 3, "line 3 is malformed at byte 1: it is no JSON object"),
-        (LISTEN.replace("2000000000", "null"), 3, "boot_ns is null"),
-        ("{".repeat(2 << 20), 3, "line 3 is malformed: it has more than 1048576 bytes"),
-    ] {
-        let read = read(&[START, LISTEN, &line, LISTEN], &[]);
-        assert_eq!((read.status, read.records.len(), read.log.lines().count()), (Some(1), records, 1), "{}", read.log);
-        assert!(read.log.contains(says) && read.log.contains("trace.jsonl"), "{says} is not in: {}", read.log);
-        assert_eq!(read.only("state")["comm"], "nginx");
-    }
-    let folder = Folder::new();
-    let read = run(&folder.write("cut.jsonl", [START, "\n", LISTEN, "\n", unfinished].concat()), &[]);
-    assert_eq!((read.status, read.records.len(), read.log.lines().count()), (Some(1), 3, 1), "{}", read.log);
-    assert!(read.log.contains("cut off in the middle of line 3 (complete lines before it: 2"), "{}", read.log);
-}
-
-#[test]
 fn a_recording_of_schema_1_says_what_one_of_schema_2_says() {
     let segments = [(1, "S", 1000, None), (2, "S.", 9000, Some(1001)), (3, ".", 1001, Some(9001))];
     let reset = [(4, "R", 1021, None)];
@@ -181,62 +157,6 @@ fn a_recording_of_schema_1_says_what_one_of_schema_2_says() {
     assert_eq!(old.only("close")["kind"], "reset");
     let merged = old.records.iter().filter(|record| record["gso_segments"] == 2).count();
     assert_eq!(merged, 4);
-}
-
-#[test]
-fn what_is_no_recording_empties_no_file() {
-    let folder = Folder::new();
-    let kept = folder.write("kept.jsonl", "kept");
-    for (line, says) in [
-        (LISTEN.to_owned(), "line 1 is no start record"),
-        ("{}".to_owned(), "line 1 is malformed at byte 2: missing field `type`"),
-        (START.replace("\"schema\":2", "\"schema\":3"), "schema 3"),
-    ] {
-        let path = folder.write("no.jsonl", line + "\n");
-        let read = run(&path, &["-w", kept.to_str().expect("UTF-8")]);
-        assert_eq!((read.status, read.records.len(), read.log.lines().count()), (Some(1), 0, 1), "{}", read.log);
-        assert!(read.log.contains(says), "{says} is not in: {}", read.log);
-        assert_eq!(fs::read_to_string(&kept).expect("it is there"), "kept");
-    }
-}
-
-#[test]
-fn the_file_that_is_read_is_not_written() {
-    let folder = Folder::new();
-    let path = folder.write("trace.jsonl", [START, "\n", LISTEN, "\n"].concat());
-    let link = folder.0.path().join("link.jsonl");
-    fs::hard_link(&path, &link).expect("a link");
-    for written in [&path, &link] {
-        let read = run(&path, &["-w", written.to_str().expect("UTF-8")]);
-        assert_eq!((read.status, read.records.len(), read.log.lines().count()), (Some(1), 0, 1), "{}", read.log);
-        assert!(read.log.contains("read and written at once"), "{}", read.log);
-        assert!(fs::read_to_string(&path).expect("it is there").starts_with(START));
-    }
-}
-
-#[test]
-fn types_that_are_not_known_are_passed_over_and_mentioned_when_asked() {
-    let lines = [START, r#"{"type":"omen","conn":1}"#, r#"{"type":"omen"}"#, LISTEN];
-    assert_eq!(read(&lines, &[]).log, "");
-    let read = read(&lines, &["-v"]);
-    assert_eq!((read.status, read.records.len()), (Some(0), 3));
-    assert!(read.log.contains("2 records of types that this build does not know"), "{}", read.log);
-}
-
-#[test]
-fn verdicts_without_the_events_they_rest_on_are_worth_a_warning() {
-    let read = read(&[START, r#"{"type":"close","conn":1}"#], &[]);
-    assert_eq!((read.status, read.records.len()), (Some(0), 2));
-    assert!(read.log.contains("no events"), "{}", read.log);
-}
-
-#[test]
-fn times_that_run_back_by_more_than_processors_do_are_counted() {
-    let (syn, ack, fin) = (segment(9_000_000_000, "S", 7, None), segment(8_999_990_000, ".", 8, Some(1)), "F.");
-    assert_eq!(read(&[START, &syn, &ack], &[]).log, "");
-    let read = read(&[START, &syn, &segment(3_000_000_000, fin, 8, Some(1))], &[]);
-    assert_eq!(read.status, Some(0));
-    assert!(read.log.contains("1 records are older than a record before them"), "{}", read.log);
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn it_lists_filters_draws_ladders_writes_and_leaves() {
     console.wait("failures only", |screen| screen.contains("showing 1 of 428: failures only"));
     console.press("f/refu");
     let screen = console.wait("an unknown word", |screen| screen.contains("filter: refu_"));
-    assert!(screen.contains("'refu' is no word for connections; with that begin: refused"), "{screen}");
+    assert!(screen.contains("'refu' is not a known word; these begin with it: refused"), "{screen}");
     assert!(screen.contains("showing 428 of 428: all"), "the filter before stays: {screen}");
     console.press("\x15!failed");
     console.wait("a filter as it is typed", |screen| screen.contains("showing 427 of 428: !failed"));

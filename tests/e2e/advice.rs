@@ -1,4 +1,4 @@
-//! The advice after a failure, and the facts on which it rests, from the events of a real kernel.
+//! The advice after a failure, and the facts on which it is based, from the events of a real kernel.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -12,15 +12,15 @@ use tcptrace_tests::{Actor, Ends, Netns, Tracer, Veth, binary, is_type, output, 
 
 use crate::scenarios::receive_reset;
 
-/// The trace of a failure: its last record, and the lines of text that begin with `look at:`, without those of a stall
-/// before it.
+/// The trace of a failure: its last record, and the lines of text that begin with `look at:`, except those of a stall before
+/// it.
 struct Failure {
     record: Value,
     advice: Vec<String>,
 }
 
 impl Failure {
-    /// Traces what is played in a namespace until the record comes that is `wanted`.
+    /// Traces `play` in a namespace until a record for which `wanted` returns true.
     fn of(netns: &Netns, port: u16, wanted: impl Fn(&Value) -> bool, play: impl FnOnce()) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("trace.jsonl");
@@ -38,7 +38,7 @@ impl Failure {
         Self { record, advice: advice.map(str::to_owned).collect() }
     }
 
-    /// A handshake that fails.
+    /// Traces a handshake that fails.
     fn of_handshake(netns: &Netns, port: u16, play: impl FnOnce()) -> Self {
         Self::of(netns, port, |record| is_type(record, "handshake"), play)
     }
@@ -56,8 +56,8 @@ fn refused(client: &Actor, to: SocketAddr) {
     client.connect_with(to, |_| {}).expect_err("it is refused");
 }
 
-/// A firewall rejects the SYN of a client, in a chain of the client's host (`output`) or of the server's (`input`). Returns what
-/// is traced on the client's host, and both addresses.
+/// A firewall rejects the SYN of a client, in a chain of the client's host (`output`) or of the server's (`input`). Returns
+/// the trace on the client's host, and both addresses.
 fn rejected(port: u16, hook: &str, with: &str) -> (Failure, [IpAddr; 2]) {
     let (left, right) = (Netns::new(), Netns::new());
     let veth = Veth::between(&left, &right, 0);
@@ -104,7 +104,7 @@ fn a_neighbour_that_does_not_answer_is_looked_for_on_the_client() {
     const PORT: u16 = 4864;
     let (left, right) = (Netns::new(), Netns::new());
     let veth = Veth::between(&left, &right, 0);
-    // Nobody has the last address of the network.
+    // No host has the last address of the network.
     let nobody = SocketAddr::from((Ipv4Addr::new(10, 231, 9, 9), PORT));
     left.ip(&["route", "add", "10.231.9.9", "dev", &veth.left]);
     let client = Actor::new(&left, "tt-client");

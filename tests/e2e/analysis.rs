@@ -1,4 +1,4 @@
-//! The recipes of docs/analysis.md print what stands below them, in the engines they are for.
+//! The recipes of docs/analysis.md print the results shown there, in each of their engines.
 
 use std::{fs, io::Write as _, path::Path, process::Stdio};
 
@@ -12,14 +12,14 @@ const RUNNER: &str = include_str!("analysis/run.py");
 /// The recordings that the recipes read.
 const RECORDINGS: [&str; 2] = ["fleet-app1.jsonl", "fleet-db1.jsonl"];
 
-/// A recipe, and what it prints.
+/// A recipe, and its output.
 struct Recipe {
     engine: String,
     code: String,
     printed: String,
 }
 
-/// The blocks with an engine behind their language, each with the block of text that follows.
+/// Returns the blocks with an engine after their language, each with the block of text that follows.
 fn recipes() -> Vec<Recipe> {
     let mut recipes: Vec<Recipe> = Vec::new();
     let mut inside: Option<(String, String)> = None;
@@ -45,7 +45,7 @@ fn recipes() -> Vec<Recipe> {
     recipes
 }
 
-/// Lines without what stands at their ends: a document has no blanks there.
+/// Returns the lines without trailing blanks, which a document does not have.
 fn lines(text: &str) -> Vec<&str> {
     text.trim_matches('\n').lines().map(str::trim_end).collect()
 }
@@ -79,8 +79,8 @@ fn every_recipe_prints_what_stands_below_it() {
     for (recipe, printed) in recipes.iter().zip(&printed) {
         assert_eq!(lines(printed), lines(&recipe.printed), "{}:\n{}\n{printed}", recipe.engine, recipe.code);
     }
-    for (engine, told) in [("duckdb", 5), ("clickhouse", 2), ("pandas", 1), ("kafka", 1), ("nats", 1)] {
+    for (engine, rows) in [("duckdb", 5), ("clickhouse", 2), ("pandas", 1), ("kafka", 1), ("nats", 1)] {
         let shown = recipes.iter().filter(|recipe| recipe.engine == engine && !recipe.printed.is_empty());
-        assert!(shown.count() >= told, "recipes of {engine} with a result");
+        assert!(shown.count() >= rows, "recipes of {engine} with a result");
     }
 }

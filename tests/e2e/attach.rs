@@ -1,4 +1,4 @@
-//! Nothing is left behind, and nothing of others is touched.
+//! The tracer leaves nothing behind, and touches nothing of others.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +20,7 @@ fn bpftool_net(netns: &Netns) -> String {
     netns.output(Command::new("bpftool").args(["-j", "net", "show"]))
 }
 
-/// Set up by somebody else before: a clsact qdisc and a filter on it, which lets everything pass to the next one.
+/// Sets up somebody else's clsact qdisc with a filter that passes everything on to the next one.
 fn attach_foreign(netns: &Netns, interface: &str) {
     let tc = |arguments: &[&str]| output(Command::new("tc").args(["-n", netns.name()]).args(arguments));
     tc(&["qdisc", "add", "dev", interface, "clsact"]);
@@ -31,7 +31,7 @@ fn attach_foreign(netns: &Netns, interface: &str) {
     }
 }
 
-/// Traces a connection over loopback with `option`, whole, and returns what hung on `lo` meanwhile.
+/// Traces a connection over loopback with `option`, and returns the attachments to `lo` meanwhile.
 fn trace(netns: &Netns, port: u16, option: &[&str]) -> (Attached, (usize, usize)) {
     let ends = loopback(netns, port);
     let tracer = Tracer::start(netns, &[&["-p", &port.to_string()], option].concat());
@@ -44,8 +44,8 @@ fn trace(netns: &Netns, port: u16, option: &[&str]) -> (Attached, (usize, usize)
     meanwhile
 }
 
-/// Traces with these arguments until SIGINT, after which nothing is there that was not before; `programs` is how many hang
-/// on the egress of `lo` by TCX meanwhile.
+/// Traces with these arguments until SIGINT, and checks that nothing new remains; `programs` is the number of TCX programs
+/// on the egress of `lo` meanwhile.
 fn check_gone_after_sigint(arguments: &[&str], programs: usize) {
     let netns = Netns::new();
     let (before, net_before) = (Attached::to(&netns, "lo"), bpftool_net(&netns));
@@ -58,7 +58,7 @@ fn check_gone_after_sigint(arguments: &[&str], programs: usize) {
     assert_eq!(Attached::to(&netns, "lo"), before);
     assert_eq!(bpftool_net(&netns), net_before);
     for (kind, held) in KINDS.into_iter().zip(held) {
-        // The kernel frees them behind the back of the process, after a grace period.
+        // The kernel frees them asynchronously, after a grace period.
         eventually(&format!("no {kind} of the tracer"), LIMIT, || held.is_disjoint(&kernel_objects(kind)));
     }
 }
@@ -140,7 +140,7 @@ fn clsact_keeps_a_qdisc_of_its_own_that_somebody_else_began_to_use() {
     assert_eq!(after.ingress, "");
 }
 
-/// Traces a connection over a veth pair, attached in this way beside somebody else's filters.
+/// Traces a connection over a veth pair, with this way of attaching, beside somebody else's filters.
 fn check_directions(way: &str, port: u16) {
     let (left, right) = (Netns::new(), Netns::new());
     let veth = Veth::between(&left, &right, 0);

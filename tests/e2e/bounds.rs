@@ -1,4 +1,4 @@
-//! Neither a flood of SYNs nor millions of connections fill the tracer's memory, nor do they push out what is real.
+//! Neither a flood of SYNs nor millions of connections fill the tracer's memory or displace real connections.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -12,7 +12,7 @@ use tcptrace_tests::{
     text,
 };
 
-/// The most connections that are remembered, and SYNs from forged addresses.
+/// Maximum number of connections remembered, and the number of SYNs from forged addresses.
 const REMEMBERED: u64 = 8_000;
 const SYNS: u32 = 100_000;
 
@@ -20,16 +20,16 @@ const SYNS: u32 = 100_000;
 /// is mapped twice, and a margin.
 const ENOUGH_KIB: u64 = 112 << 10;
 
-/// Connections that come and go, how many of them surely fill what a tracer remembers of ended ones (65,536 unless told
-/// otherwise), and how much more memory it may have after all of them than after those, in KiB.
+/// Number of connections opened and closed in all; the number that certainly fills the table of ended connections (65,536 by
+/// default); and the maximum growth of memory between these two, in KiB.
 const MANY: u64 = 500_000;
 const FILLED: u64 = 130_000;
 const FLAT_KIB: u64 = 16 << 10;
 
-/// The name by which [`memory`] finds the largest memory use of a process.
+/// The field of [`memory`] for the peak memory use of a process.
 const PEAK: &str = "VmHWM";
 
-/// Has the load open and close connections for this long; how many there were.
+/// Opens and closes connections for this time; returns their number.
 fn churn(netns: &Netns, seconds: u32) -> u64 {
     let mut load = Command::new(env!("CARGO_BIN_EXE_tt-load"));
     let said = netns.output(load.args(["connections", &seconds.to_string(), "together"]));
@@ -65,12 +65,12 @@ fn a_flood_of_syns_fills_no_memory_and_real_connections_stay() {
     let attacker = Netns::alone();
     let server = attacker.another();
     let veth = Veth::between(&attacker, &server, 0);
-    // The way to everybody leads through the attacker, who drops what is not for him.
+    // The route to everybody leads through the attacker, which drops segments for other addresses.
     let IpAddr::V4(via) = veth.left_v4(0).ip() else { panic!("an IPv4 address") };
     server.ip(&["route", "add", "default", "via", &via.to_string()]);
     let ends = Ends::between(&attacker, &server, veth.right_v4(PORT));
     let remembered = REMEMBERED.to_string();
-    // The ring holds all of it, should the flood be faster than the tracer.
+    // The ring holds the whole flood, should it be faster than the tracer.
     let arguments = ["-p", "4371", "--emit", "handshake,close", "--max-connections", &remembered];
     let tracer = Tracer::start(&server, &[arguments.as_slice(), &["--ring-buffer", "32MiB"]].concat());
     let before = ends.open();

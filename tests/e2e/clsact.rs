@@ -1,5 +1,7 @@
-//! clsact filters stay when their process is killed, and go when somebody removes their qdisc: what tracers do about it,
-//! beside each other and beside filters of others.
+//! clsact filters outlive a killed process, and disappear if somebody removes their qdisc: tracers handle both, even if there
+//! are several of them.
+
+mod foreign;
 
 use std::{
     collections::BTreeSet,
@@ -7,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use tcptrace_tests::{Attached, Ends, LIMIT, Netns, Tracer, Veth, binary, eventually, output, tell_all};
+use tcptrace_tests::{Attached, Ends, LIMIT, Netns, Tracer, Veth, binary, eventually, output};
 
 /// State changes and segments of a connection over loopback that closes in four segments.
 const WHOLE: usize = 10 + 7;
@@ -33,24 +35,22 @@ fn add_foreign(netns: &Netns, side: &str, priority: u16, verdict: i32) {
     output(Command::new("tc").args(["-n", netns.name()]).args(place.split(' ')).arg(program));
 }
 
-/// `TC_ACT_UNSPEC`, `TC_ACT_OK` and `TC_ACT_SHOT` of `linux/pkt_cls.h`.
+/// `TC_ACT_UNSPEC` of `linux/pkt_cls.h`.
 const NEXT: i32 = -1;
-const OK: i32 = 0;
-const DROP: i32 = 2;
 
-/// The names of tracers' filters in what `tc filter show` prints.
+/// Returns the names of tracers' filters in the output of `tc filter show`.
 fn names(filters: &str) -> BTreeSet<String> {
     filters.split_whitespace().filter(|word| word.starts_with("tcptrace-")).map(str::to_owned).collect()
 }
 
-/// The numbers of the processes whose filters hang on the egress of `lo`.
+/// Returns the PIDs of the processes whose filters are on the egress of `lo`.
 #[track_caller]
 fn owners(netns: &Netns) -> BTreeSet<u32> {
     let pid = |name: &String| name.split('-').nth(1).and_then(|pid| pid.parse().ok()).expect("a name has a number");
     names(&Attached::to(netns, "lo").egress).iter().map(pid).collect()
 }
 
-/// The message of a tracer that removes this.
+/// Asserts that a tracer reports the removal of `what`.
 fn said_of_removal(tracer: &Tracer, what: &str) {
     let line = format!("removed filters that a killed tcptrace had left behind: {what}");
     tracer.wait_log(&line, |logged| logged.ends_with(&line));
@@ -195,7 +195,7 @@ fn a_filter_that_somebody_removes_from_one_side_is_hung_again_there() {
 fn a_qdisc_that_somebody_makes_anew_is_theirs() {
     let netns = Netns::new();
     let tracer = clsact(&netns, 4424);
-    // While the tracer stands still, its qdisc goes and another comes.
+    // While the tracer is stopped, its qdisc is removed and another one created.
     tracer.signal(rustix::process::Signal::STOP);
     tc(&netns, "qdisc del dev lo clsact");
     tc(&netns, "qdisc add dev lo clsact");
@@ -223,82 +223,6 @@ fn two_tracers_that_lose_their_qdisc_make_one_again() {
         assert_eq!(tracer.stop().about(&netns, 4425).len(), WHOLE);
     }
     assert_eq!(Attached::to(&netns, "lo"), before);
-}
-
-#[test]
-fn filters_of_others_come_and_go_without_a_word() {
-    let netns = Netns::new();
-    let ends = loopback(&netns, 4426);
-    let tracer = clsact(&netns, 4426);
-    add_foreign(&netns, "egress", 7, NEXT);
-    tc(&netns, "filter del dev lo egress pref 7");
-    clsact(&netns, 4426).stop();
-    ends.repeat(1);
-    let trace = tracer.stop();
-    assert_eq!(trace.about(&netns, 4426).len(), WHOLE);
-    assert!(!trace.log.iter().any(|line| line.contains("lost its")), "{:?}", trace.log);
-}
-
-#[test]
-fn a_filter_behind_ends_the_chain_after_the_tracer_has_seen_the_segment() {
-    let netns = Netns::new();
-    tc(&netns, "qdisc add dev lo clsact");
-    add_foreign(&netns, "egress", 7, OK);
-    let ends = loopback(&netns, 4427);
-    let tracer = clsact(&netns, 4427);
-    ends.repeat(1);
-    assert_eq!(tracer.stop().about(&netns, 4427).len(), WHOLE);
-
-    let netns = Netns::new();
-    tc(&netns, "qdisc add dev lo clsact");
-    add_foreign(&netns, "egress", 7, DROP);
-    let ends = loopback(&netns, 4428);
-    let tracer = clsact(&netns, 4428);
-    let connecting = ends.client.start_connect(ends.address, |_| {});
-    tracer.wait_for("the SYN that is dropped", |record| record["type"] == "segment" && record["flags"] == "S");
-    tc(&netns, "filter del dev lo egress pref 7");
-    connecting.finish().expect("the SYN that is sent again arrives");
-    tracer.stop();
-}
-
-#[test]
-fn a_filter_in_front_that_ends_the_chain_hides_the_segments() {
-    let netns = Netns::new();
-    let ends = loopback(&netns, 4429);
-    let tracer = clsact(&netns, 4429);
-    // Of one priority, the newest runs first.
-    add_foreign(&netns, "egress", 1, OK);
-    ends.repeat(1);
-    let trace = tracer.stop();
-    let told = tell_all(&trace.about(&netns, 4429), 4429);
-    assert_eq!((trace.segments(&netns, 4429).len(), trace.states(&netns, 4429).len()), (0, 10), "{told:#?}");
-}
-
-#[test]
-fn a_priority_that_a_filter_of_another_kind_has_is_left_to_it() {
-    let netns = Netns::new();
-    tc(&netns, "qdisc add dev lo clsact");
-    tc(&netns, "filter add dev lo egress prio 1 protocol ip u32 match ip dport 9 0xffff flowid 1:1");
-    let before = Attached::to(&netns, "lo");
-    let ends = loopback(&netns, 4430);
-    let tracer = clsact(&netns, 4430);
-    let filters = Attached::to(&netns, "lo").egress;
-    assert!(filters.lines().any(|line| line.contains("pref 2 ") && line.contains("tcptrace-")), "{filters}");
-    ends.repeat(1);
-    assert_eq!(tracer.stop().about(&netns, 4430).len(), WHOLE);
-    assert_eq!(Attached::to(&netns, "lo"), before);
-}
-
-#[test]
-fn an_ingress_qdisc_takes_no_filter_for_egress() {
-    let (left, right) = (Netns::new(), Netns::new());
-    let veth = Veth::between(&left, &right, 0);
-    tc(&left, &format!("qdisc add dev {} ingress", veth.left));
-    let before = Attached::to(&left, &veth.left);
-    let tracer = clsact(&left, 4431);
-    tracer.wait_log("a warning", |line| line.contains("segments on left0 are not seen") && line.contains("`ingress`"));
-    assert_eq!(Attached::to(&left, &veth.left), before);
-    tracer.stop();
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `tcptrace [OPTIONS] -- COMMAND…`: whose connections are traced, as whom the command runs, signals and the exit status.
+//! `tcptrace [OPTIONS] -- COMMAND…`: the connections traced, the user of the command, signals and the exit status.
 
 use std::{
     fs,
@@ -12,10 +12,10 @@ use serde_json::Value;
 use socket2::SockRef;
 use tcptrace_tests::{Actor, Ends, LIMIT, Lines, Netns, binary, close, is_type, receive_end, wait_tracing};
 
-/// A user of this test alone.
+/// A user ID that only this test uses.
 const SOMEBODY: &str = "23456";
 
-/// A Python program that connects to its argument, and reads to the end.
+/// A Python program that connects to the port in its argument, and reads to the end.
 const CONNECT: &str =
     "import socket,sys\ns=socket.create_connection(('127.0.0.1',int(sys.argv[1])))\nwhile s.recv(99): pass";
 
@@ -37,8 +37,8 @@ fn run(netns: &Netns, command: &mut Command) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-/// Accepts connections one after another and closes them, in an orderly way or by a reset. The first may come late, since the
-/// tracer starts before.
+/// Accepts connections one after another and closes them, in order or by a reset. The first may come late, since the tracer
+/// starts before.
 fn serve(netns: &Netns, port: u16, count: usize, reset: bool) -> std::thread::JoinHandle<()> {
     let listener = netns.run(|| TcpListener::bind(loopback(port))).expect("a free port");
     SockRef::from(&listener).set_read_timeout(Some(3 * LIMIT)).expect("SO_RCVTIMEO");
@@ -75,8 +75,8 @@ fn only_the_connections_of_the_command_and_its_children_are_shown() {
     let other = Ends::on(&netns, loopback(4702));
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("trace.jsonl");
-    // One by the command's child and one by a grandchild whose parent has gone, in the middle of somebody else's.
-    // cat ends when the grandchild, which holds the other end of its pipe, has ended.
+    // One by the command's child and one by a grandchild whose parent has gone, with somebody else's between them. cat ends
+    // when the grandchild, which holds the other end of its pipe, has ended.
     let script = format!("python3 -c \"{CONNECT}\" 4701; (python3 -c \"{CONNECT}\" 4701 &) | cat");
     let mut process = netns.start(&mut tracer(&["-w", file.to_str().expect("UTF-8")], &["sh", "-c", &script]));
     let log = Lines::read(process.stderr(), |line| line);
@@ -114,7 +114,7 @@ fn fail_on_is_status_3_and_only_where_it_matched() {
         serving.join().expect("it served");
         assert_eq!((code, stdout.as_str()), (Some(status), ""), "{options:?}: {stderr}");
     }
-    // A failure of somebody else is none of the command's.
+    // A failure of somebody else's connection does not count as one of the command's.
     let serving = serve(&netns, 4715, 1, true);
     let mut process = netns.start(&mut tracer(&["--fail-on", "failed"], &["sleep", "1"]));
     let log = Lines::read(process.stderr(), |line| line);

@@ -13,7 +13,7 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, 
 use serde_json::json;
 use tcptrace_tests::{Netns, Tracer, is_type};
 
-/// A control group of the unified hierarchy, which is mounted nowhere; it is removed when this is dropped.
+/// A control group of the unified hierarchy, which need not be mounted; removed on drop.
 struct Group {
     path: PathBuf,
     _mount: OwnedFd,
@@ -78,7 +78,7 @@ fn both_ends_tell_their_control_group_and_the_client_its_container() {
     let first = trace.of_type("state").into_iter().filter(|state| state["new"] == "SYN_SENT");
     assert!(first.into_iter().all(|state| state["container"]["id"] == json!(id)), "{:#?}", trace.records);
 
-    // A recording says the same.
+    // A recording gives the same result.
     let mut replay = Command::new(tcptrace_tests::binary());
     let replayed = replay.arg("-r").arg(&path).output().expect("it can be run");
     let text = String::from_utf8(replayed.stdout).expect("UTF-8");

@@ -1,10 +1,10 @@
-//! `tcptrace doctor`, where tracing works.
+//! `tcptrace doctor` on a host where tracing works.
 
 use std::process::Command;
 
 use tcptrace_tests::{Attached, Netns, Tracer, binary, tcx_programs};
 
-/// Verdict, what it is about, and what is said of it.
+/// Returns verdict, subject and finding of each line.
 fn lines(text: &str) -> Vec<(&str, &str, &str)> {
     let line = |line| {
         let (verdict, rest) = str::split_once(line, "  ").expect("two columns");
@@ -43,7 +43,7 @@ fn whoever_may_trace_is_told_so_and_a_connection_proves_it() {
     ];
     assert_eq!(about, expected, "{text}");
     assert!(lines.iter().all(|&(verdict, ..)| ["ok", "limited"].contains(&verdict)), "{text}");
-    // A connection before this one may have lacked an event where the host kept a program from running.
+    // An earlier connection may have lacked an event if the host kept a program from running.
     let (_, about, said) = lines.last().expect("a line");
     assert!(*about == "live check" && said.starts_with("7 segments, 10 state changes, nothing lost"), "{text}");
     assert!(!text.contains('\x1b'), "colours are for terminals: {text:?}");

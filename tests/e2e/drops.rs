@@ -1,4 +1,4 @@
-//! Segments that the kernel drops: each is told with its reason, at its connection, and nothing else is called dropped.
+//! Dropped segments: each is reported with its reason, at its connection, and nothing else is reported as dropped.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -15,13 +15,13 @@ use tcptrace_tests::{
 
 const ACK: u8 = 0x10;
 
-/// The dropped segments of the connections to a port.
+/// Returns the dropped segments of the connections to a port.
 fn drops(trace: &Trace, wanted: u16) -> Vec<&Value> {
     trace.of_type("drop").into_iter().filter(|one| port(one, "dst") == Some(wanted)).collect()
 }
 
-/// A SYN to where no answer comes from, in vain.
-fn knock(netns: &Netns, at: SocketAddr) {
+/// Sends SYNs to an address from which no answer comes.
+fn send_first_syn(netns: &Netns, at: SocketAddr) {
     netns.run(|| {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
         socket.connect_timeout(&at.into(), Duration::from_millis(300)).expect_err("nobody answers");
@@ -37,7 +37,7 @@ fn only_handshake(trace: &Trace) -> &Value {
     handshake
 }
 
-/// A firewall drops SYNs at a hook of netfilter; what is recorded says the same.
+/// A firewall drops SYNs at a hook of netfilter; a recording gives the same result.
 fn check_firewall(hook: &str, recording: &str, at: u16) -> Trace {
     let netns = Netns::new();
     netns.nft(&format!("table ip t {{ chain c {{ type filter hook {hook} priority 0; tcp dport {at} drop; }}; }}"));
@@ -62,8 +62,8 @@ fn check_firewall(hook: &str, recording: &str, at: u16) -> Trace {
         assert!(text(drop, "location").starts_with("nf"), "{drop}");
         assert_eq!(endpoint(drop, "src"), endpoint(handshake, "client"), "{drop}");
     }
-    let told = json!({ "reason": "NETFILTER_DROP", "of_synack": false, "segments": dropped.len() });
-    assert_eq!((&handshake["dropped"], &handshake["outcome"]), (&told, &json!("timed_out")), "{handshake}");
+    let expected = json!({ "reason": "NETFILTER_DROP", "of_synack": false, "segments": dropped.len() });
+    assert_eq!((&handshake["dropped"], &handshake["outcome"]), (&expected, &json!("timed_out")), "{handshake}");
     assert!(text(handshake, "summary").contains("; netfilter on this host dropped the SYN"), "{handshake}");
     trace.nothing_lost();
 
@@ -89,7 +89,7 @@ fn what_a_firewall_drops_as_it_goes_out_has_got_to_no_interface() {
     let trace = check_firewall("output", "trace.ttr", 4951);
     assert!(drops(&trace, 4951).iter().all(|drop| drop["interface"].is_null()), "{:#?}", trace.records);
     assert_eq!(only_handshake(&trace)["syn_left"], false);
-    // The dropped SYN tells the port long before the socket's next change.
+    // The dropped SYN shows the port long before the socket's next change.
     let state = trace.of_type("state")[0];
     assert!(port(state, "local").is_some(), "{state}");
     let handshake = only_handshake(&trace);
@@ -113,10 +113,10 @@ impl Routed {
         Self { client, router, cable }
     }
 
-    /// Traces on the router while the client knocks at an address beyond it; the dropped segments.
-    fn knock(&self, at: SocketAddr) -> Trace {
+    /// Traces on the router while the client sends SYNs to an address beyond it; returns the trace.
+    fn send_first_syn(&self, at: SocketAddr) -> Trace {
         let tracer = start(&self.router, at.port(), &[]);
-        knock(&self.client, at);
+        send_first_syn(&self.client, at);
         tracer.wait_for("a dropped segment", |record| is_type(record, "drop"));
         let trace = tracer.stop();
         let dropped = drops(&trace, at.port());
@@ -135,7 +135,7 @@ fn what_a_router_does_not_forward_is_told_there() {
     let server = routed.router.another();
     let beyond = Veth::between(&routed.router, &server, 1);
     routed.router.nft("table ip t { chain c { type filter hook forward priority 0; drop; }; }");
-    let trace = routed.knock(beyond.right_v4(4952));
+    let trace = routed.send_first_syn(beyond.right_v4(4952));
     assert!(drops(&trace, 4952).iter().all(|drop| drop["reason"] == "NETFILTER_DROP"), "{:#?}", trace.records);
     let handshake = only_handshake(&trace);
     assert_eq!(handshake["outcome"], "unanswered");
@@ -145,7 +145,7 @@ fn what_a_router_does_not_forward_is_told_there() {
 #[test]
 fn what_a_router_has_no_route_for_is_told_there() {
     let routed = Routed::new();
-    let trace = routed.knock("198.51.100.9:4953".parse().expect("an endpoint"));
+    let trace = routed.send_first_syn("198.51.100.9:4953".parse().expect("an endpoint"));
     assert!(drops(&trace, 4953).iter().all(|drop| drop["reason"] == "IP_INNOROUTES"), "{:#?}", trace.records);
     assert_eq!(only_handshake(&trace)["outcome"], "unreachable");
 }
@@ -197,7 +197,7 @@ fn the_ack_that_finds_no_room_in_the_accept_queue_is_dropped() {
     let (client, server) = (Actor::new(&netns, "tt-client"), Actor::new(&netns, "tt-server"));
     let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 4955));
     let listener = server.listen_with(at, 0, |_| {});
-    // Two SYNs are answered before either ACK arrives: there is room for one.
+    // Both SYNs are answered before either ACK arrives: there is room for one.
     let other = SocketAddr::from((Ipv4Addr::LOCALHOST, 5955));
     let tracer = start(&netns, 4955, &[]);
     let sender = RawSender::new(&netns);

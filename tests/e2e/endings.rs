@@ -1,4 +1,4 @@
-//! How a run ends.
+//! The end of a run.
 
 use std::{
     io::{BufRead, BufReader},
@@ -12,7 +12,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use tcptrace_tests::{Ends, LIMIT, Lines, Netns, Tracer, binary, is_type, number, tell_all, wait_tracing};
+use tcptrace_tests::{Ends, LIMIT, Lines, Netns, Tracer, binary, is_type, lines_of, number, wait_tracing};
 
 fn loopback(netns: &Netns, port: u16) -> Ends {
     Ends::on(netns, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
@@ -28,7 +28,7 @@ fn check_signal(signal: Signal, port: u16) {
     drop(connection);
     // Everything up to the signal is there, although nobody waited for it.
     assert_eq!(
-        tell_all(&trace.about(&netns, port), port),
+        lines_of(&trace.about(&netns, port), port),
         [
             "client CLOSE > SYN_SENT",
             "client S 0:0",
@@ -55,7 +55,7 @@ fn sigterm_does_the_same() {
     check_signal(Signal::TERM, 4302);
 }
 
-/// Tells a thread to stop, at the latest when its test fails.
+/// Makes a thread stop, at the latest when its test fails.
 #[derive(Default)]
 struct StopOnDrop(Arc<AtomicBool>);
 
@@ -73,7 +73,7 @@ fn a_signal_amid_heavy_traffic_is_obeyed() {
     let tracer = Tracer::start(&netns, &["-p", "4303", "--segments", "all"]);
     let stop = StopOnDrop::default();
     let stopped = Arc::clone(&stop.0);
-    // One thread, which leaves the other processor to the tracer and to who reads it.
+    // One thread, which leaves the other processor to the tracer and its reader.
     let traffic = netns.spawn("tt-traffic", move || {
         while !stopped.load(Ordering::Relaxed) {
             let client = TcpStream::connect(address).expect("a connection");
@@ -98,7 +98,7 @@ fn count_ends_it_after_so_many_connections() {
     let tracer = Tracer::start(&netns, &["-p", "4304", "-c", "3"]);
     let still_open = ends.open();
     ends.churn(2);
-    // Two have ended and one has not: it goes on.
+    // Two have ended and one has not, so it continues.
     tracer.wait_until("the end of two connections", |records| {
         records.iter().filter(|record| record["new"] == "CLOSE").count() == 4
     });
@@ -136,7 +136,7 @@ fn a_closed_stdout_ends_it_quietly_with_0() {
         let mut process = netns.start(&mut command);
         let log = Lines::read(process.stderr(), |line| line);
         wait_tracing(&log);
-        // Like `| head -1`: a line is read, then the pipe is closed, and the next line finds out.
+        // Like `| head -1`: a line is read, then the pipe is closed, and writing the next line fails.
         let mut stdout = BufReader::new(process.stdout());
         ends.churn(1);
         stdout.read_line(&mut String::new()).expect("a first line");
@@ -173,7 +173,7 @@ fn a_second_tracer_sees_the_same_and_neither_disturbs_the_other() {
     let tracers = [(); 2].map(|()| Tracer::start(&netns, &["-p", "4307"]));
     let connection = ends.open();
     ends.close_in_four(connection);
-    let told = tracers.map(|tracer| tell_all(&tracer.stop().about(&netns, 4307), 4307));
-    assert_eq!(told[0].len(), 17);
-    assert_eq!(told[0], told[1]);
+    let lines = tracers.map(|tracer| lines_of(&tracer.stop().about(&netns, 4307), 4307));
+    assert_eq!(lines[0].len(), 17);
+    assert_eq!(lines[0], lines[1]);
 }

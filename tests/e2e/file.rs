@@ -1,4 +1,4 @@
-//! `-w`: every record in a file too.
+//! `-w`: every record is also in a file.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -36,9 +36,9 @@ fn the_file_has_the_records_of_stdout_and_only_its_owner_may_read_it() {
     assert_eq!(mode & 0o7777, 0o600);
 }
 
-/// What was seen and what it came to. Who holds the sockets that were there before is found out sooner or later, and what other
-/// network namespaces there are depends on the host.
-fn told(records: &[Value]) -> Vec<&Value> {
+/// Returns the records of events and verdicts. Owners of sockets that existed before are found at any time, and the other
+/// network namespaces depend on the host.
+fn events_and_verdicts(records: &[Value]) -> Vec<&Value> {
     records.iter().filter(|record| !is_type(record, "owner") && !is_type(record, "namespace")).collect()
 }
 
@@ -55,7 +55,7 @@ fn a_file_is_written_beside_text_on_stdout() {
     assert!(process.wait(LIMIT).success());
     let records = records(&path);
     assert!(is_type(&records[0], "start") && is_type(&records[records.len() - 1], "end"), "{records:#?}");
-    assert_eq!(told(&records).len(), 2 + 10 + 7 + 2, "and a handshake and a close");
+    assert_eq!(events_and_verdicts(&records).len(), 2 + 10 + 7 + 2, "and a handshake and a close");
 }
 
 #[test]
@@ -71,11 +71,11 @@ fn emit_chooses_what_goes_to_stdout_and_changes_nothing_else() {
         ends.close_in_four(connection);
         let trace = tracer.stop();
         assert_eq!(trace.of_type(emitted).len(), count, "{:#?}", trace.records);
-        assert_eq!(told(&trace.records).len(), count + 2, "the start and the end go there always");
+        assert_eq!(events_and_verdicts(&trace.records).len(), count + 2, "the start and the end go there always");
         assert_eq!(number(trace.end(), "events"), 17);
         let all = records(&path);
-        assert_eq!(told(&all).len(), 17 + 2 + 2, "{all:#?}");
-        // Who holds a socket goes with its states.
+        assert_eq!(events_and_verdicts(&all).len(), 17 + 2 + 2, "{all:#?}");
+        // Owners of sockets belong to the type `state`.
         let kept = |record: &&Value| {
             let with_states = emitted == "state" && is_type(record, "owner");
             with_states || ["start", emitted, "end"].iter().any(|&kind| is_type(record, kind))
@@ -102,8 +102,9 @@ fn sighup_begins_the_file_again_so_that_it_can_be_moved_away() {
     let trace = tracer.stop();
 
     let (old, new) = (records(&old), records(&path));
-    let numbers =
-        |records: &[Value]| -> Vec<u64> { told(records).iter().filter_map(|record| record["conn"].as_u64()).collect() };
+    let numbers = |records: &[Value]| -> Vec<u64> {
+        events_and_verdicts(records).iter().filter_map(|record| record["conn"].as_u64()).collect()
+    };
     for (file, number) in [(&old, 1), (&new, 2)] {
         assert!(is_type(&file[0], "start"), "{file:#?}");
         assert_eq!(numbers(file), vec![number; 10 + 7 + 2], "states, segments, a handshake and a close");
@@ -114,8 +115,8 @@ fn sighup_begins_the_file_again_so_that_it_can_be_moved_away() {
     assert_eq!(mode & 0o7777, 0o600);
 }
 
-/// The tracer on a disk of 4 KiB, its current folder, that only it sees: every step becomes the next, so the process id stays the
-/// same.
+/// Returns a command that starts the tracer on a disk of 4 KiB, its current folder, which only the tracer sees: every step
+/// becomes the next, so the process ID stays the same.
 fn on_a_small_disk(folder: &Path) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", "sh", "-c"]);
@@ -146,7 +147,7 @@ fn a_full_disk_is_said_once_while_stdout_goes_on_and_the_exit_status_is_1() {
     assert_eq!((said, why), (1, 1), "{:#?}", trace.log);
 }
 
-/// Changes the size of the disk that only a process sees.
+/// Changes the size of a process's own disk.
 fn resize(pid: u32, bytes: u32) {
     let size = format!("remount,size={bytes}");
     let mut command = Command::new("nsenter");
@@ -154,7 +155,7 @@ fn resize(pid: u32, bytes: u32) {
     assert!(command.status().expect("nsenter runs").success());
 }
 
-/// The number of losses that records tell of the sources that match.
+/// Returns the number of losses in records, from the sources that match.
 fn lost(records: &[Value], matches: impl Fn(&str) -> bool) -> u64 {
     let losses = records.iter().filter(|record| is_type(record, "lost") && matches(text(record, "source")));
     losses.map(|record| number(record, "count")).sum()
@@ -182,7 +183,7 @@ fn after_a_full_disk_the_file_goes_on_when_there_is_room_and_says_what_it_lacks(
         let client = last.client_address().port();
         ends.close_in_four(last);
         tracer.wait_for("the last close", |record| is_type(record, "close") && record["client"]["port"] == client);
-        // The disk is gone with the process, unless somebody has the file open.
+        // The disk is gone with the process, unless a file on it is open elsewhere.
         let seen = format!("/proc/{}/root{}/{name}", tracer.id(), folder.path().display());
         let file = std::fs::File::open(seen).expect("the file is there");
         tracer.signal(Signal::INT);
@@ -196,7 +197,7 @@ fn after_a_full_disk_the_file_goes_on_when_there_is_room_and_says_what_it_lacks(
         assert!(records.iter().any(|record| is_last(&record)), "the last close is in the file");
         let left_out = lost(&records, |source| source == "output");
         assert!(left_out > 0, "{lines}");
-        // On a busy host events may be missing everywhere.
+        // On a busy host, events may be missing everywhere.
         let missed = lost(&trace.records, |source| source != "output");
         assert_eq!(number(trace.end(), "lost"), left_out + missed, "all of it is said");
     }

@@ -1,4 +1,4 @@
-//! A program with capabilities of its own lets its users trace, and nothing else that they could not do before.
+//! A program with file capabilities lets its users trace, but do nothing else that they could not do before.
 
 use std::{
     fs::{self, Permissions, set_permissions},
@@ -13,7 +13,7 @@ use tcptrace_tests::{Ends, LIMIT, Netns, PublicCopy, ServiceManager, Tracer, bin
 
 use crate::privileges::{as_nobody, folder_of_nobody, rights};
 
-/// The capabilities that tracing takes, and the one that allows writing any file.
+/// The capabilities that tracing needs, and the one that allows writing any file.
 const CAPABILITIES: &str = "cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace,cap_dac_read_search,cap_dac_override=ep";
 
 /// The program under test with capabilities, for everybody.
@@ -24,7 +24,7 @@ fn capable() -> PublicCopy {
     copy
 }
 
-/// Another user's command line with these arguments.
+/// Returns another user's command line with these arguments.
 fn command(copy: &PublicCopy, arguments: &[&str]) -> Command {
     let mut command = as_nobody();
     command.arg("--").arg(copy.path()).args(arguments);
@@ -37,7 +37,7 @@ fn refused(output: &Output, words: &str) {
     assert!(said.contains(words), "{said}");
 }
 
-/// A folder that everybody may search.
+/// Creates a folder that everybody may search.
 fn public_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("an own folder can be opened");
@@ -73,7 +73,7 @@ fn its_user_reads_no_file_of_others() {
     netns.output(Command::new(binary()).args(["-p", "4492", "--netns", "own", "--duration", "1ms", "-w"]).arg(&path));
     let mut read = command(&copy, &["--json", "-r", text(&path)]);
     refused(&read.output().expect("it can be started"), "cannot be opened: Permission denied");
-    // Nothing else was in the way.
+    // Nothing else prevented it.
     set_permissions(&path, Permissions::from_mode(0o644)).expect("root may do that");
     assert_eq!(output(&mut read).lines().count(), 2, "a start and an end");
     set_permissions(folder.path(), Permissions::from_mode(0o700)).expect("root may do that");
@@ -124,7 +124,7 @@ fn a_folder_that_its_user_has_lost_is_not_written_to_again() {
 fn its_user_tells_no_service_manager_that_could_not_be_told_without() {
     let netns = Netns::new();
     let copy = capable();
-    // Nobody but root may search it.
+    // Only root may search it.
     let folder = tempfile::tempdir().expect("a folder");
     let manager = ServiceManager::at(&folder.path().join("notify"));
     let mut command = command(&copy, &["--json", "-p", "4495"]);

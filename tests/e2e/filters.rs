@@ -1,12 +1,12 @@
-//! Filters: what does not match never reaches user space. Not the lines on stdout are counted but `end.events`, the records
-//! that the tracer took from the ring buffer.
+//! Filters: events that do not match never reach user space. The tests count `end.events`, the records taken from the ring
+//! buffer, instead of lines on stdout.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 
-use tcptrace_tests::{Connection, Ends, Netns, Trace, Tracer, Veth, endpoint, number, tell_all};
+use tcptrace_tests::{Connection, Ends, Netns, Trace, Tracer, Veth, endpoint, lines_of, number};
 
-/// How many connections that do not match are made beside the one that does. Tests that make them run alone: the kernel
-/// skips a program that an interrupt hits in the middle of itself, so that one test's noise would be another one's loss.
+/// Number of connections that do not match, beside the one that does. Tests with them run alone: the kernel skips a program
+/// that an interrupt hits in the middle of itself, so one test's noise would be another one's loss.
 const NOISE: usize = 50;
 
 /// State changes and segments of a connection over loopback that closes in four segments.
@@ -42,7 +42,7 @@ fn v4(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// How many events were taken from the ring buffer.
+/// Returns the number of events taken from the ring buffer.
 fn taken(trace: &Trace) -> usize {
     usize::try_from(number(trace.end(), "events")).expect("a small number")
 }
@@ -51,19 +51,24 @@ fn taken(trace: &Trace) -> usize {
 #[track_caller]
 fn only(trace: &Trace, netns: &Netns, port: u16, expected: usize) {
     let events = trace.about(netns, port);
-    assert_eq!(events.len(), expected, "{:#?}", tell_all(&events, port));
-    assert_eq!(taken(trace), expected, "events were taken from the ring that are none of these: {:#?}", trace.records);
+    assert_eq!(events.len(), expected, "{:#?}", lines_of(&events, port));
+    assert_eq!(
+        taken(trace),
+        expected,
+        "events were taken from the ring that are not among these: {:#?}",
+        trace.records
+    );
     trace.nothing_lost();
 }
 
 #[track_caller]
 fn states(trace: &Trace, netns: &Netns, port: u16) -> Vec<String> {
-    tell_all(&trace.states(netns, port), port)
+    lines_of(&trace.states(netns, port), port)
 }
 
 #[track_caller]
 fn segments(trace: &Trace, netns: &Netns, port: u16) -> Vec<String> {
-    tell_all(&trace.segments(netns, port), port)
+    lines_of(&trace.segments(netns, port), port)
 }
 
 #[test]
@@ -124,14 +129,14 @@ fn local_port_that_the_kernel_chose_shows_its_active_open_with_the_port() {
     let ends = Ends::on(&netns, v4(4214));
     let tracer = Tracer::start(&netns, &["--local-port", "5214"]);
     ends.churn(NOISE);
-    // The kernel has one port to choose from; at SYN_SENT it has not chosen yet.
+    // The kernel has a single port to choose from; at SYN_SENT it has not chosen it yet.
     netns.sysctl("ipv4/ip_local_port_range", "5214 5214");
     let client = ends.client.connect(v4(4214));
     check_active_open(&netns, &ends, tracer, client);
 }
 
-/// The rest of a connection whose client's port alone is wanted. The SYN_SENTs that waited for their port in vain stay in
-/// the kernel.
+/// Plays the rest of a connection of which only the client's port is wanted. SYN_SENTs that do not get that port stay in the
+/// kernel.
 fn check_active_open(netns: &Netns, ends: &Ends, tracer: Tracer, client: TcpStream) {
     let connection = Connection { client, server: ends.server.accept(&ends.listener) };
     let (client, server) = (connection.client_address(), connection.server_address());
@@ -179,7 +184,7 @@ fn the_local_end_of_a_segment_depends_on_its_direction() {
     assert_eq!(segments(&trace, &left, 4218), SEGMENTS);
 }
 
-/// Traffic between pairs of addresses of `lo`, and the ports of which something was seen.
+/// Opens connections between pairs of addresses of `lo`; returns the ports that were traced.
 fn seen_by_host(filter: &str) -> Vec<u16> {
     let netns = Netns::new();
     for address in ["10.99.1.1/32", "10.99.1.2/32", "10.99.2.1/32"] {
@@ -225,7 +230,7 @@ fn host_keeps_what_has_an_address_or_a_prefix_at_either_end() {
     assert_eq!(seen_by_host("10.99.2.0/30,fd99:2::/32"), [4221, 4222, 4223, 4224, 4225, 4226]);
 }
 
-/// Connections of both families and of a v4-mapped listener; how much was seen of each.
+/// Opens connections of both families and to a v4-mapped listener; returns the number of events of each.
 fn seen_by_family(option: &str, port: u16) -> [usize; 3] {
     let netns = Netns::new();
     let listens = [v4(port), (Ipv6Addr::LOCALHOST, port + 1).into(), (Ipv6Addr::UNSPECIFIED, port + 2).into()];
@@ -280,8 +285,8 @@ fn interface_may_be_repeated_and_keeps_accepted_sockets() {
         ends.repeat(2);
     }
     let trace = tracer.stop();
-    let told = [4244, 4245, 4246].map(|port| states(&trace, &left, port));
-    assert_eq!(told, [[SERVERS_STATES; 2].concat(), vec![], [SERVERS_STATES; 2].concat()]);
+    let states_of = [4244, 4245, 4246].map(|port| states(&trace, &left, port));
+    assert_eq!(states_of, [[SERVERS_STATES; 2].concat(), vec![], [SERVERS_STATES; 2].concat()]);
     let counts = [4244, 4245, 4246].map(|port| segments(&trace, &left, port).len());
     assert_eq!(counts, [14, 0, 14]);
 }

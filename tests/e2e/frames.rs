@@ -1,4 +1,4 @@
-//! Frames as Ethernet devices deliver them: with VLAN tags, and in fragments.
+//! Frames as delivered by Ethernet devices: with VLAN tags, and in fragments.
 
 use std::net::SocketAddr;
 
@@ -18,7 +18,7 @@ fn ends(v6: bool, port: u16) -> (SocketAddr, SocketAddr) {
     (at(from, 5000), at(to, port))
 }
 
-/// The records of one SYN that comes in by a tap device.
+/// Returns the records of one SYN that arrives on a tap device.
 fn seen(v6: bool, port: u16, fragments: bool, send: impl Fn(&Tap, Vec<u8>)) -> Value {
     let netns = Netns::new();
     let tap = if fragments { Tap::with_fragments(&netns, "tap0") } else { Tap::new(&netns, "tap0") };
@@ -54,7 +54,7 @@ fn segments_behind_vlan_tags_are_seen() {
     }
 }
 
-/// No kernel before Linux 7.2 negotiates it, and none is asked here: the segments pass by.
+/// No kernel before Linux 7.2 negotiates Accurate ECN, so these segments merely pass by.
 #[test]
 fn flags_are_a_number_after_an_accurate_ecn_handshake() {
     for v6 in [false, true] {
@@ -73,7 +73,7 @@ fn flags_are_a_number_after_an_accurate_ecn_handshake() {
 
 #[test]
 fn headers_in_fragments_of_the_buffer_are_seen() {
-    // An option that the kernel's receive offload passes over, so that it does not gather the headers first.
+    // With this option the kernel's receive offload skips the packets, so that it does not gather the headers first.
     let with_option = |packet: Vec<u8>| {
         let (header, rest) = packet.split_at(20);
         let mut packet = [header, &[1, 1, 1, 0], rest].concat();
@@ -81,7 +81,7 @@ fn headers_in_fragments_of_the_buffer_are_seen() {
         packet[3] += 4;
         packet
     };
-    // The first slice ends behind the Ethernet header, within the IP header, within the TCP header, within its options.
+    // The first slice ends after the Ethernet header, within the IP header, within the TCP header, or within its options.
     for linear in [14, 24, 44, 60] {
         check(&seen(false, 4422, true, |tap, packet| tap.send(&[], &with_option(packet), linear)));
     }

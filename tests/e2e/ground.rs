@@ -1,4 +1,4 @@
-//! The harness by itself, with no tracer: what the other tests stand on holds.
+//! The harness without a tracer: the properties that the other tests rely on.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -13,14 +13,14 @@ fn v4(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// Connects to a port without a listener; returns the client's endpoint.
+/// Connects to a port without a listener.
 fn refused(client: &Actor, to: SocketAddr, from: SocketAddr) {
     let error = client.connect_with(to, move |socket| socket.bind(&from.into()).expect("a free port"));
     assert_eq!(error.expect_err("it is refused").kind(), std::io::ErrorKind::ConnectionRefused);
 }
 
-/// The fields of a hint that a test compares as a whole.
-fn said(hint: &Value) -> Value {
+/// Returns the fields of a hint that a test compares as a whole.
+fn compared_fields(hint: &Value) -> Value {
     let fields = ["name", "value", "state", "queue_full"];
     fields.iter().map(|&field| (field.to_owned(), hint[field].clone())).collect::<serde_json::Map<_, _>>().into()
 }
@@ -29,7 +29,7 @@ fn is_hint(record: &Value, name: &str) -> bool {
     is_type(record, "hint") && record["name"] == name
 }
 
-/// The evidence in the last state of the socket at `local`.
+/// Returns the evidence in the last state of the socket at `local`.
 #[track_caller]
 fn evidence(trace: &Trace, netns: &Netns, local: SocketAddr, remote: SocketAddr) -> Value {
     let states = trace.states(netns, local.port());
@@ -51,7 +51,7 @@ fn a_reset_where_nobody_listens_says_so_before_it_is_sent() {
         let hints = trace.hints(&netns, port);
         let [hint] = hints[..] else { panic!("one hint: {hints:#?}") };
         let expected = json!({ "name": "tcp_send_reset", "value": "no_socket", "state": null, "queue_full": null });
-        assert_eq!(said(hint), expected, "{hint}");
+        assert_eq!(compared_fields(hint), expected, "{hint}");
         assert_eq!((endpoint(hint, "local"), endpoint(hint, "remote")), (Some(to), Some(from)), "{hint}");
         assert_eq!((number(hint, "conn"), &hint["socket"]), (1, &Value::Null), "{hint}");
         let order: Vec<_> =
@@ -70,7 +70,7 @@ fn filters_hold_for_hints_too() {
     let (wanted, other) = (v4(4503), v4(4504));
     for (arguments, events) in [
         (["-p", "4503"], 5),
-        // The end that sends the reset is the one whose port this is; the socket's own is another.
+        // The sender of the reset has this port; the socket itself has another.
         (["--local-port", "4503"], 3),
         (["--remote-port", "4503"], 4),
         (["-i", "lo"], 10),
@@ -92,14 +92,14 @@ fn filters_hold_for_hints_too() {
     assert_eq!(number(tracer.stop().end(), "events"), 0);
 }
 
-/// A listener that has room for one connection, and none of whose connections are accepted.
+/// Creates a listener that has room for one connection and accepts none.
 fn listener_for_one(server: &Actor, at: SocketAddr) -> TcpListener {
     let listener = server.listen(at);
     SockRef::from(&listener).listen(0).expect("a listener can be given another backlog");
     listener
 }
 
-/// Lets no ACK come to `port`: its server takes no handshake for completed.
+/// Drops all ACKs to `port`, so that its server completes no handshake.
 fn hold_acks(netns: &Netns, port: u16) {
     netns.nft(&format!(
         "table inet t {{ chain c {{ type filter hook input priority 0; \
@@ -120,9 +120,9 @@ fn a_syn_ack_that_is_sent_again_is_told_with_its_connection() {
     let trace = tracer.stop();
     let hint = trace.hints(&netns, PORT)[0];
     let expected = json!({ "name": "tcp_retransmit_synack", "value": null, "state": "LISTEN", "queue_full": null });
-    assert_eq!(said(hint), expected, "{hint}");
+    assert_eq!(compared_fields(hint), expected, "{hint}");
     assert_eq!((endpoint(hint, "local"), endpoint(hint, "remote")), (Some(v4(PORT)), Some(own)), "{hint}");
-    // No segment is seen: the client's states alone make it a connection.
+    // No segment is seen: the client's states alone identify the connection.
     assert_eq!((number(hint, "conn"), &hint["netns"]), (1, &netns.inode().into()), "{hint}");
 }
 
@@ -134,7 +134,7 @@ fn a_listener_with_a_full_queue_that_aborts_says_so() {
     netns.sysctl("ipv4/tcp_abort_on_overflow", "1");
     let listener = listener_for_one(&server, v4(PORT));
     let tracer = Tracer::start(&netns, &["-p", "4506"]);
-    // The first handshake is held before its last segment, the second one takes the only place meanwhile.
+    // The first handshake is held before its last segment, while the second one takes the only place.
     hold_acks(&netns, PORT);
     let first: TcpStream = client.connect(v4(PORT));
     netns.nft("delete table inet t");
@@ -152,7 +152,7 @@ fn a_listener_with_a_full_queue_that_aborts_says_so() {
     assert_eq!((&overflow["state"], &overflow["queue_full"]), (&json!("LISTEN"), &json!(true)), "{overflow}");
     let overflow_ends = (endpoint(overflow, "local"), endpoint(overflow, "remote"));
     assert_eq!(overflow_ends, (Some(v4(PORT)), Some(first_end)), "{overflow}");
-    // The other one was aborted with the listener, in whose queue it was.
+    // The other one was aborted together with the listener in whose queue it was.
     assert_eq!((&closed["value"], &closed["queue_full"]), (&json!("tcp_state"), &Value::Null), "{closed}");
     assert_eq!(evidence(&trace, &netns, v4(PORT), second_end), json!(["unaccepted"]));
     let of = |kind: &str, client: SocketAddr| {
@@ -178,7 +178,7 @@ fn what_was_accepted_is_told_from_what_was_not() {
     let unread = ends.open();
     send(&unread.client, 1);
     unread.server.peek(&mut [0; 1]).expect("the byte arrives");
-    // The other end's FIN occupies a sequence number that has not been read, but is no data.
+    // The other end's FIN occupies a sequence number that has not been read, but it is not data.
     let fin = ends.open();
     SockRef::from(&fin.server).set_linger(Some(Duration::ZERO)).expect("a socket can linger");
     let ended = [&lingers, &unread, &fin].map(tcptrace_tests::Connection::client_address);
@@ -211,7 +211,7 @@ fn data_for_a_socket_that_is_gone_is_answered_from_time_wait() {
     let connection = ends.open();
     ends.server.close(connection.server);
     receive_end(&connection.client);
-    // Replaced in FIN_WAIT2: the kernel keeps less of it than a socket, and no more may be read there.
+    // Replaced in FIN_WAIT2: the kernel keeps less than a socket, and no more may be read from it.
     tracer.wait_for("the server's end", |record| record["old"] == "FIN_WAIT2" && record["new"] == "CLOSE");
     send(&connection.client, 1);
     tracer.wait_for("the reset", |record| is_hint(record, "tcp_send_reset"));
@@ -219,7 +219,7 @@ fn data_for_a_socket_that_is_gone_is_answered_from_time_wait() {
     let hint = trace.hints(&netns, PORT)[0];
     let expected =
         json!({ "name": "tcp_send_reset", "value": "tcp_timewait_socket", "state": "TIME_WAIT", "queue_full": null });
-    assert_eq!(said(hint), expected, "{hint}");
+    assert_eq!(compared_fields(hint), expected, "{hint}");
     assert_eq!((&hint["conn"], &hint["netns"]), (&json!(1), &netns.inode().into()), "{hint}");
     drop(connection.client);
 }

@@ -1,4 +1,4 @@
-//! Keep-alive probes of a real kernel: marked as such, with their answers, and nothing else is.
+//! Keep-alive probes of a real kernel: they and their answers are marked as such, and nothing else is.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 use socket2::{SockRef, TcpKeepalive};
 use tcptrace_tests::{
-    Capture, Ends, Netns, Trace, Tracer, assert_opened, binary, is_type, number, output, receive, send, tell, text,
+    Capture, Ends, Netns, Trace, Tracer, assert_opened, binary, is_type, line_of, number, output, receive, send, text,
 };
 
 const ROUNDS: usize = 2;
@@ -25,10 +25,10 @@ fn is_probe(record: &Value) -> bool {
     is_type(record, "segment") && record["note"] == "keep_alive"
 }
 
-/// Segments that have a note, in a few words.
+/// Returns the segments with a note, in a few words.
 fn noted(records: &[Value], port: u16) -> Vec<String> {
     let segments = records.iter().filter(|record| is_type(record, "segment") && !record["note"].is_null());
-    segments.map(|segment| format!("{} {}", tell(segment, port), text(segment, "note"))).collect()
+    segments.map(|segment| format!("{} {}", line_of(segment, port), text(segment, "note"))).collect()
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn an_idle_client_asks_and_the_server_answers() {
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "--segments", "all", "-w", path]);
     let capture = Capture::start(&netns, "lo", &format!("tcp port {PORT}"), &captured);
     let connection = ends.open();
-    // Bytes that are sent and acknowledged one by one are not asked for again.
+    // Bytes that are sent and acknowledged one by one are not probes.
     for _ in 0..3 {
         send(&connection.client, 1);
         receive(&connection.server, 1);
@@ -64,7 +64,7 @@ fn an_idle_client_asks_and_the_server_answers() {
     assert_eq!(noted(&trace.records, PORT), expected, "{:#?}", trace.records);
     check(&trace);
 
-    // A recording and a capture say the same.
+    // A recording and a capture give the same result.
     let records =
         |text: String| -> Vec<Value> { text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect() };
     assert_eq!(noted(&records(read(&captured, &["--json"])), PORT), expected);
@@ -85,7 +85,7 @@ fn an_idle_client_asks_and_the_server_answers() {
     }
 }
 
-/// It was closed in good order, and nothing was sent twice.
+/// Asserts that it was closed in order, and that nothing was sent twice.
 #[track_caller]
 fn check(trace: &Trace) {
     let [handshake] = trace.of_type("handshake")[..] else { panic!("one handshake: {:#?}", trace.records) };

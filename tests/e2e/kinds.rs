@@ -1,5 +1,5 @@
-//! Verdicts on exchanges that no two real stacks would have: a real socket at one end, a scripted peer at the other. Each
-//! is judged twice: live, and from a capture of the same segments.
+//! Verdicts on exchanges that no two real stacks would have: a real socket at one end, a scripted peer at the other. Each is
+//! judged twice: live, and from a capture of the same segments.
 
 mod deferred;
 mod opening;
@@ -18,21 +18,21 @@ use self::stage::{Packet, Stage};
 /// The port of the first script; each has two of its own.
 const FIRST_PORT: u16 = 6001;
 
-/// A script and what has to be said of it.
+/// A script and its expected verdicts.
 struct Case {
     /// A short description, shown on failure.
     name: &'static str,
     script: &'static str,
     /// The verdict on each connection, as [`verdicts`] writes it.
     right: &'static [&'static str],
-    /// The verdicts on the capture, where they are others: the kernel's reasons are not in it.
+    /// The verdicts on the capture, if they differ: it does not contain the kernel's reasons.
     captured: Option<&'static [&'static str]>,
 }
 
 /// The kernel's server has accepted the peer's connection.
 const ACCEPTED: &str = "< S 0; > S.; < . 1/0/1; accept";
 
-/// Plays all of them beside one tracer, and compares what is said of each.
+/// Plays all scripts beside one tracer, and compares the verdicts on each.
 #[track_caller]
 fn check(cases: &[Case], sysctls: &[(&str, &str)]) {
     let mut stage = Stage::new(sysctls);
@@ -47,9 +47,9 @@ fn check(cases: &[Case], sysctls: &[(&str, &str)]) {
     for tracer in &tracers {
         tracer.wait_until("every verdict", |records| {
             cases.iter().zip(ports.clone()).all(|(case, port)| {
-                let told = verdicts(records, port);
-                told.iter().zip(case.right).all(|(told, right)| is_whole(told, right))
-                    && told.len() >= case.right.iter().filter(|right| !UNTIL_THE_END.contains(right)).count()
+                let verdicts = verdicts(records, port);
+                verdicts.iter().zip(case.right).all(|(verdicts, right)| is_whole(verdicts, right))
+                    && verdicts.len() >= case.right.iter().filter(|right| !UNTIL_THE_END.contains(right)).count()
             })
         });
     }
@@ -60,18 +60,18 @@ fn check(cases: &[Case], sysctls: &[(&str, &str)]) {
     for ((case, port), packets) in cases.iter().zip(ports).zip(&captures) {
         let captured = read(&folder.path().join("capture.pcap"), packets);
         let right = case.captured.unwrap_or(case.right);
-        for (how, told, right) in [
+        for (how, verdicts, right) in [
             ("live", verdicts(&all.records, port), strings(case.right)),
             ("capture", verdicts(&captured, port), strings(right)),
-            // Without the data in between, the bytes may not be known.
+            // Without the data in between, the numbers of bytes may be unknown.
             (
                 "live, without data",
                 without_bytes(&verdicts(&control.records, port)),
                 without_bytes(&strings(case.right)),
             ),
         ] {
-            if told != right {
-                wrong += &format!("{}, {how}: {told:#?}, should be {right:#?}\n", case.name);
+            if verdicts != right {
+                wrong += &format!("{}, {how}: {verdicts:#?}, should be {right:#?}\n", case.name);
             }
         }
     }
@@ -82,7 +82,7 @@ fn strings(words: &[&str]) -> Vec<String> {
     words.iter().map(|&words| words.to_owned()).collect()
 }
 
-/// Verdicts without the last word of each close.
+/// Returns verdicts without the last word of each close.
 fn without_bytes(verdicts: &[String]) -> Vec<String> {
     let short = |verdict: &String| match verdict.rsplit_once(' ') {
         Some((rest, _)) if verdict.contains(';') => rest.to_owned(),
@@ -94,12 +94,12 @@ fn without_bytes(verdicts: &[String]) -> Vec<String> {
 /// Records that are written only when tracing ends.
 const UNTIL_THE_END: [&str; 1] = ["unanswered"];
 
-/// Returns whether a verdict has as many records as the right one will have; what is unfinished is said in the end.
-fn is_whole(told: &str, right: &str) -> bool {
-    right.contains("unfinished") || told.matches(';').count() >= right.matches(';').count()
+/// Returns true if a verdict has as many records as the expected one; unfinished connections are reported at the end.
+fn is_whole(verdicts: &str, right: &str) -> bool {
+    right.contains("unfinished") || verdicts.matches(';').count() >= right.matches(';').count()
 }
 
-/// The records that `-r` makes of a capture of these packets.
+/// Returns the records of `-r` for a capture of these packets.
 #[track_caller]
 fn read(file: &Path, packets: &[Packet]) -> Vec<Value> {
     std::fs::write(file, raw_pcap(packets)).expect("a file can be written");
@@ -107,7 +107,7 @@ fn read(file: &Path, packets: &[Packet]) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-/// Waits until a connection between two ports has been told as it has to be.
+/// Waits until a connection between two ports has its expected records.
 #[track_caller]
 fn wait_verdicts(tracer: &Tracer, server: u16, right: &[&str]) {
     tracer.wait_until("the verdicts", |records| verdicts(records, server) == right);

@@ -1,5 +1,5 @@
-//! docs/kubernetes.yaml: Kubernetes accepts it, and a container with what it asks for, of the image that docs/Containerfile
-//! makes, tells the connections of a pod.
+//! docs/kubernetes.yaml: Kubernetes accepts it, and a container with its settings, from the image of docs/Containerfile,
+//! reports the connections of a pod.
 
 use std::{
     collections::BTreeSet,
@@ -28,7 +28,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Pipes a text through a command of Python's.
+/// Pipes a text through a Python command.
 #[track_caller]
 fn pipe(arguments: &[&str], text: &str) -> Output {
     let mut command = python();
@@ -38,7 +38,7 @@ fn pipe(arguments: &[&str], text: &str) -> Output {
     child.wait_with_output().expect("it ends")
 }
 
-/// The DaemonSet of the manifest.
+/// Returns the DaemonSet of the manifest.
 #[track_caller]
 fn daemon_set() -> Value {
     const TO_JSON: &str = "import json, sys, yaml; json.dump(list(yaml.safe_load_all(sys.stdin)), sys.stdout)";
@@ -52,7 +52,7 @@ fn texts(list: &Value) -> impl Iterator<Item = &str> {
     list.as_array().into_iter().flatten().map(|text| text.as_str().expect("a list of texts"))
 }
 
-/// The faults of a manifest by Kubernetes' schemas, unknown fields included.
+/// Returns the faults of a manifest by Kubernetes' schemas, including unknown fields.
 #[track_caller]
 fn validate(manifest: &str) -> (bool, String) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -91,7 +91,7 @@ fn the_manifest_asks_for_the_capabilities_that_tracing_takes_and_for_this_versio
     assert_eq!(container["image"], json!(format!("registry.example/tcptrace:{}", env!("CARGO_PKG_VERSION"))));
 }
 
-/// The folder that an archive is unpacked to, as far as an image takes it.
+/// The folder that an archive is unpacked to, with the files that an image takes from it.
 struct Unpacked(PublicCopy);
 
 impl Unpacked {
@@ -109,8 +109,8 @@ impl Unpacked {
     }
 }
 
-/// The container of the manifest, as Podman runs it: `node` holds what the node has where the manifest mounts it; what it does
-/// not hold is this host's.
+/// Returns the container of the manifest, as run by Podman: `node` replaces the node's files that the manifest mounts; files
+/// that it lacks are this host's.
 #[track_caller]
 fn container(podman: &Podman, node: &TempDir, image: &str) -> Command {
     let daemon_set = daemon_set();
@@ -127,9 +127,9 @@ fn container(podman: &Podman, node: &TempDir, image: &str) -> Command {
         command.args(options);
     }
     assert_eq!(security["privileged"], json!(false));
-    // As Kubernetes has it where the unified hierarchy is the only one.
+    // As in Kubernetes with only the unified hierarchy.
     command.args(["--cgroupns", "private"]);
-    // Podman's own filter of system calls stays: it is what `RuntimeDefault` means.
+    // Podman's own filter of system calls stays, which corresponds to `RuntimeDefault`.
     assert_eq!(security["seccompProfile"]["type"], json!("RuntimeDefault"));
     command.args(["--user", &security["runAsUser"].to_string()]);
     for (option, field) in [("--cap-drop", "drop"), ("--cap-add", "add")] {
@@ -157,13 +157,13 @@ fn its_container_tells_who_in_a_pod_was_refused() {
     let (netns, folder) = (Netns::new(), Unpacked::new());
     let podman = Podman::new(&netns);
     podman.build(IMAGE, &root().join("docs/Containerfile"), folder.path());
-    // As the kubelet has it: a link for each container of a pod.
+    // As created by the kubelet: a link for each container of a pod.
     let node = tempfile::tempdir().expect("a folder");
     let links = node.path().join("var/log/containers");
     for folder in [&links, &node.path().join("var/log/pods")] {
         fs::create_dir_all(folder).expect("a folder can be made");
     }
-    // A process keeps the pod's network, as Kubernetes' pause does.
+    // A process keeps the pod's network, as Kubernetes' pause container does.
     let pod = netns.another();
     let pause = pod.start(Command::new("cat").stdin(Stdio::piped()));
     let network = format!("ns:/proc/{}/ns/net", pause.id());
@@ -187,10 +187,11 @@ fn its_container_tells_who_in_a_pod_was_refused() {
 
     assert!(trace.status.success(), "{:?}", trace.log);
     let handshake = trace.records.iter().find(|record| refused(record)).expect("it was there");
-    // With its segments, which takes entering the pod's namespace, and with what the node's files tell of its process.
+    // With its segments, which requires entering the pod's namespace, and with the facts in the node's files about its
+    // process.
     assert_eq!((&handshake["outcome"], &handshake["missing"]), (&json!("refused"), &json!([])), "{handshake}");
     let client = &handshake["client"];
-    let told = [&client["comm"], &client["container"]["id"], &client["container"]["name"]];
-    assert_eq!(told, [&json!("busybox"), &json!(id), &json!("basket")], "{handshake}");
+    let client_fields = [&client["comm"], &client["container"]["id"], &client["container"]["name"]];
+    assert_eq!(client_fields, [&json!("busybox"), &json!(id), &json!("basket")], "{handshake}");
     trace.nothing_lost();
 }

@@ -9,7 +9,7 @@ use std::{
 use rustix::process::Signal;
 use tcptrace_tests::{Ends, LIMIT, Lines, Netns, binary, process_name, receive, receive_end, send, wait_tracing};
 
-/// How long after its first event a phase may be shown at the latest, and what a busy machine may add.
+/// Maximum time from its first event until a phase is shown, including the delay of a busy machine.
 const UNFINISHED: Duration = Duration::from_millis(1500 + 400);
 
 /// The blocks between blank lines that begin with the number of a connection.
@@ -18,7 +18,7 @@ fn blocks(lines: &[String]) -> Vec<&[String]> {
     paragraphs.filter(|lines| lines.first().is_some_and(|line| line.starts_with('#'))).collect()
 }
 
-/// The states and flags in the rows of a block, in order.
+/// Returns the states and flags in the rows of a block, in order.
 fn story(block: &[String]) -> Vec<String> {
     let rows = block.iter().filter(|line| line.trim_start().starts_with('+'));
     rows.map(|row| {
@@ -46,7 +46,7 @@ fn each_phase_is_a_block_and_an_unfinished_close_says_whose_turn_it_is() {
     let (lines, log) = (Lines::read(process.stdout(), |line| line), Lines::read(process.stderr(), |line| line));
     wait_tracing(&log);
 
-    // Two at the same time, so that they could mix.
+    // Two at the same time, which must not mix.
     let (first, second) = (ends.open(), ends.open());
     send(&first.client, 22);
     receive(&first.server, 22);

@@ -1,4 +1,4 @@
-//! Sockets that wait for their process or for the other end: those there before tracing, and `tcptrace leaks`.
+//! Sockets that wait for their process or for the other end: those that existed before tracing, and `tcptrace leaks`.
 
 use std::{
     collections::BTreeSet,
@@ -15,14 +15,14 @@ use tcptrace_tests::{
 
 const PORT: u16 = 4961;
 
-/// Who may inspect no process of others.
+/// A user who may not inspect others' processes.
 const NOBODY: u32 = 65534;
 
 fn ends(netns: &Netns) -> Ends {
     Ends::on(netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)))
 }
 
-/// Opens connections whose clients send 18 bytes and close, which the server does not notice.
+/// Opens connections whose clients send 18 bytes and close, which the server ignores.
 fn leak(netns: &Netns, ends: &Ends, count: usize) -> Vec<Connection> {
     let open = |_| {
         let connection = ends.open();
@@ -39,9 +39,9 @@ fn leak(netns: &Netns, ends: &Ends, count: usize) -> Vec<Connection> {
 }
 
 /// State, both ends and the PIDs of a socket.
-type Told = (String, SocketAddr, SocketAddr, BTreeSet<u64>);
+type Socket = (String, SocketAddr, SocketAddr, BTreeSet<u64>);
 
-fn by_ss(netns: &Netns) -> BTreeSet<Told> {
+fn by_ss(netns: &Netns) -> BTreeSet<Socket> {
     let states = ["close-wait", "fin-wait-1", "fin-wait-2", "last-ack", "syn-recv"];
     let mut command = Command::new("ss");
     command.arg("-Htanp");
@@ -68,7 +68,7 @@ fn leaks(netns: &Netns, arguments: &[&str]) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-fn told(leak: &Value) -> Told {
+fn socket(leak: &Value) -> Socket {
     let pids = leak["processes"].as_array().expect("processes").iter().map(|process| process["pid"].as_u64());
     let end = |end: &str| endpoint(leak, end).expect("an end");
     (text(leak, "state").to_owned(), end("local"), end("remote"), pids.map(|pid| pid.expect("a PID")).collect())
@@ -83,7 +83,7 @@ fn leaks_are_those_that_ss_lists() {
     let netns = Netns::new();
     let ends = ends(&netns);
     let _connections = leak(&netns, &ends, 3);
-    // One whose FIN never arrives, and one whose handshake does not end.
+    // One whose FIN never arrives, and one whose handshake does not complete.
     let silent = ends.open();
     let from = silent.client_address().port();
     netns.nft(&format!(
@@ -97,7 +97,7 @@ fn leaks_are_those_that_ss_lists() {
     eventually("a request waits", TRAFFIC_LIMIT, || by_ss(&netns).iter().any(|(state, ..)| state == "SYN_RECV"));
 
     let leaks_ = leaks(&netns, &[]);
-    assert_eq!(leaks_.iter().map(told).collect::<BTreeSet<_>>(), by_ss(&netns));
+    assert_eq!(leaks_.iter().map(socket).collect::<BTreeSet<_>>(), by_ss(&netns));
     let counts = ["CLOSE_WAIT", "FIN_WAIT2", "FIN_WAIT1", "SYN_RECV", "LAST_ACK"].map(|state| count(&leaks_, state));
     assert_eq!(counts, [3, 3, 1, 1, 0], "{leaks_:#?}");
     for leak in &leaks_ {
@@ -109,13 +109,13 @@ fn leaks_are_those_that_ss_lists() {
             (&json!(netns.inode()), &json!(null), &json!(0))
         );
     }
-    // As everybody's, and from outside.
+    // As any user, and from outside the namespace.
     assert_eq!(count(&leaks(&netns, &["--local-port", &PORT.to_string()]), "CLOSE_WAIT"), 3);
     assert_eq!(leaks(&netns, &["--remote-port", &PORT.to_string(), "-p", "1"]), [] as [Value; 0]);
     let outside = Netns::another(&netns);
     assert_eq!(count(&leaks(&outside, &["--netns", netns.name(), "-p", &PORT.to_string()]), "CLOSE_WAIT"), 3);
     assert_eq!(leaks(&outside, &[]), [] as [Value; 0]);
-    // By default, those of all, of which other tests have some on this port.
+    // By default, the sockets of all namespaces are listed; other tests have some on this port.
     let lines = outside.output(Command::new(binary()).args(["leaks", "--json", "-p", &PORT.to_string()]));
     let mut by_default: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     by_default.retain(|leak| leak["netns"] == netns.inode());
@@ -202,10 +202,10 @@ fn what_was_there_before_is_told_at_the_start_and_its_close_when_it_comes() {
     let mut process = netns.start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
     let (lines, log) = (Lines::read(process.stdout(), |line| line), Lines::read(process.stderr(), |line| line));
     wait_tracing(&log);
-    let told = |lines: &[String], what: &str| lines.iter().any(|line| line.contains(what));
+    let mentions = |lines: &[String], what: &str| lines.iter().any(|line| line.contains(what));
     let sentence = "6 sockets were there when tracing began: 3 in CLOSE_WAIT, 3 in FIN_WAIT2";
     let group = format!("--   3 in CLOSE_WAIT: {}[{}], the oldest for ", process_name(), std::process::id());
-    lines.wait_until("what is there", LIMIT, |lines| told(lines, sentence) && told(lines, &group));
+    lines.wait_until("what is there", LIMIT, |lines| mentions(lines, sentence) && mentions(lines, &group));
     let Connection { server, .. } = connections.pop().expect("three were opened");
     let close = format!("127.0.0.1:{PORT} {}[{}]", process_name(), std::process::id());
     ends.server.close(server);

@@ -1,4 +1,4 @@
-//! Traffic told twice, live and from a capture: nothing differs but what a capture cannot know.
+//! Traffic traced live and read from a capture of it: the results differ only in facts that a capture cannot contain.
 
 use std::{
     collections::BTreeMap,
@@ -10,22 +10,23 @@ use std::{
 use serde_json::Value;
 use tcptrace_tests::{Capture, Connection, Ends, Netns, Tracer, binary, is_type, output, receive_end, send, text};
 
-/// The difference that a field may have.
+/// The permitted difference of a field.
 #[derive(Clone, Copy, Debug)]
 enum Differs {
     /// Only the host knows it: null or absent in a capture.
     Unknown,
-    /// Each has its own, a clock or, in pcap, the link type for the interface's name: null in both or in neither.
+    /// Each has its own value, such as a clock, or in pcap the link type as the interface's name: null in both or in
+    /// neither.
     Own,
     /// The capture infers the states that segments show.
     Inferred,
-    /// The socket proves a cause; a capture says so only where the segments prove it.
+    /// The socket proves a cause; a capture contains it only if the segments prove it.
     Proven,
-    /// Words, which tell the fields above.
+    /// Words, which depend on the fields above.
     Words,
 }
 
-/// Facts that a capture cannot know, by the paths of fields, in every type of record.
+/// Facts that a capture cannot contain, by the paths of fields, in every type of record.
 const CANNOT_BE_KNOWN: [(&str, Differs); 49] = [
     ("time", Differs::Own),
     ("boot_ns", Differs::Unknown),
@@ -78,10 +79,10 @@ const CANNOT_BE_KNOWN: [(&str, Differs); 49] = [
     ("summary", Differs::Words),
 ];
 
-/// The types of records that segments lead to.
+/// The types of records that result from segments.
 const TOLD: [&str; 3] = ["segment", "handshake", "close"];
 
-/// The fields of a record by their paths. `states`, `options` and whatever is a list stay whole.
+/// Returns the fields of a record by their paths. `states`, `options` and lists stay whole.
 fn fields(record: &Value) -> BTreeMap<String, Value> {
     fn collect(value: &Value, path: &str, all: &mut BTreeMap<String, Value>) {
         match value {
@@ -97,7 +98,7 @@ fn fields(record: &Value) -> BTreeMap<String, Value> {
     all
 }
 
-/// Compares a live record with the captured one, and returns the fields that must not differ and do.
+/// Compares a live record with the captured one, and returns the fields that differ but must not.
 fn differences(live: &Value, captured: &Value) -> Vec<String> {
     let (mut live, captured) = (fields(live), fields(captured));
     let causes = [&live, &captured].map(|fields| fields.get("reset.cause").cloned());
@@ -113,7 +114,7 @@ fn differences(live: &Value, captured: &Value) -> Vec<String> {
             Some(Differs::Own) => live.is_null() == captured.is_null(),
             Some(Differs::Inferred) => state_names(live) == state_names(captured),
             Some(Differs::Proven) => live == captured || captured == "unknown",
-            // Where the causes differ, so do the words.
+            // If the causes differ, so do the words.
             Some(Differs::Words) => causes[0] != causes[1] || without_numbers(live) == without_numbers(captured),
         };
         (!same).then(|| format!("{path}: live {live}, captured {captured}"))
@@ -126,7 +127,7 @@ fn state_names(states: &Value) -> Vec<Vec<&str>> {
     let names = |end: &str| {
         let stays = states[end].as_array().expect("a list");
         let mut names: Vec<_> = stays.iter().map(|stay| text(stay, "state")).collect();
-        // Where the kernel has replaced the socket, no state tells that a reset has ended FIN_WAIT2.
+        // If the kernel has replaced the socket, no state shows that a reset has ended FIN_WAIT2.
         if names.ends_with(&["FIN_WAIT2", "CLOSE"]) {
             names.pop();
         }
@@ -135,7 +136,7 @@ fn state_names(states: &Value) -> Vec<Vec<&str>> {
     vec![names("client"), names("server")]
 }
 
-/// A sentence without the times that it tells, which end with their unit.
+/// Returns a sentence without its times, which end with their unit.
 fn without_numbers(sentence: &Value) -> String {
     let words: Vec<_> = sentence.as_str().expect("a sentence").split_inclusive(' ').collect();
     let is_time = |at: usize| {
@@ -146,7 +147,7 @@ fn without_numbers(sentence: &Value) -> String {
     (0..words.len()).filter(|&at| !is_time(at)).map(|at| words[at]).collect()
 }
 
-/// The traffic on a port and the next one. The last connection is left open by one of its ends.
+/// Plays the traffic on a port and the next one. The last connection is left open by one of its ends.
 fn play(ends: &Ends, tracer: &Tracer, port: u16) -> Connection {
     ends.close_in_four(ends.open());
     ends.close_in_three(ends.open());
@@ -183,7 +184,7 @@ fn play(ends: &Ends, tracer: &Tracer, port: u16) -> Connection {
     connection
 }
 
-/// The records of these types that a file leads to.
+/// Returns the records of these types for a file.
 fn read(file: &Path) -> Vec<Value> {
     let text = output(Command::new(binary()).arg("-r").arg(file).args(["--json", "--segments", "all"]));
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
@@ -191,7 +192,7 @@ fn read(file: &Path) -> Vec<Value> {
 
 fn of_type<'a>(records: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
     let mut found: Vec<_> = records.iter().filter(|record| is_type(record, kind)).collect();
-    // When a record is due depends on what it waits for: a state, or a second without a segment.
+    // The time of a record depends on the event that it waits for: a state, or a second without a segment.
     if kind != "segment" {
         found.sort_by_key(|record| record["conn"].as_u64());
     }

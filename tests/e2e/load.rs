@@ -20,7 +20,7 @@ const PAIRS: u16 = 4;
 const CONNECTIONS_PER_PAIR: u64 = 2500;
 const FIRST_PORT: u16 = 4341;
 
-/// How long after the traffic has ended everything must have been counted.
+/// Maximum time from the end of the traffic until everything is counted.
 const LAST_COUNT: Duration = Duration::from_secs(5);
 
 /// CLOSE → SYN_SENT → ESTABLISHED → CLOSE_WAIT → LAST_ACK → CLOSE, and LISTEN → SYN_RECV → ESTABLISHED → FIN_WAIT1 →
@@ -29,12 +29,12 @@ const CHANGES_PER_CONNECTION: u64 = 10;
 
 const HAPPENED: u64 = PAIRS as u64 * CONNECTIONS_PER_PAIR * CHANGES_PER_CONNECTION;
 
-/// Fewer changes than happened: a host may keep tracing programs from running where an interrupt hits certain processes of
-/// its own. The tracepoint passes, perf counts it, yet no program runs and nothing is counted.
+/// Minimum number of changes counted: a host may keep tracing programs from running where an interrupt hits certain
+/// processes of its own. The kernel passes the tracepoint and perf counts it, yet no program runs.
 const LEAST_RUN: u64 = HAPPENED - HAPPENED / 50;
 
-/// A client and a server thread flat out. The server closes first and the client follows, so that no connection is left
-/// behind and the accept queue never fills.
+/// Starts a client and a server thread that run as fast as possible. The server closes first and the client follows, so that
+/// no connection is left behind and the accept queue never fills.
 fn pair(netns: &Netns, listener: &TcpListener) -> [JoinHandle<()>; 2] {
     let address = listener.local_addr().expect("a listener has an address");
     let listener = listener.try_clone().expect("a listener can be duplicated");
@@ -56,9 +56,9 @@ fn pair(netns: &Netns, listener: &TcpListener) -> [JoinHandle<()>; 2] {
 struct Counts {
     received: u64,
     lost: u64,
-    /// Lines that the reader was too slow for, of whatever type. They are lost to the reader, not to the tracer.
+    /// Lines for which the reader was too slow, of any type. They are lost to the reader, not to the tracer.
     unwritten: u64,
-    /// State changes received without their port, although what tells it happened soon after.
+    /// State changes received without their port, although the event that shows it happened soon after.
     portless: usize,
 }
 
@@ -77,8 +77,8 @@ impl Counts {
     }
 }
 
-/// How many SYN_SENTs have no port although the socket's next change, which tells it, happened within the 50 ms that they
-/// may wait. On a busy host a task may be held up for longer in between.
+/// Returns the number of SYN_SENTs without a port although the socket's next change, which shows it, happened within the
+/// maximum wait of 50 ms. On a busy host a task may be delayed for longer in between.
 fn portless(records: &[Value]) -> usize {
     let states: Vec<&Value> = records.iter().filter(|record| is_type(record, "state")).collect();
     let in_time = |(at, change): &(usize, &&Value)| {
@@ -89,7 +89,7 @@ fn portless(records: &[Value]) -> usize {
     states.iter().enumerate().filter(|(_, change)| change["local"]["port"].is_null()).filter(in_time).count()
 }
 
-/// Waits until a tracer has heard of everything: what the kernel skipped is read once a second.
+/// Waits until a tracer has counted everything: the kernel's count of skipped runs is read once a second.
 fn wait_counted(tracer: &Tracer, happened: u64) {
     let (mut looked_at, mut counts) = (0, Counts::default());
     let give_up = Instant::now() + LAST_COUNT;
@@ -102,7 +102,7 @@ fn wait_counted(tracer: &Tracer, happened: u64) {
     });
 }
 
-/// Stops a tracer and checks that all its ways to count agree.
+/// Stops a tracer and checks that all its counts agree.
 fn stop(tracer: Tracer) -> Counts {
     let trace = tracer.stop();
     let mut counts = Counts::default();
@@ -137,19 +137,19 @@ pub(crate) fn run(netns: &Netns, listeners: &[TcpListener]) {
     netns.settle();
 }
 
-/// With receive packet steering, segments of one processor are worked on by the other: that is what makes state changes
-/// interrupt each other. `ip netns exec` mounts the sysfs of the namespace.
+/// Enables receive packet steering, with which one processor handles segments of the other, so that state changes interrupt
+/// each other. `ip netns exec` mounts the sysfs of the namespace.
 fn steer(netns: &Netns) {
     let steer = "echo 3 > /sys/class/net/lo/queues/rx-0/rps_cpus";
     output(Command::new("ip").args(["netns", "exec", netns.name(), "sh", "-c", steer]));
 }
 
-/// Traces a flood with two tracers at once, which can be `held_up` meanwhile; returns what each of them counted.
+/// Traces a flood with two tracers at once, which can be `held_up` meanwhile; returns the counts of each.
 fn flood(arguments: &[&str], held_up: bool) -> [Counts; 2] {
     let netns = Netns::alone();
     steer(&netns);
     let ports = FIRST_PORT..FIRST_PORT + PAIRS;
-    // They outlive the tracers, so that their own changes are none of those that are seen.
+    // They outlive the tracers, so that their own changes are not among those seen.
     let listeners = listeners(&netns, ports.clone());
     let range = format!("{}-{}", ports.start, ports.end - 1);
     let tracers = [(); 2].map(|()| Tracer::start(&netns, &[&["-p", &range, "--segments", "none"], arguments].concat()));
@@ -160,7 +160,7 @@ fn flood(arguments: &[&str], held_up: bool) -> [Counts; 2] {
     tracers.iter().for_each(|tracer| wait_counted(tracer, HAPPENED));
     let counts = tracers.map(stop);
 
-    // Exactly, where nothing else happens.
+    // The range is exact if nothing else happens.
     let expected = LEAST_RUN..=HAPPENED + HAPPENED / 1000;
     assert!(counts.iter().all(|counts| expected.contains(&counts.all())), "{expected:?}: {counts:?}");
     counts
@@ -178,7 +178,7 @@ fn every_change_that_ftrace_counts_is_received_once() {
     steer(&netns);
     let ports = 4361..4361 + PAIRS;
     let listeners = listeners(&netns, ports.clone());
-    // Its own namespace, so that nothing waits for a port.
+    // Restricted to its own namespace, so that nothing waits for a port.
     let tracer = Tracer::start(&netns, &["--segments", "none", "--netns", "own", "--ring-buffer", "64MiB"]);
     let between = |field| format!("({field} >= {} && {field} < {})", ports.start, ports.end);
     let ours = format!("protocol == 6 && ({} || {})", between("sport"), between("dport"));
@@ -202,7 +202,7 @@ fn what_finds_the_ring_buffer_full_is_counted_too() {
 
 #[test]
 fn a_tracer_that_was_held_up_knows_every_port_all_the_same() {
-    // What tells a SYN_SENT its port happened microseconds later, and waits in the ring buffer right behind it.
+    // The event that shows a SYN_SENT's port happened microseconds later, and waits in the ring buffer right behind it.
     let counts = flood(&[], true);
     assert!(counts.iter().all(|counts| counts.portless == 0), "{counts:?}");
 }
@@ -212,7 +212,7 @@ fn what_a_stopped_tracer_missed_is_counted_exactly() {
     let netns = Netns::alone();
     let _counted = enable_stats(Stats::RunTime).expect("root may have the kernel count the runs of programs");
     let listeners = listeners(&netns, 4351..4355);
-    // Without a filter every run of a program makes a record or a count, and the ring buffer holds some of the first.
+    // Without a filter every run of a program makes a record or a loss, and the ring buffer holds some of the former.
     let tracer = Tracer::start(&netns, &["--segments", "none", "--ring-buffer", "256KiB"]);
     tracer.signal(Signal::STOP);
     run(&netns, &listeners);
@@ -220,8 +220,8 @@ fn what_a_stopped_tracer_missed_is_counted_exactly() {
     let (mut looked_at, mut received, mut lost) = (0, 0, 0);
     let mut counted = (0, 0);
     eventually("as many records and losses as the kernel has counted", LIMIT, || {
-        // Programs of interfaces are not loaded. The second program for state changes sees those that the first was skipped
-        // for.
+        // Programs for interfaces are not loaded. The second program for state changes sees those for which the first was
+        // skipped.
         let mut programs = program_runs(tracer.id());
         programs
             .remove("set_state_btf_2")

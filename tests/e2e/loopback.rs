@@ -1,13 +1,13 @@
-//! One connection over loopback, both ends of it here.
+//! A connection over loopback, with both ends on this host.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde_json::Value;
 use tcptrace_tests::{
-    Actor, Ends, Netns, Trace, Tracer, endpoint, is_type, number, process_name, receive, send, tell, tell_all,
+    Actor, Ends, Netns, Trace, Tracer, endpoint, is_type, line_of, lines_of, number, process_name, receive, send,
 };
 
-/// The kernel's acts, in order, when the client closes first and the server a while later.
+/// The expected events, in order, when the client closes first and the server a while later.
 const STORY: [&str; 17] = [
     "client CLOSE > SYN_SENT",
     "client S 0:0",
@@ -28,7 +28,7 @@ const STORY: [&str; 17] = [
     "server LAST_ACK > CLOSE",
 ];
 
-/// Both ends exchange bytes and close in four segments.
+/// Exchanges bytes between both ends, and closes in four segments.
 fn exchange(ends: &Ends) -> (SocketAddr, SocketAddr) {
     let connection = ends.open();
     let addresses = (connection.client_address(), connection.server_address());
@@ -40,7 +40,7 @@ fn exchange(ends: &Ends) -> (SocketAddr, SocketAddr) {
     addresses
 }
 
-/// Traces [`exchange`] with a client of `client_ip` and a listener at `listen`, and checks all of it.
+/// Traces [`exchange`] with a client of `client_ip` and a listener at `listen`, and checks the whole trace.
 fn check(client_ip: IpAddr, listen: SocketAddr) {
     let netns = Netns::new();
     let port = listen.port();
@@ -50,17 +50,17 @@ fn check(client_ip: IpAddr, listen: SocketAddr) {
     let trace = tracer.stop();
 
     let events = trace.about(&netns, port);
-    assert_eq!(tell_all(&events, port), STORY);
+    assert_eq!(lines_of(&events, port), STORY);
     assert_eq!(Trace::only_connection(&events), 1);
-    // Who listens may be told as well.
-    let told = trace.records.len() - trace.of_type("owner").len();
-    assert_eq!(told, STORY.len() + 4, "start, these, handshake, close, end: {:#?}", trace.records);
+    // The owner of the listener may be reported, too.
+    let records = trace.records.len() - trace.of_type("owner").len();
+    assert_eq!(records, STORY.len() + 4, "start, these, handshake, close, end: {:#?}", trace.records);
     trace.nothing_lost();
     let end = ["connections", "open", "evicted", "events"].map(|field| number(trace.end(), field));
     assert_eq!(end, [1, 0, 0, 17]);
 
     for record in events {
-        let from_client = tell(record, port).starts_with("client");
+        let from_client = line_of(record, port).starts_with("client");
         let ends = if from_client { (Some(client), Some(server)) } else { (Some(server), Some(client)) };
         if is_type(record, "state") {
             assert_eq!((endpoint(record, "local"), endpoint(record, "remote")), ends, "{record}");
@@ -109,7 +109,7 @@ fn a_process_is_named_where_the_change_runs_in_its_context_and_nowhere_else() {
         record["thread"].as_str().expect("a name").to_owned()
     };
     let states = trace.states(&netns, PORT);
-    let owners: Vec<_> = states.iter().map(|state| format!("{}: {}", tell(state, PORT), owner(state))).collect();
+    let owners: Vec<_> = states.iter().map(|state| format!("{}: {}", line_of(state, PORT), owner(state))).collect();
     assert_eq!(
         owners,
         [
@@ -163,7 +163,7 @@ fn a_listener_belongs_to_no_connection() {
     let trace = tracer.stop();
 
     let states = trace.states(&netns, PORT);
-    assert_eq!(tell_all(&states, PORT), ["listener CLOSE > LISTEN", "listener LISTEN > CLOSE"]);
+    assert_eq!(lines_of(&states, PORT), ["listener CLOSE > LISTEN", "listener LISTEN > CLOSE"]);
     for state in states {
         assert_eq!(state["local"]["addr"], "::");
         assert_eq!(state["remote"], Value::Null);
@@ -179,7 +179,7 @@ fn connections_one_after_the_other_are_numbered_in_their_order() {
     let netns = Netns::new();
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string()]);
-    // One four-tuple used twice in succession is two connections.
+    // Two uses of one four-tuple in succession are two connections.
     let from = SocketAddr::from((Ipv4Addr::LOCALHOST, 5107));
     for round in 1..=2 {
         let client = ends.client.connect_from(from, ends.address);
@@ -199,12 +199,12 @@ fn connections_one_after_the_other_are_numbered_in_their_order() {
     assert!(numbers.is_sorted(), "{numbers:?}");
     let of = |wanted| {
         let own: Vec<_> = events.iter().copied().filter(|event| number(event, "conn") == wanted).collect();
-        // On a busy machine the FIN may be acknowledged before the client gets round to its own.
-        let mut told = tell_all(&own, PORT);
-        told.retain(|line| line != "client . 1:1 ack 2");
-        // The last ACK is sent by the socket, or by what is left of it in TIME_WAIT: the FIN may come while close() still runs.
-        told.sort_unstable();
-        told
+        // On a busy machine the FIN may be acknowledged before the client sends its own.
+        let mut lines = lines_of(&own, PORT);
+        lines.retain(|line| line != "client . 1:1 ack 2");
+        // The last ACK is sent by the socket or by its remnant in TIME_WAIT: the FIN may come while close() still runs.
+        lines.sort_unstable();
+        lines
     };
     let (first, second) = (of(1), of(2));
     assert_eq!((first.len(), &first), (10 + 6, &second), "{events:#?}");

@@ -1,7 +1,7 @@
-//! Real connections on a real kernel, each test in network namespaces of its own. They need root and fail without it.
+//! Real connections on a real kernel, each test in network namespaces of its own. The tests need root and fail without it.
 //!
-//! State changes are traced for the whole host and tests run side by side. So every test either has a port that no other
-//! test uses, or looks only at the records of its own namespace.
+//! State changes are traced for the whole host, and tests run side by side. Every test therefore either has a port that no
+//! other test uses, or looks only at the records of its own namespace.
 
 mod advice;
 mod analysis;

@@ -1,4 +1,5 @@
-//! Segments that no stack sends are recorded as seen, and end nothing. What no stack takes for a segment is counted.
+//! Segments that no stack sends are recorded as seen, and end nothing. Packets that no stack accepts as segments are
+//! counted.
 
 use std::net::SocketAddr;
 
@@ -10,19 +11,19 @@ const SYN_FIN: u8 = 0x03;
 const EVERYTHING: u8 = 0xff;
 const NOTHING: u8 = 0;
 
-/// Where the TCP header begins in a packet of [`tcp_packet`].
+/// Returns the offset of the TCP header in a packet of [`tcp_packet`].
 fn tcp_offset(to: SocketAddr) -> usize {
     if to.is_ipv4() { 20 } else { 40 }
 }
 
-/// A SYN whose data offset is `words`, whatever there is behind it.
+/// Returns a SYN whose data offset is `words`, whatever follows it.
 fn with_data_offset(from: SocketAddr, to: SocketAddr, words: u8, options: &[u8]) -> Vec<u8> {
     let mut packet = tcp_packet(from, to, SYN, (7, 0), options, &[]);
     packet[tcp_offset(to) + 12] = words << 4;
     packet
 }
 
-/// Sends a packet from the left end of a veth pair; the one segment that a tracer beside the receiver shows.
+/// Sends a packet from the left end of a veth pair; returns the only segment in a trace beside the receiver.
 fn seen(from_port: u16, to_port: u16, v6: bool, packet: impl Fn(SocketAddr, SocketAddr) -> Vec<u8>) -> Value {
     let (left, right) = (Netns::new(), Netns::new());
     let veth = Veth::between(&left, &right, 0);
@@ -34,7 +35,7 @@ fn seen(from_port: u16, to_port: u16, v6: bool, packet: impl Fn(SocketAddr, Sock
     let ends = Ends::between(&left, &right, veth.right_v4(4379));
     let tracer = Tracer::start(&right, &["--host", &from.ip().to_string(), "--segments", "all"]);
     RawSender::new(&left).send(&packet(from, to), to.ip());
-    // However the kernel takes it, the next connection is traced as ever.
+    // However the kernel handles it, the next connection is traced as usual.
     let connection = ends.open();
     drop(connection);
     let matches = |record: &Value| endpoint(record, "src") == Some(from) && endpoint(record, "dst") == Some(to);
@@ -91,7 +92,7 @@ fn a_data_offset_shorter_than_the_header_is_no_segment_and_counted() {
         sender.send(&tcp_packet(from, good, SYN, (7, 0), &[], &[]), to.ip());
         tracer.wait_for("the good segment", |record| endpoint(record, "dst") == Some(good));
         let trace = tracer.stop();
-        // That the kernel drops them is told.
+        // The drops by the kernel are reported.
         let shown = |record: &&Value| endpoint(record, "dst") == Some(to) && !is_type(record, "drop");
         let shown: Vec<_> = trace.records.iter().filter(shown).collect();
         assert_eq!(shown, [&Value::Null; 0], "no stack takes them for segments");
@@ -113,7 +114,7 @@ fn fragments_and_what_is_no_tcp_are_counted_by_their_reasons() {
         sender.send(&part, to.ip());
     }
     tracer.wait_for("the first fragment", |record| endpoint(record, "dst") == Some(to));
-    // A datagram whose header says that it is longer than 20 bytes of header, of which there are no more.
+    // A datagram whose header states more than the 20 bytes of header that there are.
     let mut cut = tcp_packet(from, to, SYN, (7, 0), &[], &[]);
     cut.truncate(20 + 12);
     cut[2..4].copy_from_slice(&32_u16.to_be_bytes());
@@ -132,7 +133,7 @@ fn fragments_and_what_is_no_tcp_are_counted_by_their_reasons() {
     assert!(counts.iter().any(|count| count.ends_with(" without TCP")), "{skipped}");
 }
 
-/// The skipped frames, as the last lines of `-v` count them.
+/// Returns the skipped frames, as counted in the last lines of `-v`.
 #[track_caller]
 fn skipped(log: &[String]) -> &str {
     let line = log.iter().find_map(|line| line.strip_prefix("tcptrace: skipped: "));
@@ -141,12 +142,12 @@ fn skipped(log: &[String]) -> &str {
 
 #[test]
 fn options_cut_short_are_read_as_far_as_they_go() {
-    // A good MSS, then a timestamp option that says 10 bytes where 4 are left.
+    // A valid MSS, then a timestamp option of 10 bytes of which 4 are left.
     let options = [2, 4, 5, 180, 8, 10, 1, 1];
     let segment = seen(5375, 4375, false, |from, to| tcp_packet(from, to, SYN, (7, 0), &options, &[]));
     let read = &segment["options"];
     assert_eq!((&read["mss"], &read["timestamp"]), (&json!(1460), &Value::Null), "{segment}");
-    // Lengths of 0 and 1 would make a careless reader go round for ever.
+    // Lengths of 0 and 1 would send a careless reader into an endless loop.
     for length in [0, 1] {
         let options = [2, 4, 5, 180, 99, length, 3, 3];
         let segment = seen(5375, 4375, false, |from, to| tcp_packet(from, to, SYN, (7, 0), &options, &[]));

@@ -1,4 +1,4 @@
-//! `--metrics`: what a scraper gets of real connections.
+//! `--metrics`: a scraper's view of real connections.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// Starts a tracer that serves metrics; returns their address too.
+/// Starts a tracer that serves metrics; returns their address, too.
 fn start(netns: &Netns, arguments: &[&str]) -> (Tracer, SocketAddr) {
     let port = netns.run(|| TcpListener::bind(loopback(0)).and_then(|free| free.local_addr())).expect("a free port");
     let tracer =
@@ -22,7 +22,7 @@ fn start(netns: &Netns, arguments: &[&str]) -> (Tracer, SocketAddr) {
     (tracer, port)
 }
 
-/// The series that are not 0.
+/// Returns the series that are not 0.
 fn scrape(netns: &Netns, address: SocketAddr) -> BTreeMap<String, f64> {
     let answer = http_get(netns, address, "/metrics", "text/plain");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
@@ -34,7 +34,7 @@ fn scrape(netns: &Netns, address: SocketAddr) -> BTreeMap<String, f64> {
     series.filter(|&(_, value)| value != 0.0).collect()
 }
 
-/// The sum of the series of a metric whose labels include all of these.
+/// Returns the sum of the series of a metric whose labels include all of these.
 fn sum(series: &BTreeMap<String, f64>, metric: &str, labels: &[&str]) -> f64 {
     let chosen = |name: &&String| {
         let rest = name.strip_prefix(metric);
@@ -48,7 +48,7 @@ fn sum(series: &BTreeMap<String, f64>, metric: &str, labels: &[&str]) -> f64 {
 #[test]
 fn what_is_counted_is_what_happened() {
     let netns = Netns::new();
-    // Everything is counted, though nothing is shown but what failed.
+    // Everything is counted, although only failures are shown.
     let (tracer, address) = start(&netns, &["--only", "refused", "--emit", "handshake"]);
     let ends = Ends::on(&netns, loopback(PORT));
     ends.repeat(7);

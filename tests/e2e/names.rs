@@ -1,4 +1,4 @@
-//! Names of processes and threads: whose they are, and that they are told anew after a change.
+//! Names of processes and threads: their owners, and changes of the names.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use tcptrace_tests::{Ends, Netns, Tracer, is_type, process_name, receive_end, send};
 
-/// A program that listens, and after a line on its stdin takes another name and serves two connections, which it closes.
+/// A program that listens, and after a line on its stdin changes its name and serves two connections, which it closes.
 const SERVER: &str = "
 import socket, sys
 server = socket.create_server(('127.0.0.1', int(sys.argv[1])))
@@ -33,7 +33,7 @@ fn a_listener_that_was_there_before_is_known_to_the_first_connection() {
     let netns = Netns::new();
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string()]);
-    // The tracer has just said that it traces.
+    // The tracer has just announced that it traces.
     ends.close_in_four(ends.open());
     tracer.wait_for("the close", |record| is_type(record, "close"));
     let trace = tracer.stop();
@@ -78,7 +78,7 @@ fn a_server_that_takes_another_name_is_known_by_it() {
     let names = |kind| -> Vec<_> {
         records(&trace.records, kind).into_iter().map(|record| &record["server"]["comm"]).collect()
     };
-    // It told its new name when it closed the first connection.
+    // It had its new name when it closed the first connection.
     assert_eq!(names("close"), ["renamed"; 2], "{:#?}", trace.records);
     assert_eq!(names("handshake").last(), Some(&&"renamed".into()), "{:#?}", trace.records);
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 use tcptrace_tests::{Attached, Ends, LIMIT, Netns, Trace, Tracer, Veth, eventually, is_type, receive, send};
 
-/// Waits until the programs are on an interface.
+/// Waits until the programs are attached to an interface.
 #[track_caller]
 pub(crate) fn wait_covered(netns: &Netns, interface: &str) {
     eventually(&format!("filters on {interface}"), LIMIT, || {
@@ -18,7 +18,7 @@ pub(crate) fn wait_covered(netns: &Netns, interface: &str) {
     });
 }
 
-/// Nothing is left on an interface.
+/// Asserts that nothing is left on an interface.
 #[track_caller]
 fn assert_clean(netns: &Netns, interface: &str) {
     let attached = Attached::to(netns, interface);
@@ -26,7 +26,7 @@ fn assert_clean(netns: &Netns, interface: &str) {
     assert!(!attached.qdiscs.contains(&"clsact".to_owned()), "{attached:?}");
 }
 
-/// A bridge with two pods on it, none of them the namespace of the tracer.
+/// A bridge with two pods on it, none of them in the tracer's namespace.
 struct Node {
     own: Netns,
     node: Netns,
@@ -55,7 +55,7 @@ impl Node {
         Self { own, node, pods }
     }
 
-    /// A tracer of the node and both pods, once it is in all of them.
+    /// Starts a tracer of the node and both pods, and waits until it is attached in all of them.
     #[track_caller]
     fn trace(&self, port: u16) -> Tracer {
         let [a, b] = &self.pods;
@@ -68,7 +68,7 @@ impl Node {
     }
 }
 
-/// The only handshake and the only close.
+/// Returns the only handshake and the only close.
 #[track_caller]
 fn only(trace: &Trace) -> (&Value, &Value) {
     let (handshakes, closes) = (trace.of_type("handshake"), trace.of_type("close"));
@@ -78,7 +78,7 @@ fn only(trace: &Trace) -> (&Value, &Value) {
     }
 }
 
-/// A few bytes each way, and a close by the client.
+/// Sends a few bytes each way, and closes from the client.
 #[track_caller]
 fn exchange(ends: &Ends) {
     let connection = ends.open();
@@ -203,7 +203,7 @@ fn a_namespace_that_is_made_while_tracing_is_covered_and_one_that_is_removed_is_
     exchange(&Ends::between(&own, &pod, veth.right_v4(PORT)));
     tracer.wait_for("a close", |record| is_type(record, "close"));
     drop(pod);
-    // It goes with its last reference, and its end of the cable with it.
+    // The namespace goes with its last reference, and takes its end of the cable with it.
     let left = veth.left.clone();
     eventually("the cable is gone", LIMIT, || !own.ip(&["-o", "link"]).contains(&left));
     let trace = tracer.stop();

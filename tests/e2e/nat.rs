@@ -1,5 +1,5 @@
-//! Connections of a node with pods, whose addresses are translated on the way: each side is told, tied to the others, and
-//! nothing else is.
+//! Connections of a node with pods whose addresses are translated on the way: each side is reported and tied to the others,
+//! and no other connection is.
 
 mod forgotten;
 mod node;
@@ -25,7 +25,7 @@ use self::node::{
 /// A request to the server of `tt-traffic`: send 0 bytes, and close after the client has closed.
 const REQUEST: [u8; 9] = [0, 0, 0, 0, 0, 0, 0, 0, b'c'];
 
-/// Opens a connection, asks for nothing, and closes it.
+/// Opens a connection, requests no data, and closes it.
 #[track_caller]
 fn call(from: &Netns, to: SocketAddr) {
     from.run(|| {
@@ -43,7 +43,7 @@ struct Row<'a> {
     sides: &'a [(Ipv4Addr, (Ipv4Addr, u16))],
 }
 
-/// Traces one connection: it has these sides and no others, all is told of them, and who is at its ends.
+/// Traces one connection, and checks that it has these sides and no others, complete and with the processes at its ends.
 #[track_caller]
 fn check(node: &Node, row: &Row<'_>) {
     let tracer = node.trace();
@@ -65,7 +65,7 @@ fn check(node: &Node, row: &Row<'_>) {
     closes.sort_by_key(|record| number(record, "conn"));
     assert_tied(&closes, &trace);
     for close in &closes {
-        // Connections that the node itself translates have no segments with their socket's endpoints.
+        // Connections translated by the node itself have no segments with their socket's endpoints.
         let own = close["no_segments"] == "translated";
         let kinds = if own { ["orderly", "unseen"] } else { ["three_segment", "four_segment"] };
         assert!(kinds.contains(&close["kind"].as_str().expect("a kind")), "{close}");
@@ -79,7 +79,7 @@ fn check(node: &Node, row: &Row<'_>) {
     trace.nothing_lost();
 }
 
-/// The rows of a node: who calls whom, and the sides that its connection has.
+/// Checks the connections of a node, each with its sides.
 fn check_all(bridge_nf: bool) {
     let node = Node::new(bridge_nf);
     let Node { netns, caller, outside, .. } = &node;
@@ -89,13 +89,13 @@ fn check_all(bridge_nf: bool) {
         Row { from: caller, to: behind, sides: &[(CALLER, behind)] },
         Row { from: netns, to: behind, sides: &[(BRIDGE, behind)] },
         Row { from: caller, to: (BRIDGE, PORT), sides: &[(CALLER, (BRIDGE, PORT))] },
-        // A pod calls outside, and is called from there.
+        // A pod connects to a host outside, and vice versa.
         Row { from: caller, to: (OUTSIDE, PORT), sides: &[(CALLER, (OUTSIDE, PORT)), (NODE, (OUTSIDE, PORT))] },
         Row { from: outside, to: (NODE, PUBLISHED), sides: &[(OUTSIDE, (NODE, PUBLISHED)), (OUTSIDE, behind)] },
-        // A pod calls a service, and the node's port, behind which is another pod.
+        // A pod connects to a service, and to the node's port, behind which is another pod.
         Row { from: caller, to: (SERVICE, PORT), sides: &[(CALLER, (SERVICE, PORT)), (BRIDGE, behind)] },
         Row { from: caller, to: (NODE, PUBLISHED), sides: &[(CALLER, (NODE, PUBLISHED)), (BRIDGE, behind)] },
-        // The node calls a service, its own port, and a port that it publishes on loopback.
+        // The node connects to a service, its own port, and a port that it publishes on loopback.
         Row { from: netns, to: (SERVICE, PORT), sides: &[(BRIDGE, (SERVICE, PORT)), (BRIDGE, behind)] },
         Row { from: netns, to: (NODE, PUBLISHED), sides: &[(NODE, (NODE, PUBLISHED)), (NODE, behind)] },
         Row {
@@ -136,7 +136,7 @@ fn a_thousand_requests_to_a_published_port_are_two_sides_each_and_nothing_else()
     assert_eq!(handshakes.len(), 2 * COUNT);
 }
 
-/// The handshakes, once there are so many, by their numbers.
+/// Waits for this many handshakes, and returns them by their numbers.
 #[track_caller]
 fn failed(node: &Node, count: usize, attempt: impl FnOnce()) -> (Trace, Vec<Value>) {
     let tracer = node.trace();
@@ -159,8 +159,8 @@ fn what_a_pod_refuses_is_told_of_both_sides_with_its_cause() {
         assert_eq!(refused.expect_err("nobody listens").kind(), ErrorKind::ConnectionRefused);
     });
     assert_tied(&handshakes.iter().collect::<Vec<_>>(), &trace);
-    let told: Vec<_> = handshakes.iter().map(|one| (&one["outcome"], &one["reset"]["by"])).collect();
-    assert_eq!(told, [(&json!("refused"), &json!("server")); 2], "{handshakes:#?}");
+    let outcomes: Vec<_> = handshakes.iter().map(|one| (&one["outcome"], &one["reset"]["by"])).collect();
+    assert_eq!(outcomes, [(&json!("refused"), &json!("server")); 2], "{handshakes:#?}");
     assert_eq!(handshakes[1]["reset"]["cause"], "no_listener", "{handshakes:#?}");
 }
 
@@ -195,7 +195,7 @@ fn what_the_node_rejects_has_the_error_as_its_cause() {
     );
 }
 
-/// Traces as text while `attempt` runs, until `done` is true of what was printed.
+/// Traces as text while `attempt` runs, until `done` returns true for the output.
 #[track_caller]
 fn printed(node: &Node, what: &str, attempt: impl FnOnce(), done: impl Fn(&[String]) -> bool) -> Vec<String> {
     let mut command = Command::new(binary());
@@ -211,7 +211,7 @@ fn printed(node: &Node, what: &str, attempt: impl FnOnce(), done: impl Fn(&[Stri
     lines.finish()
 }
 
-/// The number of lines that contain these words.
+/// Returns the number of lines that contain these words.
 fn count(lines: &[String], words: &str) -> usize {
     lines.iter().filter(|line| line.contains(words)).count()
 }
@@ -243,6 +243,6 @@ fn text_of_what_a_pod_refuses_is_one_ladder() {
     let lines = printed(&node, "a refusal", refuse, |lines| count(lines, "look at: ") > 0);
     assert_eq!(count(&lines, "#1 = #2 "), 1, "{lines:#?}");
     assert_eq!((count(&lines, "├── SYN seq"), count(&lines, "RST,ACK seq")), (1, 1), "{lines:#?}");
-    // The pod's side knows why.
+    // The reason is known on the pod's side.
     assert_eq!((count(&lines, "refused: "), count(&lines, "refused: nobody listens there")), (1, 1), "{lines:#?}");
 }

@@ -1,12 +1,12 @@
-//! Slow and lossy wires. netem is not on every kernel, and a test never leaves itself out: whoever has it asks for these, as
-//! `cargo xtask vm` does.
+//! Slow and lossy wires. Not every kernel has netem, and no test skips itself: these run only on request, as by `cargo xtask
+//! vm`.
 
 use std::process::Command;
 
 use serde_json::Value;
 use tcptrace_tests::{Ends, Netns, Tracer, Veth, is_type, number, output, text};
 
-use crate::scenarios::wait_told;
+use crate::scenarios::wait_verdicts;
 
 /// A client on the left, a server on the right.
 struct Hosts {
@@ -26,13 +26,13 @@ impl Hosts {
         Self { left, right, veth, ends, port: port.to_string() }
     }
 
-    /// The impairment of frames that the client's host sends.
+    /// Impairs the frames that the client's host sends.
     #[track_caller]
     fn client_sends(&self, how: &[&str]) {
         netem(&self.left, &self.veth.left, how);
     }
 
-    /// The impairment of frames that the server's host sends.
+    /// Impairs the frames that the server's host sends.
     #[track_caller]
     fn server_sends(&self, how: &[&str]) {
         netem(&self.right, &self.veth.right, how);
@@ -50,7 +50,7 @@ fn netem(netns: &Netns, interface: &str, how: &[&str]) {
     output(Command::new("tc").args(place).args(how));
 }
 
-/// How long an end was in a state, in nanoseconds.
+/// Returns the time that an end spent in a state, in nanoseconds.
 #[track_caller]
 fn stay(close: &Value, role: &str, state: &str) -> u64 {
     let stays = close["states"][role].as_array().expect("the states of an end");
@@ -66,17 +66,17 @@ fn a_delay_on_the_way_back_is_between_syn_and_syn_ack_and_in_fin_wait1() {
     hosts.server_sends(&["delay", "300ms"]);
     let tracer = hosts.trace(&hosts.left);
     hosts.ends.close_in_four(hosts.ends.open());
-    wait_told(&tracer, &hosts.left, 1, 1);
+    wait_verdicts(&tracer, &hosts.left, 1, 1);
     let trace = tracer.stop();
 
-    let told = trace.told_once(&hosts.left);
-    let handshake = told.handshake;
+    let verdicts = trace.only_verdicts(&hosts.left);
+    let handshake = verdicts.handshake;
     assert_eq!((text(handshake, "outcome"), &handshake["incomplete"]), ("established", &false.into()), "{handshake:#}");
     assert!(number(handshake, "syn_to_synack_ns") >= DELAY, "{handshake:#}");
     assert!(number(handshake, "synack_to_ack_ns") < DELAY, "{handshake:#}");
-    // The answer to ARP is late too, and the SYN waits for it.
+    // The answer to ARP is delayed, too, and the SYN waits for it.
     assert!(number(handshake, "connect_ns") >= 2 * DELAY, "{handshake:#}");
-    let close = told.close.expect("a close");
+    let close = verdicts.close.expect("a close");
     assert_eq!((text(close, "kind"), text(close, "initiator")), ("four_segment", "client"), "{close:#}");
     assert!(stay(close, "client", "FIN_WAIT1") >= DELAY, "{close:#}");
 }
@@ -95,17 +95,17 @@ fn a_syn_lost_on_the_wire_was_sent_twice_for_its_sender_and_once_for_the_other()
     let client = connecting.finish().expect("a SYN that is sent again arrives");
     let server = hosts.ends.server.accept(&hosts.ends.listener);
     hosts.ends.close_in_three(tcptrace_tests::Connection { client, server });
-    wait_told(&at_client, &hosts.left, 1, 1);
-    wait_told(&at_server, &hosts.right, 1, 1);
+    wait_verdicts(&at_client, &hosts.left, 1, 1);
+    wait_verdicts(&at_server, &hosts.right, 1, 1);
 
     let (at_client, at_server) = (at_client.stop(), at_server.stop());
-    let (sent, arrived) = (at_client.told_once(&hosts.left), at_server.told_once(&hosts.right));
+    let (sent, arrived) = (at_client.only_verdicts(&hosts.left), at_server.only_verdicts(&hosts.right));
     let syns = |handshake: &Value| number(&handshake["retransmissions"], "syn") + 1;
     assert!(syns(sent.handshake) > 1, "{sent:#?}");
     assert_eq!(syns(arrived.handshake), 1, "{arrived:#?}");
-    for told in [sent, arrived] {
-        assert_eq!(told.handshake["incomplete"], false, "{told:#?}");
-        let close = told.close.expect("a close");
+    for verdicts in [sent, arrived] {
+        assert_eq!(verdicts.handshake["incomplete"], false, "{verdicts:#?}");
+        let close = verdicts.close.expect("a close");
         assert_eq!(close["retransmissions"], serde_json::json!({ "client": 0, "server": 0 }), "{close:#}");
     }
 }
@@ -122,13 +122,13 @@ fn connections_over_a_bad_wire_are_told_whole() {
     for _ in 0..COUNT {
         hosts.ends.close_in_three(hosts.ends.open());
     }
-    wait_told(&tracer, &hosts.left, COUNT, COUNT);
+    wait_verdicts(&tracer, &hosts.left, COUNT, COUNT);
     let trace = tracer.stop();
 
-    let told = trace.told(&hosts.left);
-    assert_eq!(told.len(), COUNT);
-    for told in told {
-        let (handshake, close) = (told.handshake, told.close.expect("a close"));
+    let verdicts = trace.verdicts(&hosts.left);
+    assert_eq!(verdicts.len(), COUNT);
+    for connection in verdicts {
+        let (handshake, close) = (connection.handshake, connection.close.expect("a close"));
         assert_eq!((text(handshake, "outcome"), &handshake["missing"]), ("established", &Value::Array(vec![])));
         assert_eq!((text(close, "initiator"), &close["missing"]), ("client", &Value::Array(vec![])), "{close:#}");
         assert!(["three_segment", "four_segment"].contains(&text(close, "kind")), "{close:#}");

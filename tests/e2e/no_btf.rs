@@ -1,9 +1,9 @@
-//! `--no-btf`: the way for kernels that do not describe their own structures.
+//! `--no-btf`: tracing on kernels that do not describe their own structures.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::Value;
-use tcptrace_tests::{Ends, Netns, Trace, Tracer, tell_all};
+use tcptrace_tests::{Ends, Netns, Trace, Tracer, lines_of};
 
 fn tracing_mounts() -> Vec<String> {
     let mounts = std::fs::read_to_string("/proc/self/mounts").expect("every process has mounts");
@@ -24,7 +24,7 @@ fn without_btf_the_same_ten_state_changes_are_seen_and_tracefs_is_not_left_mount
 
     let events = trace.about(&netns, PORT);
     assert_eq!(
-        tell_all(&events, PORT),
+        lines_of(&events, PORT),
         [
             "client CLOSE > SYN_SENT",
             "client S 0:0",

@@ -1,4 +1,4 @@
-//! `--otlp`: what a collector gets of real connections.
+//! `--otlp`: the export of real connections to a collector.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -18,7 +18,7 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// Seven connections that close in order, and one that is refused.
+/// Opens seven connections that close in order, and one that is refused.
 fn talk(netns: &Netns) {
     let ends = Ends::on(netns, loopback(PORT));
     ends.repeat(7);
@@ -26,7 +26,7 @@ fn talk(netns: &Netns) {
     netns.run(|| TcpStream::connect(loopback(PORT)).expect_err("nobody listens any more"));
 }
 
-/// Stops a tracer whose collector takes nothing: it does not wait for that.
+/// Stops a tracer whose collector accepts nothing, which it does not wait for.
 #[track_caller]
 fn stopped(tracer: Tracer) -> Trace {
     tracer.signal(Signal::INT);
@@ -39,7 +39,7 @@ fn spans_log_records_and_metrics_equal_the_records() {
     let collector = Collector::in_netns(&netns, |_, _| Reply::ok());
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "--otlp", &collector.url()]);
     talk(&netns);
-    // They come without waiting for the end.
+    // They arrive before the end of the trace.
     eventually("all spans", TRAFFIC_LIMIT, || collector.exported().spans.len() == 15);
     let trace = tracer.stop();
     trace.nothing_lost();
@@ -65,7 +65,7 @@ fn spans_log_records_and_metrics_equal_the_records() {
 #[test]
 fn its_own_connections_are_shown_and_not_exported() {
     let netns = Netns::new();
-    // Each request takes another connection.
+    // Each request uses another connection.
     let closing = "Connection: close\r\n";
     let collector = Collector::in_netns(&netns, move |_, _| Reply::Status(200, closing, Vec::new()));
     let tracer = Tracer::start(&netns, &["--otlp", &collector.url(), "--netns", "own"]);
@@ -100,7 +100,7 @@ fn a_collector_that_never_answers_is_not_waited_for() {
     let collector = Collector::in_netns(&netns, |_, _| Reply::Silence);
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "--otlp", &collector.url()]);
     talk(&netns);
-    eventually("a request", TRAFFIC_LIMIT, || !collector.posted().is_empty());
+    eventually("a request", TRAFFIC_LIMIT, || !collector.requests().is_empty());
     let trace = stopped(tracer);
     trace.nothing_lost();
     assert!(trace.status.success());
@@ -120,5 +120,5 @@ fn a_collector_that_proves_to_be_another_gets_nothing() {
     tracer.wait_log("the reason", |line| line.contains("TLS with it fails") && line.contains("certificate"));
     let trace = stopped(tracer);
     trace.nothing_lost();
-    assert!(collector.posted().is_empty());
+    assert!(collector.requests().is_empty());
 }

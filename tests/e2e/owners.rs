@@ -1,5 +1,4 @@
-//! Look-ups of the processes that hold sockets for which no event names one: their occasions, and that tracing never waits for
-//! them.
+//! Look-ups of the processes that hold sockets for which no event names one: their occasions. Tracing never waits for them.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -16,13 +15,13 @@ use tcptrace_tests::{
 
 use crate::scenarios::{
     shapes::listeners::{served, worker},
-    wait_told,
+    wait_verdicts,
 };
 
 /// No bytes up, one byte down as soon as the connection is accepted, and the client resets it.
 const REQUEST: &[u8] = b"\0\0\0\0\0\0\0\x01r";
 
-/// Longer than a connection has to live to be asked for, and than it takes until somebody looks for such connections.
+/// Longer than the minimum age of a connection to be looked up, plus the interval of look-ups.
 const LONG: Duration = Duration::from_secs(2);
 
 fn loopback(port: u16) -> SocketAddr {
@@ -58,7 +57,7 @@ fn is_owner_of_server(record: &Value, of: u16) -> bool {
     is_type(record, "owner") && record["conn"] == 1 && port(record, "local") == Some(of)
 }
 
-/// Process and name of an end.
+/// Returns process and name of an end.
 fn process<'a>(record: &'a Value, end: &str) -> [&'a Value; 2] {
     ["pid", "comm"].map(|field| &record[end][field])
 }
@@ -67,7 +66,7 @@ fn process<'a>(record: &'a Value, end: &str) -> [&'a Value; 2] {
 fn of_workers_with_one_listener_the_one_that_accepted_is_found_while_the_connection_lives() {
     const PORT: u16 = 4951;
     let netns = Netns::new();
-    // This process holds the listener too, as a parent of worker processes does.
+    // This process holds the listener, too, like a parent of worker processes.
     let listener = listen(&netns, PORT);
     let workers: Vec<_> = (0..2).map(|_| worker(&netns, &listener)).collect();
     let client = Actor::new(&netns, "tt-client");
@@ -77,7 +76,7 @@ fn of_workers_with_one_listener_the_one_that_accepted_is_found_while_the_connect
     tracer.wait_for("who has accepted", |record| is_owner_of_server(record, PORT));
     let address = stream.local_addr().expect("a connected socket has an address");
     reset(&client, stream);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let worker =
         served(workers, 1).into_iter().find(|(_, clients)| clients.contains(&address)).expect("it was served").0;
@@ -88,9 +87,9 @@ fn of_workers_with_one_listener_the_one_that_accepted_is_found_while_the_connect
     let expected = [&json!("sock_diag"), &json!(worker), &json!("tt-traffic")];
     assert_eq!(["source", "pid", "comm"].map(|field| &accepted[field]), expected, "{accepted}");
     assert_eq!(endpoint(accepted, "remote"), Some(address), "{accepted}");
-    let told = trace.told_once(&netns);
-    assert_eq!(process(told.handshake, "server"), [&Value::Null, &Value::Null], "{}", told.handshake);
-    let close = told.close.expect("a close");
+    let verdicts = trace.only_verdicts(&netns);
+    assert_eq!(process(verdicts.handshake, "server"), [&Value::Null, &Value::Null], "{}", verdicts.handshake);
+    let close = verdicts.close.expect("a close");
     assert_eq!((text(close, "kind"), text(close, "initiator")), ("reset", "client"), "{close}");
     // The kernel closed its socket, outside of any process's context.
     assert_eq!(process(close, "server"), [&json!(worker), &json!("tt-traffic")], "{close}");
@@ -110,10 +109,10 @@ fn the_only_worker_that_holds_a_listener_stands_for_who_accepts() {
     tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT) && record["pid"] == pid);
     let stream = open(&client, loopback(PORT));
     reset(&client, stream);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
-    let told = trace.told_once(&netns);
-    for record in [told.handshake, told.close.expect("a close")] {
+    let verdicts = trace.only_verdicts(&netns);
+    for record in [verdicts.handshake, verdicts.close.expect("a close")] {
         assert_eq!(process(record, "server"), [&json!(pid), &json!("tt-traffic")], "{record}");
     }
     let sources: Vec<_> = trace.of_type("owner").iter().map(|owner| &owner["source"]).collect();
@@ -129,16 +128,16 @@ fn both_processes_of_a_connection_from_before_are_known_without_an_event_of_thei
     let client = Actor::new(&netns, "tt-client");
     let stream = open(&client, loopback(PORT));
     let tracer = start(&netns, PORT);
-    // Connections are told of in the same answer as listeners, and show with their first event.
+    // Connections are in the same answer as listeners, and are reported with their first event.
     tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT));
     reset(&client, stream);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     close(listener);
-    let told = trace.told_once(&netns);
-    assert_eq!(told.handshake["kind"], "unseen", "{}", told.handshake);
-    let close = told.close.expect("a close");
-    for record in [told.handshake, close] {
+    let verdicts = trace.only_verdicts(&netns);
+    assert_eq!(verdicts.handshake["kind"], "unseen", "{}", verdicts.handshake);
+    let close = verdicts.close.expect("a close");
+    for record in [verdicts.handshake, close] {
         assert_eq!(record["client"]["pid"], std::process::id(), "{record}");
         assert_eq!(process(record, "server"), [&json!(worker.id()), &json!("tt-traffic")], "{record}");
     }
@@ -153,16 +152,16 @@ fn a_listener_that_begins_while_the_kernel_is_asked_counts_once_and_a_recording_
     let path = folder.path().join("trace.jsonl");
     let client = Actor::new(&netns, "tt-client");
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "-w", path.to_str().expect("UTF-8")]);
-    // After any of these everything is asked for, and some come and go meanwhile.
+    // After any of these everything is queried, and some come and go meanwhile.
     for _ in 0..50 {
         close(listen(&netns, PORT));
     }
     let listener = listen(&netns, PORT);
-    // With a second holder the listener's owner is reported again, now without a PID.
+    // With a second holder, the listener's owner is reported again, now without a PID.
     let worker = worker(&netns, &listener);
     tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT) && record["pid"].is_null());
     reset(&client, open(&client, loopback(PORT)));
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     close(listener);
     drop(worker);
@@ -188,12 +187,12 @@ fn nobody_waits_for_a_scan_that_does_not_end() {
     tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT));
     let scanner = Stopped::thread(tracer.id(), "owners");
     let lasting = open(&client, loopback(PORT));
-    // It will be asked for, since two processes hold the listener. Until then and for longer all else goes on.
+    // It will be looked up, since two processes hold the listener. Until then, and for longer, everything else continues.
     let (began, mut closed) = (Instant::now(), 0);
     while began.elapsed() < LONG {
         reset(&client, open(&client, loopback(PORT)));
         closed += 1;
-        wait_told(&tracer, &netns, closed + 1, closed);
+        wait_verdicts(&tracer, &netns, closed + 1, closed);
     }
     tracer.look(|records| {
         assert!(!records.iter().any(|record| is_owner_of_server(record, PORT)), "nobody can know: {records:#?}");
@@ -224,7 +223,7 @@ fn the_kernel_is_asked_when_there_is_reason_to_and_not_again() {
     [before, lasting].into_iter().for_each(|stream| reset(&client, stream));
     close(listener);
     let scans = trace.log.iter().filter(|line| line.contains(" sockets and their owners")).count();
-    // On a busy machine the scan for everything may find the connection too.
+    // On a busy machine the scan for everything may find the connection, too.
     assert!((2..=3).contains(&scans), "for listeners, for everything, and for the connection: {:#?}", trace.log);
     let sources: Vec<_> = trace.of_type("owner").iter().map(|owner| (&owner["conn"], &owner["source"])).collect();
     assert_eq!(sources, [(&Value::Null, &json!("sock_diag")), (&json!(1), &json!("sock_diag"))]);
@@ -236,21 +235,21 @@ fn where_no_process_may_be_looked_at_those_that_act_are_known() {
     let netns = Netns::new();
     let ends = Ends::on(&netns, loopback(PORT));
     let old = ends.open();
-    // Of processes that have a capability which it lacks, the tracer may not see the descriptors.
+    // The tracer may not see the descriptors of processes with a capability that it lacks.
     let mut command = Command::new("setpriv");
     command.args(["--bounding-set", "-sys_ptrace,-dac_read_search,-chown", "--"]);
     command.arg(binary()).args(["--json", "-p", &format!("{PORT},{}", PORT + 1000)]);
     let tracer = Tracer::start_command(&netns, &mut command);
     tracer.wait_log("what is lacking", |line| line.contains("cap_sys_ptrace and cap_dac_read_search"));
     ends.close_in_four(old);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let listener = ends.server.listen(loopback(PORT + 1000));
     let client = ends.client.connect(loopback(PORT + 1000));
     let server = ends.server.accept(&listener);
     ends.close_in_four(Connection { client, server });
-    wait_told(&tracer, &netns, 2, 2);
+    wait_verdicts(&tracer, &netns, 2, 2);
     let trace = tracer.stop();
-    let [old, new] = trace.told(&netns).try_into().expect("two connections");
+    let [old, new] = trace.verdicts(&netns).try_into().expect("two connections");
     let nobody = [&Value::Null, &Value::Null];
     assert_eq!([process(old.handshake, "client"), process(old.handshake, "server")], [nobody; 2]);
     let pid = json!(std::process::id());

@@ -1,11 +1,11 @@
-//! The page of `-o html` in a browser: its script has to work, not only to be there.
+//! The page of `-o html` in a browser, with its script.
 
 use std::{fs, path::Path, process::Command};
 
 use serde_json::{Value, json};
 use tcptrace_tests::{Ends, Netns, Tracer, Unpacked, binary, is_type, output};
 
-/// Connections that are closed in order, besides one that is reset.
+/// Number of connections that are closed in order, besides one that is reset.
 const ORDERLY: usize = 510;
 
 /// The page of a trace with [`ORDERLY`] connections and one that its client aborts.
@@ -36,7 +36,7 @@ fn ask(folder: &Path, page: &str, script: &str) -> Vec<Value> {
     fs::write(&file, asked).expect("a file can be written");
     let Unpacked { path, libraries } = Unpacked::find("usr/lib/chromium/chromium-headless-shell");
     let mut browser = Command::new(path);
-    // It refuses to sandbox pages as root; this one is ours.
+    // The browser refuses to sandbox pages as root; this one is ours.
     browser
         .args(["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--dump-dom"])
         .arg(format!("--user-data-dir={}", folder.display()));

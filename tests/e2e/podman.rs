@@ -1,4 +1,4 @@
-//! Podman on a host of its own, with containers that each are one static program.
+//! Podman on a host of its own, with containers of a single static program each.
 
 use std::{
     fs::{self, Permissions, set_permissions},
@@ -15,7 +15,7 @@ pub(crate) struct Podman {
     folder: TempDir,
     /// Keeps the mounts.
     mounts: Process,
-    /// Under which its control groups are.
+    /// Parent of its control groups.
     parent: String,
 }
 
@@ -32,7 +32,7 @@ impl Podman {
         let folder = tempfile::tempdir().expect("a folder");
         let podman = Self { folder, mounts, parent: format!("tt-podman-{}", std::process::id()) };
         podman.configure();
-        // Names are read in folders that are there when tracing begins: it makes them.
+        // Names are read from folders that exist when tracing begins; this creates them.
         output(&mut podman.podman(&["ps"]));
         podman
     }
@@ -48,7 +48,7 @@ impl Podman {
             fs::create_dir_all(self.path(folder)).expect("a folder can be made");
         }
         let write = |name: &str, text: &str| fs::write(self.path(name), text).expect("a file can be written");
-        // A limit that this test may not exceed itself would be refused.
+        // A limit above this test's own would be refused.
         let settings = format!(
             "[containers]\ndefault_ulimits = [\"nofile=1024:4096\", \"nproc=1024:2048\"]\n\
              [engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\nruntime = \"runc\"\n\
@@ -68,7 +68,7 @@ impl Podman {
                 "[storage]\ndriver = \"overlay\"\ngraphroot = \"/var/lib{storage}\"\nrunroot = \"/run{storage}\"\n"
             ),
         );
-        // It starts Podman again when a container has ended, and Podman gives it no environment.
+        // conmon starts Podman again when a container has ended, and Podman gives it no environment.
         let conmon = format!(
             "#!/bin/sh\nexport LD_LIBRARY_PATH={} CONTAINERS_STORAGE_CONF={}\nexec {} \"$@\"\n",
             libraries().display(),
@@ -83,7 +83,7 @@ impl Podman {
         fs::copy(unpacked("bin/busybox"), self.path("root/bin/busybox")).expect("a copy can be made");
     }
 
-    /// A command that sees the mounts, in the network namespace of the thread that starts it.
+    /// Returns a command that sees the mounts, in the network namespace of the thread that starts it.
     pub(crate) fn inside(&self, program: &Path) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--mount", "--net", "--target", &self.mounts.id().to_string(), "--"]).arg(program);
@@ -109,7 +109,7 @@ impl Podman {
         output(&mut command).trim().to_owned()
     }
 
-    /// Builds an image of a name by the instructions in a file, from what is in a folder.
+    /// Builds an image of this name by the instructions in a file, from the files in a folder.
     #[track_caller]
     pub(crate) fn build(&self, name: &str, instructions: &Path, folder: &Path) {
         // Debian keeps it in /etc, where nothing is installed.
@@ -118,8 +118,8 @@ impl Podman {
         output(command.arg(folder));
     }
 
-    /// A command that runs a container of this name; further options, an image that was built before, and the arguments of its
-    /// program are to follow.
+    /// Returns a command that runs a container of this name; further options, an image that was built before, and the
+    /// arguments of its program are to be appended.
     pub(crate) fn run_image(&self, name: &str) -> Command {
         self.podman(&["run", "--rm", "--name", name, "--pull", "never", "--cgroup-parent", &self.parent])
     }

@@ -1,4 +1,4 @@
-//! The rights that the tracer keeps while it traces, and that they suffice.
+//! The rights that the tracer keeps while it traces, which must suffice.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 use crate::scenarios::shapes::listeners::worker;
 
-/// Who may do nothing.
+/// ID of the user nobody.
 pub(crate) const NOBODY: u32 = 65534;
 
 /// Numbers of capabilities (include/uapi/linux/capability.h).
@@ -31,7 +31,7 @@ const NET_ADMIN: u64 = 1 << 12;
 const SYS_PTRACE: u64 = 1 << 19;
 const BPF: u64 = 1 << 39;
 
-/// The capabilities that tracing takes, as setpriv names them.
+/// The capabilities that tracing needs, in setpriv's notation.
 pub(crate) const NEEDED: &str = "+bpf,+perfmon,+net_admin,+sys_ptrace,+dac_read_search";
 
 /// No bytes up, one byte down as soon as the connection is accepted, and the client resets it.
@@ -41,7 +41,7 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// The capabilities of a thread, as `/proc` shows them.
+/// The capabilities of a thread, as shown in `/proc`.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Rights {
     pub(crate) permitted: u64,
@@ -53,7 +53,7 @@ pub(crate) struct Rights {
 }
 
 impl Rights {
-    /// These capabilities and no way to more.
+    /// Returns these capabilities and no way to more.
     pub(crate) fn only(capabilities: u64) -> Self {
         Self {
             permitted: capabilities,
@@ -81,7 +81,7 @@ impl Rights {
     }
 }
 
-/// The rights of each thread of a process, by the threads' names.
+/// Returns the rights of each thread of a process, by the threads' names.
 pub(crate) fn rights(pid: u32) -> BTreeMap<String, Rights> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("a process has threads");
     let thread = |folder: std::path::PathBuf| {
@@ -94,7 +94,7 @@ pub(crate) fn rights(pid: u32) -> BTreeMap<String, Rights> {
 #[track_caller]
 fn assert_rights(tracer: &Tracer, expected: &[(&str, u64)]) {
     let expected = expected.iter().map(|&(name, capabilities)| (name.to_owned(), Rights::only(capabilities))).collect();
-    // The main thread has none but its own as soon as it says that it traces; the others see to theirs when they begin.
+    // The main thread has only its own rights as soon as it announces the trace; the others reduce theirs when they start.
     assert_eq!(rights(tracer.id()).get("tcptrace"), BTreeMap::get(&expected, "tcptrace"));
     eventually(&format!("no more than {expected:#?}"), LIMIT, || rights(tracer.id()) == expected);
 }
@@ -113,9 +113,9 @@ fn of_roots_rights_each_thread_keeps_what_it_needs() {
         ("write-stdout", 0),
     ];
     assert_rights(&tracer, &expected);
-    // Of which kernel however old: each says what came of it.
-    let told = tracer.stop().log.into_iter().filter(|line| line.contains("Landlock")).count();
-    assert_eq!(told, 4, "the main thread, the one that finds control groups and the two that write");
+    // However old the kernel is, each thread reports the result.
+    let confined = tracer.stop().log.into_iter().filter(|line| line.contains("Landlock")).count();
+    assert_eq!(confined, 4, "the main thread, the one that finds control groups and the two that write");
     // Nothing happens that could be exported.
     let tracer = Tracer::start(&netns, &["-p", "4441", "--segments", "none", "--otlp", "http://127.0.0.1:9"]);
     assert_rights(
@@ -131,7 +131,7 @@ fn of_roots_rights_each_thread_keeps_what_it_needs() {
     tracer.stop();
 }
 
-/// The fewest bytes that are a capture: no frames, of Ethernet.
+/// The shortest capture: no frames, of Ethernet.
 const CAPTURE: &[u8] = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x01\0\0\0";
 
 #[test]
@@ -143,7 +143,7 @@ fn a_capture_is_read_without_any_rights() {
         command.args(["--json", "-r", "-"]).args(arguments);
         let mut process = netns.start(command.stdin(input).stdout(Stdio::null()));
         writer.write_all(first).expect("it reads");
-        // The copy of the pipe that the command has would keep it open.
+        // The command's copy of the pipe would keep it open.
         drop(command);
         eventually("a thread without any rights", LIMIT, || {
             rights(process.id()).get("tcptrace").is_some_and(|main| *main == Rights::only(0))
@@ -152,7 +152,7 @@ fn a_capture_is_read_without_any_rights() {
         close(writer);
         assert!(process.wait(LIMIT).success());
     };
-    // Before the first byte is read; where a file is written, as soon as it is open.
+    // Before the first byte is read; if a file is written, as soon as it is open.
     read(&[], &[]);
     let folder = folder_of_nobody();
     read(&["-w", folder.path().join("trace.jsonl").to_str().expect("UTF-8")], CAPTURE);
@@ -176,17 +176,17 @@ fn a_file_in_a_folder_of_somebody_else_is_opened_again() {
     assert_eq!(records.last(), trace.records.last());
 }
 
-/// The beginning of a command line that another user runs; setpriv's other options come next.
+/// Returns the beginning of a command line that another user runs; setpriv's other options are to be appended.
 pub(crate) fn as_nobody() -> Command {
     let mut command = Command::new("bash");
-    // Before Linux 5.11 maps count against this limit, which takes root to be raised; later it does not matter. Not by sh:
-    // BusyBox has a setpriv of its own in it, which can do less.
+    // Before Linux 5.11, maps count against this limit, and raising it takes root; later it does not matter. Not by sh:
+    // BusyBox's has a setpriv of its own, with fewer options.
     command.args(["-c", "ulimit -l unlimited 2> /dev/null || true; exec \"$@\"", "bash", "setpriv"]);
     command.args(["--reuid", &NOBODY.to_string(), "--regid", &NOBODY.to_string(), "--clear-groups"]);
     command
 }
 
-/// A folder of that user.
+/// Creates a folder of that user.
 #[track_caller]
 pub(crate) fn folder_of_nobody() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
@@ -194,7 +194,7 @@ pub(crate) fn folder_of_nobody() -> TempDir {
     folder
 }
 
-/// Without root, and with what it takes: everything is done that comes after the beginning.
+/// Checks everything that comes after the start, without root but with the capabilities needed.
 fn check_nobody(port_number: u16, way: &str) {
     let (netns, other) = (Netns::new(), Netns::new());
     let before = Attached::to(&netns, "lo");
@@ -208,19 +208,19 @@ fn check_nobody(port_number: u16, way: &str) {
     command.args(["--inh-caps", &format!("-all,{NEEDED}"), "--ambient-caps", NEEDED, "--"]).arg(copy.path());
     command.args(["--json", "-p", &port_number.to_string(), "--attach", way, "-w"]).arg(&path);
     let tracer = Tracer::start_command(&netns, &mut command);
-    // Threads other than the main one see to that when they begin, which need not have been yet.
+    // The other threads reduce their rights when they start, which may not have happened yet.
     eventually("no thread with more than it needs", LIMIT, || {
         let kept = BPF | NET_ADMIN | SYS_PTRACE | DAC_READ_SEARCH;
         rights(tracer.id()).values().all(|rights| rights.permitted & !kept == 0)
     });
 
-    // An interface that comes later.
+    // An interface that appears later.
     let veth = Veth::between(&netns, &other, 0);
     eventually("a tracer on both sides of it", LIMIT, || {
         let filters = Attached::to(&netns, &veth.left);
         tcx_programs(&netns, &veth.left) == (1, 1) || !filters.ingress.is_empty() && !filters.egress.is_empty()
     });
-    // A process of another user, which is looked for later.
+    // A process of another user, which is looked up later.
     let client = Actor::new(&other, "tt-client");
     let stream = client.connect(veth.left_v4(port_number));
     (&stream).write_all(REQUEST).expect("a request can be sent");

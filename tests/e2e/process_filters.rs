@@ -12,15 +12,15 @@ use tcptrace_tests::{Ends, LIMIT, Netns, Process, Tracer, is_type, number, recei
 /// The user nobody.
 const NOBODY: u32 = 65_534;
 
-/// A shell that connects when it is told to, by an end of its stdin, and then ends.
+/// Starts a shell that connects when its stdin ends, and then exits.
 fn client(netns: &Netns, port: u16, uid: u32) -> Process {
     let script = format!("read -r; exec 3<>/dev/tcp/127.0.0.1/{port}");
     let mut bash = Command::new("bash");
     netns.start(bash.args(["-c", &script]).uid(uid).stdin(Stdio::piped()))
 }
 
-/// The types of the records of connections, and the processes that closed the clients' ends.
-fn told(records: &[Value]) -> (Vec<&str>, Vec<u64>) {
+/// Returns the types of the records of connections, and the processes that closed the clients' ends.
+fn types_and_pids(records: &[Value]) -> (Vec<&str>, Vec<u64>) {
     let types = records.iter().filter_map(|record| record["type"].as_str());
     let types = types.filter(|kind| !matches!(*kind, "start" | "end" | "owner" | "lost")).collect();
     let closes = records.iter().filter(|record| is_type(record, "close"));
@@ -56,7 +56,7 @@ fn the_connections_of_one_process_are_shown_and_recorded_whole() {
     chosen.wait_for("a close", |record| is_type(record, "close"));
     let (everything, chosen) = (everything.stop(), chosen.stop());
 
-    let (types, closers) = told(&chosen.records);
+    let (types, closers) = types_and_pids(&chosen.records);
     assert_eq!(closers, [u64::from(first.id())]);
     assert_eq!(types.first().zip(types.last()), Some((&"state", &"close")), "{types:?}");
     let counted = |kind: &str| types.iter().filter(|known| **known == kind).count();
@@ -66,10 +66,10 @@ fn the_connections_of_one_process_are_shown_and_recorded_whole() {
     assert_eq!((number(chosen.end(), "connections"), number(chosen.end(), "open")), (1, 0));
     let close = chosen.records.iter().find(|record| is_type(record, "close")).expect("a close");
     assert_eq!((number(&close["client"], "uid"), number(&close["server"], "uid")), (NOBODY.into(), 0));
-    assert_eq!(told(&everything.records).1.len(), 2);
+    assert_eq!(types_and_pids(&everything.records).1.len(), 2);
     // The file has the same records, and no others.
     let file = lines(&std::fs::read(&one).expect("it was written"));
-    assert_eq!(told(&file), told(&chosen.records));
+    assert_eq!(types_and_pids(&file), types_and_pids(&chosen.records));
 
     let both = [u64::from(second.id()), u64::from(first.id())];
     let [pid, nobody] = [first.id().to_string(), NOBODY.to_string()];
@@ -86,7 +86,7 @@ fn the_connections_of_one_process_are_shown_and_recorded_whole() {
         let mut replay = Command::new(tcptrace_tests::binary());
         let replayed = replay.args(["--json", "-r", &all]).args(arguments).output().expect("it can be run");
         let records = lines(&replayed.stdout);
-        assert_eq!(told(&records).1, expected, "{arguments:?}");
+        assert_eq!(types_and_pids(&records).1, expected, "{arguments:?}");
         let start = records[0]["filter"].as_str().expect("words");
         assert!(start.contains(&arguments[1].replace("nobody", &nobody)), "{start}");
     }

@@ -18,29 +18,29 @@ use tcptrace_tests::{Ends, LIMIT, Lines, Netns, binary, eventually, is_type, num
 
 use crate::load;
 
-/// How many records there are, how many of them the slow reader has lost, and how many anything else has.
+/// Numbers of records: all, those lost by the slow reader, and those lost otherwise.
 #[derive(Debug, Default, Eq, PartialEq)]
-struct Told {
+struct Counts {
     records: u64,
     by_reader: u64,
     otherwise: u64,
 }
 
-fn told(lines: impl Iterator<Item = String>) -> Told {
-    lines.fold(Told::default(), |told, line| {
+fn counts(lines: impl Iterator<Item = String>) -> Counts {
+    lines.fold(Counts::default(), |counts, line| {
         let record: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let lost = if is_type(&record, "lost") { number(&record, "count") } else { 0 };
         match record["source"] == "output" {
-            true => Told { by_reader: told.by_reader + lost, ..told },
-            false => Told { records: told.records + 1, otherwise: told.otherwise + lost, ..told },
+            true => Counts { by_reader: counts.by_reader + lost, ..counts },
+            false => Counts { records: counts.records + 1, otherwise: counts.otherwise + lost, ..counts },
         }
     })
 }
 
-/// The port of what happens behind everything else.
+/// The port of the last connection.
 const LAST_PORT: u16 = 4407;
 
-/// Does this have to do with it?
+/// Returns true if the lines are about that port.
 fn is_last(lines: &str) -> bool {
     lines.contains(&format!(r#""port":{LAST_PORT}}}"#))
 }
@@ -69,11 +69,11 @@ fn one_line_a_second_neither_hangs_the_tracer_nor_hides_the_loss() {
             seen.fetch_or(is_last(&line), Ordering::Relaxed);
             read.push(line);
         }
-        told(read.into_iter())
+        counts(read.into_iter())
     });
     // Some 100 MB, of which 64 MiB may wait.
     load::run(&netns, &listeners);
-    // It goes on all the time: what comes last is in the file soon after.
+    // The load runs all the time: the last connection is in the file soon after.
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, LAST_PORT)));
     ends.churn(1);
     eventually("the last connection in the file", LIMIT, || {
@@ -95,10 +95,10 @@ fn one_line_a_second_neither_hangs_the_tracer_nor_hides_the_loss() {
     assert!(process.wait(LIMIT).success());
     let to_reader = reader.join().expect("the reader ends with the stream");
     let written = std::fs::read_to_string(path).expect("it can be read");
-    let to_file = told(written.lines().map(str::to_owned));
+    let to_file = counts(written.lines().map(str::to_owned));
     assert!(to_reader.by_reader > 1_000, "{to_reader:?}");
     // A busy machine's disk is a slow reader too.
-    let all = |told: &Told| told.records + told.by_reader;
+    let all = |counts: &Counts| counts.records + counts.by_reader;
     assert_eq!(all(&to_reader), all(&to_file), "{to_reader:?}, {to_file:?}");
     let summary = log.finish().pop().unwrap_or_default();
     let lost = format!(" {} lost", to_reader.by_reader + to_file.otherwise);

@@ -1,5 +1,5 @@
-//! Troubles as servers of the distribution have them: each test plays one, and reads what a person does within ten seconds:
-//! the line of `-o list`, and the advice of the ladders.
+//! Problems of servers of the distribution: each test causes one, and checks what a user sees within ten seconds: the line
+//! of `-o list`, and the advice of the ladders.
 
 mod collector;
 mod hosts;

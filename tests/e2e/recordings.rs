@@ -23,7 +23,7 @@ fn replay(path: &Path, arguments: &[&str]) -> String {
     output(Command::new(binary()).arg("-r").arg(path).arg("--json").args(arguments))
 }
 
-/// Asserts that every line comes again, but for the count of events in the last one: copies are not counted again.
+/// Asserts that every line is reproduced, except for the count of events in the last one: copies are not counted again.
 #[track_caller]
 fn same_again(recorded: &str, read: &str) {
     let mut lines: Vec<[&str; 2]> = recorded.lines().zip(read.lines()).map(<[&str; 2]>::from).collect();
@@ -44,8 +44,8 @@ fn loopback(netns: &Netns, port: u16) -> Ends {
     Ends::on(netns, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
-/// Connections that end in every way that can be had at will, on three ports from `port` on; the last one is left open by
-/// one of its ends.
+/// Plays connections with every reproducible kind of end, on three ports from `port` on; the last one is left open by one of
+/// its ends.
 fn play(netns: &Netns, port: u16, tracer: &Tracer) -> (Ends, Connection) {
     let ends = loopback(netns, port);
     ends.close_in_four(ends.open());
@@ -76,7 +76,7 @@ fn play(netns: &Netns, port: u16, tracer: &Tracer) -> (Ends, Connection) {
     (ends, connection)
 }
 
-/// Traces what [`play`] does, and writes it to a file of this name too. Returns the folder of the file, its path, and the trace.
+/// Traces [`play`], and writes it to a file of this name, too. Returns the folder of the file, its path, and the trace.
 fn record_all_kinds(port: u16, more: &[&str], name: &str) -> (TempDir, PathBuf, Trace) {
     let netns = Netns::new();
     let folder = tempfile::tempdir().expect("a folder");
@@ -92,7 +92,7 @@ fn record_all_kinds(port: u16, more: &[&str], name: &str) -> (TempDir, PathBuf, 
     (folder, path, trace)
 }
 
-/// Those of a trace's arguments that its replay must have too, to select the same segments.
+/// Returns the arguments of a trace that its replay must have, too, to select the same segments.
 fn selection<'a>(more: &'a [&'a str]) -> &'a [&'a str] {
     if more.contains(&"all") { more } else { &[] }
 }
@@ -171,7 +171,7 @@ fn deadlines_run_by_the_times_of_the_records() {
     for _ in 0..3 {
         ends.close_in_four(ends.open());
     }
-    // One end is seen with its segments, the other with its states: these end a second later.
+    // One end is seen by its segments, the other by its states: these end a second later.
     tracer.wait_until("the closes", |records| records.iter().filter(|record| is_type(record, "close")).count() >= 6);
     ends.close_in_three(ends.open());
     let trace = tracer.stop();
@@ -198,8 +198,8 @@ fn the_files_of_a_rotation_are_read_as_one() {
     fs::write(&both, text).expect("a file can be written");
     let read = replay(&both, &[]);
     let records: Vec<Value> = read.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    for (read, told) in records.iter().zip(&trace.records) {
-        assert_eq!(read, told, "as stdout has it");
+    for (read, live) in records.iter().zip(&trace.records) {
+        assert_eq!(read, live, "as stdout has it");
     }
     assert_eq!(records.len(), trace.records.len());
 }
@@ -234,7 +234,7 @@ fn what_was_printed_is_read_from_a_pipe_and_filtered() {
     }
 }
 
-/// Asks for MD5 signatures (RFC 2385) on what comes from and goes to any port of this address, with a key of one byte.
+/// Requires MD5 signatures (RFC 2385) on segments from and to any port of this address, with a key of one byte.
 fn sign(socket: &impl AsFd, address: Ipv4Addr) {
     // struct tcp_md5sig (linux/tcp.h): a sockaddr_storage, then flags, the prefix, the key's length, an ifindex, the key.
     let mut option = [0; 216];

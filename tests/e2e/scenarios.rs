@@ -21,7 +21,7 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// A packet filter drops what matches the condition on its way in. The tracer has seen it leave by then.
+/// Drops incoming packets that match the condition. The tracer has seen them leave by then.
 #[track_caller]
 fn drop_at_input(netns: &Netns, condition: &str) {
     netns.nft(&format!("table ip t {{ chain c {{ type filter hook input priority 0; {condition} drop; }}; }}"));
@@ -35,9 +35,9 @@ fn wait_segments(tracer: &Tracer, flags: &str, count: usize) {
     });
 }
 
-/// Waits until it has been said of so many connections inside `netns` how they opened, and how they closed.
+/// Waits until this many connections inside `netns` have a handshake record, and this many a close.
 #[track_caller]
-pub(crate) fn wait_told(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
+pub(crate) fn wait_verdicts(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
     tracer.wait_until(&format!("{handshakes} handshakes and {closes} closes"), |records| {
         let here =
             |kind| records.iter().filter(move |record| is_type(record, kind) && record["netns"] == netns.inode());

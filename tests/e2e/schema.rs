@@ -1,4 +1,4 @@
-//! The JSON Schema that the program prints holds what it writes.
+//! The program's output conforms to the JSON Schema that it prints.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -16,7 +16,7 @@ fn schema() -> Validator {
     jsonschema::validator_for(&schema).expect("a JSON Schema")
 }
 
-/// A trace with every type of record that can be had at will.
+/// Returns a trace with every type of record that can be produced at will.
 fn trace(port: u16) -> Trace {
     let netns = Netns::new();
     netns.nft(&format!(
@@ -29,7 +29,7 @@ fn trace(port: u16) -> Trace {
     send(&connection.client, 100);
     tcptrace_tests::receive(&connection.server, 100);
     ends.close_in_four(connection);
-    // A reset, with what the socket and the kernel say about it.
+    // A reset, with the evidence of the socket and of the kernel.
     let aborted = ends.open();
     SockRef::from(&aborted.server).set_linger(Some(Duration::ZERO)).expect("a socket can linger");
     ends.server.close(aborted.server);

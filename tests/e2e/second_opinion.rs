@@ -1,11 +1,11 @@
-//! tcpdump beside the tracer: both have to read the same in every header.
+//! tcpdump beside the tracer: both must read the same in every header.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tcptrace_tests::{Ends, Header, Netns, Tcpdump, Trace, Tracer, Veth, receive, send};
 
-/// Every segment's header as the trace has it, against tcpdump's. As sorted lists: tcpdump taps what the device sends behind
-/// TC and what it receives before, so that the order between the two directions may differ.
+/// Compares every segment's header in the trace with tcpdump's. As sorted lists: tcpdump taps sent segments after TC and
+/// received ones before it, so the order between the two directions may differ.
 fn compare(trace: &Trace, netns: &Netns, port: u16, tcpdump: Tcpdump) -> Vec<Header> {
     let in_order: Vec<_> = trace.segments(netns, port).into_iter().map(Header::of_record).collect();
     let (mut ours, mut theirs) = (in_order.clone(), tcpdump.finish(in_order.len()));
@@ -19,7 +19,7 @@ fn flags(headers: &[Header]) -> Vec<&str> {
     headers.iter().map(|header| header.flags.as_str()).collect()
 }
 
-/// Data both ways and a close in four segments.
+/// Sends data both ways, and closes in four segments.
 fn exchange(ends: &Ends) {
     let connection = ends.open();
     for (from, to) in [(&connection.client, &connection.server), (&connection.server, &connection.client)] {

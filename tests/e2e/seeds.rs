@@ -1,7 +1,7 @@
-//! The five documents: each watches a client and a server with tcpdump. The same client and server play here, at the same
-//! ports and with as many bytes, and the trace has to show what the document's tcpdump showed. What its kernel chose
-//! (windows, timestamps, initial sequence numbers, maximum segment size of loopback) is not compared; pauses are as short
-//! as what they cause allows.
+//! The five documents: each watches a client and a server with tcpdump. The tests play the same client and server, at the
+//! same ports and with as many bytes, and the trace must show the segments of the document. Values chosen by its kernel
+//! (windows, timestamps, initial sequence numbers, maximum segment size of loopback) are not compared; pauses are as short
+//! as their effects allow.
 
 mod port_10000;
 mod port_20000;
@@ -12,7 +12,7 @@ mod port_9999;
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use tcptrace_tests::{Netns, Trace, Tracer, but, of_sender, tell_all};
+use tcptrace_tests::{Netns, Trace, Tracer, but, lines_of, of_sender};
 
 use crate::scenarios::closing::{plain, states};
 
@@ -21,20 +21,21 @@ fn start(netns: &Netns, port: u16) -> Tracer {
     Tracer::start_confined(netns, &["-p", &port.to_string(), "--segments", "all"])
 }
 
-/// The segments of the client and those of the server, each in order: `S 0:0`, `P. 1:34 ack 1`. Between the two directions
-/// the order depends on the processors, as the first document's two captures show.
+/// Returns the segments of the client and those of the server, each in order: `S 0:0`, `P. 1:34 ack 1`. Between the two
+/// directions the order depends on the processors, as the first document's two captures show.
 fn sent(trace: &Trace, netns: &Netns, port: u16) -> (Vec<String>, Vec<String>) {
-    let told = tell_all(&trace.segments(netns, port), port);
-    (of_sender(&told, "client"), of_sender(&told, "server"))
+    let lines = lines_of(&trace.segments(netns, port), port);
+    (of_sender(&lines, "client"), of_sender(&lines, "server"))
 }
 
-/// The states that each end's socket went through.
+/// Returns the states that each end's socket passed.
 fn went(trace: &Trace, netns: &Netns, port: u16) -> (Vec<String>, Vec<String>) {
-    let told = tell_all(&trace.states(netns, port), port);
-    (of_sender(&told, "client"), of_sender(&told, "server"))
+    let lines = lines_of(&trace.states(netns, port), port);
+    (of_sender(&lines, "client"), of_sender(&lines, "server"))
 }
 
-/// How most documents' connections end: the server closes first, in three segments, after this much payload each way.
+/// Returns the end of most documents' connections: the server closes first, in three segments, after this much payload each
+/// way.
 fn three_segments(netns: &Netns, server: SocketAddr, sent: u64, answered: u64) -> Value {
     let words = format!("closed by the server, three segments; {sent} B →, {answered} B ←; lasted ");
     let expected = json!({
@@ -46,7 +47,7 @@ fn three_segments(netns: &Netns, server: SocketAddr, sent: u64, answered: u64) -
     but(plain(netns, server), expected)
 }
 
-/// [`three_segments`] on the host of one end: the other's socket is not there.
+/// Returns [`three_segments`] on the host of one end, which does not have the other's socket.
 fn seen_by(own_end: &str, netns: &Netns, [client, server]: [SocketAddr; 2], sent: u64, answered: u64) -> Value {
     let other = if own_end == "client" { "server" } else { "client" };
     let elsewhere = json!({ other: { "pid": null, "comm": null, "thread": null }, "states": { other: [] } });
@@ -54,7 +55,7 @@ fn seen_by(own_end: &str, netns: &Netns, [client, server]: [SocketAddr; 2], sent
     but(but(three_segments(netns, server, sent, answered), client), elsewhere)
 }
 
-/// Every document's SYNs carry the same five options.
+/// Asserts that a document's SYNs carry the same five options.
 #[track_caller]
 fn check_options_of_syns(trace: &Trace, netns: &Netns, port: u16) {
     let segments = trace.segments(netns, port);

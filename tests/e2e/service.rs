@@ -1,4 +1,4 @@
-//! Being run by a service manager: what it is told, and what it need not know.
+//! The service manager of a service: the notifications that it gets, and its absence.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ use tcptrace_tests::{
 
 use crate::privileges::{NEEDED, as_nobody, folder_of_nobody};
 
-/// Within two ticks of the tracer's.
+/// Twice the tracer's tick, in microseconds.
 const WATCHDOG: &str = "2000000";
 
 fn loopback(netns: &Netns, port: u16) -> Ends {
@@ -33,7 +33,7 @@ fn command(port: u16, manager: &str) -> Command {
     command
 }
 
-/// Of the lines on stderr, those that are the same on every host: not every one shows the owners of all sockets.
+/// Returns the lines on stderr that are the same on every host: not every host shows the owners of all sockets.
 fn said(log: &[String]) -> Vec<&str> {
     let elsewhere = |line: &&str| !line.starts_with("tcptrace: the owners of some sockets stay unknown");
     log.iter().map(String::as_str).filter(elsewhere).collect()
@@ -49,7 +49,7 @@ fn monotonic() -> u128 {
     Duration::try_from(clock_gettime(ClockId::Monotonic)).expect("a positive time").as_micros()
 }
 
-/// The whole life of a service. `others`: what makes the watchdog somebody else's.
+/// Checks the whole life of a service. `others`: settings that make the watchdog another process's.
 fn check(netns: &Netns, mut manager: ServiceManager, port: u16, others: Option<&str>) {
     let ends = loopback(netns, port);
     let folder = tempfile::tempdir().expect("a folder");
@@ -82,10 +82,10 @@ fn check(netns: &Netns, mut manager: ServiceManager, port: u16, others: Option<&
 
     let messages = manager.finish();
     let is_watchdog = |message: &&String| *message == "WATCHDOG=1";
-    // Each second, and it took more than one until the status was another.
+    // Every second, and it took more than one until the status changed.
     assert_eq!(messages.iter().filter(is_watchdog).count() > 2, others.is_none(), "{messages:#?}");
-    let told: Vec<_> = messages.iter().filter(|message| !is_watchdog(message)).map(String::as_str).collect();
-    let [ready, statuses @ .., reload, reloaded, stopping] = told.as_slice() else { panic!("{told:#?}") };
+    let states: Vec<_> = messages.iter().filter(|message| !is_watchdog(message)).map(String::as_str).collect();
+    let [ready, statuses @ .., reload, reloaded, stopping] = states.as_slice() else { panic!("{states:#?}") };
     assert_eq!([*ready, *reload, *reloaded, *stopping], [first.as_str(), &reloading, "READY=1", "STOPPING=1"]);
     assert!(statuses.iter().all(|message| message.starts_with(&status)), "{statuses:#?}");
     assert!([1, 2].contains(&statuses.len()), "only what is news, and seldom: {statuses:#?}");
@@ -116,7 +116,7 @@ fn a_manager_that_cannot_be_told_is_complained_of_once_and_does_not_matter() {
     for name in [stuck.name(), gone.to_str().expect("UTF-8"), "@", "vsock:2:1"] {
         let tracer = Tracer::start_command(&netns, command(4483, name).env("WATCHDOG_USEC", WATCHDOG));
         ends.repeat(1);
-        // One that does not read holds up nothing either, the end included.
+        // A manager that does not read delays nothing, including the end.
         let trace = tracer.stop_with(Signal::TERM);
         assert_eq!(trace.about(&netns, 4483).len(), 17, "{name}");
         let said = said(&trace.log);
@@ -125,7 +125,7 @@ fn a_manager_that_cannot_be_told_is_complained_of_once_and_does_not_matter() {
     }
 }
 
-/// As a unit would run it, with what is said on stderr.
+/// Starts it as a unit would, with its stderr.
 fn start_service(netns: &Netns, copy: &PublicCopy, manager: &ServiceManager, path: &Path) -> (Process, Lines<String>) {
     let mut command = as_nobody();
     command.args(["--no-new-privs", "--inh-caps", &format!("-all,{NEEDED}"), "--ambient-caps", NEEDED, "--"]);
@@ -157,7 +157,7 @@ fn a_service_of_another_user_writes_files_that_are_rotated_and_read_back_and_lea
     ends.repeat(1);
     service.signal(Signal::TERM);
     assert!(service.wait(LIMIT).success());
-    // A journal shows each line as it is.
+    // A journal shows each line unchanged.
     let log = log.finish();
     let said = said(&log);
     assert_eq!(said.first(), Some(&"tcptrace: tracing on lo; filter: port 4484"), "{log:#?}");
@@ -181,7 +181,7 @@ fn a_service_of_another_user_writes_files_that_are_rotated_and_read_back_and_lea
     assert!(is_type(records(&path).last().expect("an end"), "end"));
     assert_eq!(before, (Attached::to(&netns, "lo"), tcx_programs(&netns, "lo")));
 
-    // And once more, where everything is as it was.
+    // Once more, with everything as before.
     let (mut service, log) = start_service(&netns, &copy, &manager, &path);
     wait_tracing(&log);
     manager.wait_for("READY=1");

@@ -1,12 +1,12 @@
-//! Segments in unusual wrapping: larger than the interface allows, behind IP options, behind extension headers.
+//! Segments in unusual packets: larger than the interface allows, with IP options, with extension headers.
 
 use std::net::{IpAddr, Shutdown, SocketAddr};
 
 use tcptrace_tests::{
-    Ends, Header, Netns, Tcpdump, Tracer, Veth, number, receive, receive_end, send, set_option, tell, tell_all,
+    Ends, Header, Netns, Tcpdump, Tracer, Veth, line_of, lines_of, number, receive, receive_end, send, set_option,
 };
 
-/// All segments of a connection that sends nothing and is closed.
+/// All segments of a connection that carries no data and is closed.
 const SEGMENTS: [&str; 6] = [
     "client S 0:0",
     "server S. 0:0 ack 1",
@@ -33,9 +33,9 @@ fn a_buffer_of_many_segments_is_one_record_with_their_number() {
     let trace = tracer.stop();
 
     let segments = trace.segments(&left, PORT);
-    // With timestamps 12 of the 1460 bytes are options.
+    // With timestamps, 12 of the 1460 bytes are options.
     let payload = number(&segments[0]["options"], "mss") - 12;
-    let data = segments.iter().filter(|segment| tell(segment, PORT).starts_with("client") && segment["length"] != 0);
+    let data = segments.iter().filter(|segment| line_of(segment, PORT).starts_with("client") && segment["length"] != 0);
     let (mut total, mut merged) = (0, 0);
     for segment in data {
         let length = number(segment, "length");
@@ -49,7 +49,8 @@ fn a_buffer_of_many_segments_is_one_record_with_their_number() {
     trace.nothing_lost();
 }
 
-/// A connection whose client's segments all have `option` in or behind their IP header; tcpdump proves it with a filter.
+/// Traces a connection whose client's segments all have `option` in or after their IP header; tcpdump confirms that by a
+/// filter.
 fn check(port: u16, v6: bool, options: &'static [(i32, i32, &'static [u8])], filter: &str) {
     let (left, right) = (Netns::new(), Netns::new());
     let veth = Veth::between(&left, &right, 0);
@@ -65,7 +66,7 @@ fn check(port: u16, v6: bool, options: &'static [(i32, i32, &'static [u8])], fil
     let client = client.expect("options do not hinder a connection");
     let from: IpAddr = client.local_addr().expect("a connected socket has an address").ip();
     let closing = ends.server.start_close_at_end(ends.server.accept(&ends.listener));
-    // Closed at once, the socket might be one of TIME_WAIT when the server's FIN comes: those send no options.
+    // If closed at once, the socket might be one of TIME_WAIT when the server's FIN comes: those send no options.
     client.shutdown(Shutdown::Write).expect("a connected socket can be shut down");
     receive_end(&client);
     closing.finish();
@@ -75,9 +76,9 @@ fn check(port: u16, v6: bool, options: &'static [(i32, i32, &'static [u8])], fil
     for (netns, tracer) in tracers {
         let trace = tracer.stop();
         let segments = trace.segments(netns, port);
-        // On a busy machine the FIN may be acknowledged before the server gets round to its own.
-        let told = tell_all(&segments, port).into_iter().filter(|line| line != "server . 1:1 ack 2");
-        assert_eq!(told.collect::<Vec<_>>(), SEGMENTS);
+        // On a busy machine the FIN may be acknowledged before the server sends its own.
+        let lines = lines_of(&segments, port).into_iter().filter(|line| line != "server . 1:1 ack 2");
+        assert_eq!(lines.collect::<Vec<_>>(), SEGMENTS);
         let from_client = segments.iter().filter(|segment| segment["src"]["addr"] == from.to_string());
         let mut ours: Vec<_> = from_client.map(|segment| Header::of_record(segment)).collect();
         ours.sort();
@@ -103,7 +104,7 @@ fn segments_behind_as_many_ip_options_as_fit_are_read() {
     );
 }
 
-/// An extension header of 8 bytes: next header and length are the kernel's, then a PadN option of 4 bytes.
+/// An extension header of 8 bytes: next header and length are set by the kernel, then a PadN option of 4 bytes.
 const PADDING: &[u8] = &[0, 0, 1, 4, 0, 0, 0, 0];
 
 #[test]
@@ -113,7 +114,7 @@ fn segments_behind_an_extension_header_are_read() {
 
 #[test]
 fn segments_behind_several_extension_headers_are_read() {
-    // No more than 7 bytes may be padding; of an unknown option the first two bits say that it may be passed over.
+    // No more than 7 bytes may be padding; the first two bits of an unknown option allow the receiver to skip it.
     const LONG: &[u8] = &[0, 2, 0x1e, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let both = &[(libc::IPPROTO_IPV6, libc::IPV6_HOPOPTS, PADDING), (libc::IPPROTO_IPV6, libc::IPV6_DSTOPTS, LONG)];
     check(4365, true, both, "ip6[6] == 0 and src host fd07::1");

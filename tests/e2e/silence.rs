@@ -23,7 +23,7 @@ fn who_waits_in_vain_learns_what_is_traced_and_what_passes_meanwhile() {
     let mut command = Command::new(binary());
     command.args(["--json", "-p", "4451"]).stdout(Stdio::null()).stderr(terminal);
     let mut tracer = netns.start(&mut command);
-    // It has the terminal's other end too.
+    // The command also has the terminal's other end.
     drop(command);
     eventually("that it traces", LIMIT, || screen.shows("tcptrace: tracing"));
     others.close_in_four(others.open());
@@ -32,7 +32,7 @@ fn who_waits_in_vain_learns_what_is_traced_and_what_passes_meanwhile() {
     assert!(tracer.wait(LIMIT).success());
     let shown = screen.finish();
     let lines: Vec<_> = shown.lines().filter(|line| line.starts_with(NOTHING)).collect();
-    // A connection of four segments to close it, and three to open it.
+    // A connection takes three segments to open it, and four to close it.
     let expected = format!("{NOTHING}tracing on lo; filter: port 4451; meanwhile 7 packets have passed lo");
     assert_eq!(lines, [expected], "{shown}");
 }
@@ -62,7 +62,7 @@ fn who_waits_in_vain_learns_what_was_no_tcp() {
 fn who_sees_something_or_does_not_watch_is_told_nothing() {
     let netns = Netns::new();
     let ends = loopback(&netns, 4453);
-    // Longer than it takes until somebody is told.
+    // Longer than the time until the notice.
     let arguments = ["--json", "--duration", "6s", "-p"];
     let (mut screen, terminal) = Screen::new();
     let mut command = Command::new(binary());

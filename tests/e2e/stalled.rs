@@ -1,4 +1,4 @@
-//! Connections that make no progress although nothing is seen of it: what the kernel tells of their sockets.
+//! Connections that make no progress although no event shows it: the kernel's reports of their sockets.
 
 use std::{
     io::Write as _,
@@ -22,7 +22,7 @@ fn start(netns: &Netns) -> Tracer {
     Tracer::start(netns, &["-p", &PORT.to_string()])
 }
 
-/// Drops what the client of a connection sends from now on.
+/// Drops the segments that the client of a connection sends from now on.
 fn cut(netns: &Netns, connection: &Connection) {
     let from = connection.client_address().port();
     netns.nft(&format!(
@@ -30,7 +30,7 @@ fn cut(netns: &Netns, connection: &Connection) {
     ));
 }
 
-/// Writes until the kernel takes no more; returns how much it took.
+/// Writes until the kernel accepts no more; returns the number of bytes.
 fn fill(stream: &TcpStream) -> u64 {
     stream.set_nonblocking(true).expect("a socket can be non-blocking");
     let (chunk, mut written) = ([b'x'; 65536], 0);
@@ -40,7 +40,7 @@ fn fill(stream: &TcpStream) -> u64 {
     written
 }
 
-/// The first record of a stall of a connection, when it comes.
+/// Waits for the first record of a stall of a connection, and returns it.
 #[track_caller]
 fn first_stall(tracer: &Tracer, what: &str) -> Value {
     let mut found = None;
@@ -51,7 +51,7 @@ fn first_stall(tracer: &Tracer, what: &str) -> Value {
     found.expect("it was waited for")
 }
 
-/// Seconds from `since` to the record.
+/// Returns the seconds from `since` to the record.
 fn after(stalled: &Value) -> f64 {
     const DAY: f64 = 86_400.0;
     let time = |field: &str| -> f64 {
@@ -95,12 +95,12 @@ fn data_into_a_black_hole_is_told_with_its_timeouts_live_and_from_the_recording(
     assert!(!trace.of_type("report").is_empty(), "the recording has what the kernel told");
     let replayed = netns.output(Command::new(binary()).args(["-r", path, "--json"]));
     let replayed: Vec<Value> = replayed.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let told = |records: &[Value]| -> Vec<Value> {
+    let words = |records: &[Value]| -> Vec<Value> {
         records.iter().filter(|record| is_type(record, "stalled") || is_type(record, "report")).cloned().collect()
     };
     let live: Vec<Value> = trace.of_type("report").into_iter().chain(trace.of_type("stalled")).cloned().collect();
-    assert_eq!(told(&replayed).len(), live.len());
-    assert!(told(&replayed).iter().all(|record| live.contains(record)), "{replayed:#?} {live:#?}");
+    assert_eq!(words(&replayed).len(), live.len());
+    assert!(words(&replayed).iter().all(|record| live.contains(record)), "{replayed:#?} {live:#?}");
 }
 
 #[test]
@@ -138,18 +138,18 @@ fn a_full_accept_queue_is_told_of_who_waits_in_it_and_of_who_does_not_get_in() {
     let server = Actor::new(&netns, "tt-server");
     let client = Actor::new(&netns, "tt-client");
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
-    // One more than asked for may wait.
+    // One more than the backlog may wait.
     let listener = server.listen_with(address, 0, |_| {});
     let tracer = start(&netns);
     let first = client.connect(address);
     tracer.wait_state("ESTABLISHED", address, first.local_addr().expect("it is connected"));
     let second = client.begin_connect(address);
-    for told in ["it waits in the accept queue", "the server's accept queue is full (1 of 0)"] {
-        tracer.wait_for(told, |record| is_type(record, "stalled") && text(record, "summary").contains(told));
+    for words in ["it waits in the accept queue", "the server's accept queue is full (1 of 0)"] {
+        tracer.wait_for(words, |record| is_type(record, "stalled") && text(record, "summary").contains(words));
     }
     let trace = tracer.stop();
-    let of = |told: &str| {
-        let stalled = trace.of_type("stalled").into_iter().find(|record| text(record, "summary").contains(told));
+    let of = |words: &str| {
+        let stalled = trace.of_type("stalled").into_iter().find(|record| text(record, "summary").contains(words));
         number(stalled.expect("it was seen"), "conn")
     };
     assert_ne!(of("it waits in the accept queue"), of("accept queue is full"));

@@ -1,4 +1,4 @@
-//! `-o events`: a line per event, segments as tcpdump writes them.
+//! `-o events`: a line per event, with segments in tcpdump's notation.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -10,7 +10,7 @@ use tcptrace_tests::{
     Connection, Ends, LIMIT, Lines, Netns, Tcpdump, binary, process_name, receive, send, wait_tracing,
 };
 
-/// The lines that `tcptrace -o events` with these options prints about one connection, and those of tcpdump.
+/// Returns the lines of `tcptrace -o events` with these options about one connection, and those of tcpdump.
 fn printed(port: u16, options: &[&str], tcpdumps_options: &[&str]) -> (Vec<String>, Vec<String>) {
     let netns = Netns::new();
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
@@ -32,8 +32,8 @@ fn printed(port: u16, options: &[&str], tcpdumps_options: &[&str]) -> (Vec<Strin
     (lines.finish(), tcpdump.finish_text(11))
 }
 
-/// The parts of tcpdump-style lines from `Flags [` on, sorted: tcpdump taps sent and received segments at different places,
-/// so that their order may differ.
+/// Returns the parts of tcpdump-style lines from `Flags [` on, sorted: tcpdump taps sent and received segments at different
+/// places, so their order may differ.
 fn headers(lines: &[String]) -> Vec<&str> {
     let mut headers: Vec<_> = lines.iter().filter_map(|line| line.find("Flags [").map(|at| &line[at..])).collect();
     headers.sort_unstable();
@@ -46,8 +46,8 @@ fn segments_read_as_in_tcpdump_and_each_event_has_its_line() {
     assert_eq!(headers(&ours), headers(&theirs));
     let count = |pattern: &str| ours.iter().filter(|line| line.contains(pattern)).count();
     assert_eq!((count("Flags ["), count(" → ")), (11, 10), "{ours:#?}");
-    // One for the start, one for the end, and a sentence each for the handshake and the close. Who holds what may be told too,
-    // and namespaces of others that are covered by now.
+    // One for the start, one for the end, and a sentence each for the handshake and the close. Owners of sockets may be
+    // reported, too, and other namespaces that are covered by now.
     let others = count(" owner  ") + count(" tracing network namespace ");
     assert_eq!(ours.len() - others, 1 + 11 + 10 + 2 + 1, "{ours:#?}");
     for change in ["CLOSE → SYN_SENT", "ESTABLISHED → FIN_WAIT1"] {

@@ -1,4 +1,4 @@
-//! `tcptrace top` live: a connection comes, stalls and ends on the screen, and in its ladder.
+//! `tcptrace top` live: a connection appears, stalls and ends on the screen, and in its ladder.
 
 use std::{
     net::{Ipv4Addr, Shutdown, SocketAddr},
@@ -55,7 +55,7 @@ fn a_connection_that_was_there_is_listed_before_anything_happens() {
     let mut command = Command::new(binary());
     command.args(["top", "-p", &PORT.to_string(), "--netns", "own"]);
     let mut console = netns.run(|| Console::start(&mut command, 120, 24));
-    // Both sockets of it are one connection.
+    // Both its sockets are one connection.
     let screen = console.wait("it is listed", |screen| screen.contains("tcptrace top: 1 open, 0 stalled"));
     assert!(screen.contains(">ESTABLISHED") && screen.contains(&client.to_string()), "{screen}");
     assert!(screen.contains("showing 1 of 1") && !screen.contains('#'), "{screen}");
@@ -69,7 +69,7 @@ fn a_connection_that_was_there_is_listed_before_anything_happens() {
     assert_eq!(console.finish(), Some(0));
 }
 
-/// A terminal that has been stopped, or hangs with its connection, holds up neither tracing nor its end.
+/// A terminal that is stopped, or hangs with its connection, delays neither tracing nor its end.
 #[test]
 fn a_terminal_that_takes_no_output_holds_nothing_up() {
     const PORT: u16 = 4970;

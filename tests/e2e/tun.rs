@@ -1,9 +1,9 @@
-//! A tun device, which has no Ethernet header, made after tracing has begun.
+//! A tun device, which has no Ethernet header, created after tracing has begun.
 
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 
 use tcptrace_tests::{
-    Actor, Ends, Netns, Peer, Trace, Tracer, Tun, close, number, receive_end, send, tell_all, wait_attached,
+    Actor, Ends, Netns, Peer, Trace, Tracer, Tun, close, lines_of, number, receive_end, send, wait_attached,
 };
 
 const STORY: [&str; 12] = [
@@ -44,7 +44,7 @@ fn check(address: &str) {
     let trace = tracer.stop();
 
     let events = trace.about(&netns, port);
-    assert_eq!(tell_all(&events, port), STORY);
+    assert_eq!(lines_of(&events, port), STORY);
     Trace::only_connection(&events);
     let segments = trace.segments(&netns, port);
     assert!(segments.iter().all(|segment| segment["interface"] == "tun0"), "{segments:#?}");

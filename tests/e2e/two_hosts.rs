@@ -4,7 +4,7 @@ use std::{net::SocketAddr, process::Command};
 
 use serde_json::{Value, json};
 use tcptrace_tests::{
-    Ends, Netns, Trace, Tracer, Veth, binary, endpoint, is_type, output, receive, send, tell, tell_all, text,
+    Ends, Netns, Trace, Tracer, Veth, binary, endpoint, is_type, line_of, lines_of, output, receive, send, text,
 };
 
 /// The expected view beside the client.
@@ -65,10 +65,10 @@ fn check(traced: &str, address: impl Fn(&Veth) -> SocketAddr) {
     let trace = tracer.stop();
 
     let events = trace.about(own, port);
-    assert_eq!(tell_all(&events, port), story);
+    assert_eq!(lines_of(&events, port), story);
     let connection = Trace::only_connection(&events);
     for segment in trace.segments(own, port) {
-        let from_client = tell(segment, port).starts_with("client");
+        let from_client = line_of(segment, port).starts_with("client");
         let direction = if from_client == (traced == "client") { "out" } else { "in" };
         let ends = if from_client { (Some(client), Some(address)) } else { (Some(address), Some(client)) };
         assert_eq!(segment["direction"], direction, "{segment}");
@@ -76,9 +76,9 @@ fn check(traced: &str, address: impl Fn(&Veth) -> SocketAddr) {
         assert_eq!((endpoint(segment, "src"), endpoint(segment, "dst")), ends, "{segment}");
     }
 
-    // The states of the other namespace come through; its segments do not, and it is a connection of its own.
+    // The states of the other namespace are seen; its segments are not, and it is a connection of its own.
     let elsewhere = trace.states(other, port);
-    assert_eq!(tell_all(&elsewhere, port), states(&others_story));
+    assert_eq!(lines_of(&elsewhere, port), states(&others_story));
     assert_ne!(Trace::only_connection(&elsewhere), connection);
     assert_eq!(trace.of_type("segment").len(), 7);
     trace.nothing_lost();
@@ -130,8 +130,8 @@ fn every_option_of_the_syns_is_shown() {
     }
 }
 
-/// Each host knows of its own socket alone: why the server has reset, only the server's. Read together, the connection has that
-/// cause, whatever kinds of recordings the two hosts have made.
+/// Each host knows only its own socket, so only the server's host knows the cause of the server's reset. Read together, the
+/// connection has that cause, whatever kinds of recordings the two hosts have made.
 #[test]
 fn recordings_of_two_hosts_have_the_cause_that_one_of_them_knows() {
     const PORT: u16 = 4116;
@@ -171,7 +171,7 @@ fn recordings_of_two_hosts_have_the_cause_that_one_of_them_knows() {
     }
 }
 
-/// Closes a socket when data has come that nobody has read: the kernel resets the connection.
+/// Closes a socket with unread data, so that the kernel resets the connection.
 #[track_caller]
 fn receive_nothing_and_close(socket: std::net::TcpStream) {
     socket.peek(&mut [0]).expect("data comes");

@@ -1,4 +1,4 @@
-//! When the tracer wakes up, and when it sleeps.
+//! The wake-ups of the tracer.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -8,13 +8,13 @@ use std::{
 
 use tcptrace_tests::{Ends, LIMIT, Netns, Tracer, endpoint, eventually};
 
-/// Lets this much time pass: what is looked at is what happens meanwhile.
+/// Lets this much time pass, to observe the events of that time.
 fn pass(time: Duration) {
     let began = Instant::now();
     eventually("time to pass", LIMIT, || began.elapsed() >= time);
 }
 
-/// How often the threads of a process have gone to sleep.
+/// Returns how often the threads of a process have gone to sleep.
 fn sleeps(process: u32) -> u64 {
     let tasks = Path::new("/proc").join(process.to_string()).join("task");
     let tasks = std::fs::read_dir(tasks).expect("a process that runs has threads");
@@ -33,7 +33,7 @@ fn a_tracer_with_nothing_to_trace_sleeps() {
     const SPAN: Duration = Duration::from_secs(2);
     let netns = Netns::new();
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string()]);
-    // It asks once who listens.
+    // It queries the listeners once.
     pass(Duration::from_secs(1));
     let before = sleeps(tracer.id());
     pass(SPAN);
@@ -51,7 +51,7 @@ fn what_happens_while_it_sleeps_is_told_at_once() {
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string()]);
     let mut took = Vec::new();
     for _ in 0..5 {
-        // Long enough that the tracer has caught up, and short of its next look at the kernel's counters.
+        // Long enough for the tracer to catch up, and shorter than the interval at which it reads the kernel's counters.
         pass(Duration::from_millis(150));
         let began = Instant::now();
         let connection = ends.open();
@@ -72,7 +72,7 @@ fn what_follows_on_a_flood_is_told_at_once() {
     const FLOOD: usize = 300;
     let netns = Netns::new();
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
-    // Few records, or the time it takes to read them all is measured on a busy machine.
+    // Few records, or the time to read them all would be measured on a busy machine.
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "--emit", "handshake"]);
     let mut took = Vec::new();
     for _ in 0..3 {
@@ -84,7 +84,7 @@ fn what_follows_on_a_flood_is_told_at_once() {
         took.push(began.elapsed());
     }
     took.sort();
-    // The tracer's clock ticks once a second, and would find it then too. On a busy machine one may take longer.
+    // The tracer's clock ticks once a second, and would find it then, too. On a busy machine one may take longer.
     assert!(took[1] < Duration::from_millis(900), "{took:?}");
     let trace = tracer.stop();
     trace.nothing_lost();

@@ -1,13 +1,13 @@
-//! `--segments`: which segments become records.
+//! `--segments`: the choice of segments that become records.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::Value;
-use tcptrace_tests::{Ends, Netns, Trace, Tracer, Veth, number, receive, send, tell, tell_all};
+use tcptrace_tests::{Ends, Netns, Trace, Tracer, Veth, line_of, lines_of, number, receive, send};
 
 const MEGABYTE: usize = 1 << 20;
 
-/// Traces a connection whose client sends a megabyte, all of it read before the close.
+/// Traces a connection whose client sends a megabyte, which the server reads before it closes.
 fn megabyte(port: u16, which: &str) -> (Netns, Trace) {
     let (left, right) = (Netns::new(), Netns::new());
     let veth = Veth::between(&left, &right, 0);
@@ -24,7 +24,7 @@ fn megabyte(port: u16, which: &str) -> (Netns, Trace) {
     (left, trace)
 }
 
-/// Returns whether a segment's data crosses a multiple of 2^30, so that wraps can be counted without seeing all data.
+/// Returns true if a segment's data crosses a multiple of 2^30, so that wraps can be counted without seeing all data.
 fn crosses(segment: &Value) -> bool {
     let (first, length) = (number(segment, "seq"), number(segment, "length"));
     first >> 30 != (first + length) >> 30
@@ -37,7 +37,7 @@ fn control_shows_what_opens_and_closes_and_none_of_the_data() {
     let mut segments = trace.segments(&netns, PORT);
     segments.retain(|segment| number(segment, "length") == 0 || !crosses(segment));
     assert_eq!(
-        tell_all(&segments, PORT),
+        lines_of(&segments, PORT),
         [
             "client S 0:0",
             "server S. 0:0 ack 1",
@@ -57,7 +57,7 @@ fn all_shows_every_byte_once() {
     let (netns, trace) = megabyte(PORT, "all");
     let mut next = 1;
     for segment in trace.segments(&netns, PORT) {
-        if tell(segment, PORT).starts_with("client") && number(segment, "length") > 0 {
+        if line_of(segment, PORT).starts_with("client") && number(segment, "length") > 0 {
             assert_eq!(number(segment, "rel_seq"), next, "{segment}");
             next += number(segment, "length");
         }
@@ -71,9 +71,9 @@ fn none_shows_states_alone() {
     const PORT: u16 = 4153;
     let (netns, trace) = megabyte(PORT, "none");
     assert_eq!(trace.of_type("segment").len(), 0);
-    let told = tell_all(&trace.states(&netns, PORT), PORT);
+    let lines = lines_of(&trace.states(&netns, PORT), PORT);
     assert_eq!(
-        told,
+        lines,
         [
             "client CLOSE > SYN_SENT",
             "client SYN_SENT > ESTABLISHED",
@@ -106,15 +106,15 @@ fn control_shows_eight_segments_each_way_after_a_fin() {
     tracer.wait_state("CLOSE", server, client);
     let trace = tracer.stop();
 
-    let told = tell_all(&trace.segments(&netns, PORT), PORT);
-    let after_fin = &told[4..];
-    assert_eq!(told[..4], ["client S 0:0", "server S. 0:0 ack 1", "client . 1:1 ack 1", "client F. 1:1 ack 1"]);
+    let lines = lines_of(&trace.segments(&netns, PORT), PORT);
+    let after_fin = &lines[4..];
+    assert_eq!(lines[..4], ["client S 0:0", "server S. 0:0 ack 1", "client . 1:1 ack 1", "client F. 1:1 ack 1"]);
     // The server's ACK of the FIN, its first seven data segments, and its FIN; the client's ACKs of data may be fewer.
     let data = after_fin.iter().filter(|line| line.starts_with("server P.")).count();
-    assert_eq!(data, 7, "{told:#?}");
+    assert_eq!(data, 7, "{lines:#?}");
     assert_eq!(after_fin[0], "server . 1:1 ack 2");
     assert_eq!(after_fin[after_fin.len() - 2], "server F. 201:201 ack 2");
     assert_eq!(after_fin[after_fin.len() - 1], "client . 2:2 ack 202");
     let acks = after_fin.iter().filter(|line| line.starts_with("client")).count();
-    assert!((1..=9).contains(&acks), "{told:#?}");
+    assert!((1..=9).contains(&acks), "{lines:#?}");
 }

@@ -1,5 +1,5 @@
-//! Traffic read by Wireshark's dissector, by `tcptrace -r` from the same capture, and live: all agree wherever they
-//! define the same.
+//! Traffic read by Wireshark's dissector, by `tcptrace -r` from the same capture, and live: all agree on the facts that they
+//! define alike.
 
 use std::{
     collections::BTreeMap,
@@ -20,20 +20,20 @@ const PORT: u16 = 4841;
 const CLOSED_PORT: u16 = 4842;
 
 /// Both records of each connection, by its ends; the second may be missing.
-type Told = BTreeMap<(SocketAddr, SocketAddr), (Value, Option<Value>)>;
+type Verdicts = BTreeMap<(SocketAddr, SocketAddr), (Value, Option<Value>)>;
 
-fn told(records: &[Value]) -> Told {
-    let mut told = Told::new();
+fn verdicts(records: &[Value]) -> Verdicts {
+    let mut verdicts = Verdicts::new();
     for record in records.iter().filter(|record| is_type(record, "handshake") || is_type(record, "close")) {
         let ends = endpoint(record, "client").zip(endpoint(record, "server")).expect("two endpoints");
         if is_type(record, "handshake") {
-            assert!(told.insert(ends, (record.clone(), None)).is_none(), "ports are not used twice: {record}");
+            assert!(verdicts.insert(ends, (record.clone(), None)).is_none(), "ports are not used twice: {record}");
         } else {
-            let (_, close) = told.get_mut(&ends).expect("a handshake before it");
+            let (_, close) = verdicts.get_mut(&ends).expect("a handshake before it");
             assert!(close.replace(record.clone()).is_none(), "one close: {record}");
         }
     }
-    told
+    verdicts
 }
 
 fn read(file: &Path) -> Vec<Value> {
@@ -41,7 +41,7 @@ fn read(file: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-/// 1000 bytes up and 2000 down.
+/// Sends 1000 bytes up and 2000 down.
 fn exchange(connection: &Connection) {
     for (from, to, count) in
         [(&connection.client, &connection.server, 1000), (&connection.server, &connection.client, 2000)]
@@ -51,7 +51,7 @@ fn exchange(connection: &Connection) {
     }
 }
 
-/// The client's FIN is lost until it has been sent again.
+/// Closes a connection; the client's FIN is lost until it has been retransmitted.
 fn close_with_lost_fins(ends: &Ends, connection: Connection, netns: &Netns, tracer: &Tracer) {
     let client = connection.client_address();
     netns.nft(&format!(
@@ -68,7 +68,7 @@ fn close_with_lost_fins(ends: &Ends, connection: Connection, netns: &Netns, trac
     ends.server.close(connection.server);
 }
 
-/// The fields that are the same in the records of all vantage points.
+/// Returns the fields that are the same in the records of all vantage points.
 fn common(record: Option<&Value>) -> Value {
     let Some(record) = record else { return Value::Null };
     const FIELDS: [&str; 10] = [
@@ -91,7 +91,7 @@ fn common(record: Option<&Value>) -> Value {
     common
 }
 
-/// Wireshark's completeness of a connection, derived from our records.
+/// Returns Wireshark's completeness of a connection, derived from our records.
 fn completeness(handshake: &Value, close: Option<&Value>) -> Completeness {
     let of_close = |field: &str| close.map_or(Value::Null, |close| close[field].clone());
     let (bytes, fins) = (of_close("bytes"), of_close("retransmissions"));
@@ -140,7 +140,7 @@ fn wireshark_and_both_ways_to_trace_agree() {
     capture.finish(trace.of_type("segment").len());
     drop((by_reset.server, half_open.client, open, silent));
 
-    let (live, from_file, streams) = (told(&trace.records), told(&read(&file)), tshark(&file));
+    let (live, from_file, streams) = (verdicts(&trace.records), verdicts(&read(&file)), tshark(&file));
     assert_eq!((live.len(), from_file.len(), streams.len()), (8, 8, 8));
     let mut kinds: Vec<_> = live.values().flat_map(|(_, close)| close).map(|close| text(close, "kind")).collect();
     kinds.sort_unstable();
@@ -161,11 +161,11 @@ fn wireshark_and_both_ways_to_trace_agree() {
             assert_eq!(fins, [stream.fins_again.0, stream.fins_again.1], "{close}: {stream:?}");
             again += fins[0];
         } else {
-            // Of data on a connection that is open no record tells.
+            // No record describes data on an open connection.
             seen.0 |= stream.completeness.0 & Completeness::DATA;
         }
         if handshake["outcome"] == "refused" {
-            // Wireshark takes the ACK of the reset for one of a handshake.
+            // Wireshark takes the ACK of the reset for that of a handshake.
             seen.0 |= stream.completeness.0 & Completeness::ACK;
         }
         assert_eq!(seen, stream.completeness, "{handshake} {close:?}: {stream:?}");

@@ -1,4 +1,4 @@
-//! A connection with Accurate ECN (RFC 9768), which Linux can open since 7.2: made up, segment by segment.
+//! A synthetic connection with Accurate ECN (RFC 9768), which Linux supports since 7.2.
 
 use std::net::SocketAddr;
 
@@ -18,7 +18,8 @@ const ECE: u8 = 0x40;
 const SYNACK_OPTIONS: [u8; 16] = [2, 4, 5, 180, 4, 2, 174, 5, 0, 0, 1, 3, 3, 7, 1, 1];
 const COUNTERS: [u8; 12] = [172, 11, 0, 0, 1, 0, 0, 0, 0, 0, 1, 1];
 
-/// Who sends, flags, the three bits, sequence and acknowledgement number relative to the ISNs, options, payload.
+/// Sender (true for the client), flags, the three bits, sequence and acknowledgement number relative to the ISNs, options,
+/// payload.
 type Line = (bool, u8, u8, u32, u32, &'static [u8], usize);
 
 const LINES: [Line; 8] = [
@@ -33,7 +34,7 @@ const LINES: [Line; 8] = [
     (true, ACK, 0, 12, 2, &[], 0),
 ];
 
-/// Its packets, from the IP header on.
+/// Returns its packets, from the IP header on.
 #[track_caller]
 pub fn accurate_ecn_packets(client: SocketAddr, server: SocketAddr) -> Vec<Vec<u8>> {
     let packet = |(from_client, flags, bits, seq, ack, options, length): Line| {
@@ -48,7 +49,7 @@ pub fn accurate_ecn_packets(client: SocketAddr, server: SocketAddr) -> Vec<Vec<u
     LINES.map(packet).to_vec()
 }
 
-/// Asserts that these are the records of all of its segments.
+/// Asserts that these are the records of all its segments.
 #[track_caller]
 pub fn assert_accurate_ecn(segments: &[&Value]) {
     let fields = |segment: &&Value| ["flags", "ace", "synack_ecn"].map(|field| segment[field].clone());

@@ -1,4 +1,4 @@
-//! Clients and servers as the kernel sees them: threads with names, whose every system call a test decides.
+//! Clients and servers as the kernel sees them: named threads whose every system call is decided by a test.
 
 use std::{
     io::{Read, Write},
@@ -11,24 +11,24 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::{netns::Netns, process::close};
 
-/// How long a step of the traffic may take before a test gives up.
+/// Maximum time for a step of the traffic before a test fails.
 pub const TRAFFIC_LIMIT: Duration = Duration::from_secs(30);
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A thread with a name of its own inside a namespace, on which a test runs one step after the other. The tracer shows
-/// its name, its thread id and this process's id.
+/// A thread with a name of its own inside a namespace, on which a test runs one step after the other. The tracer shows its
+/// name, its thread ID and this process's ID.
 pub struct Actor {
     name: String,
     tid: u32,
     jobs: Sender<Job>,
 }
 
-/// A step that an actor is at.
+/// A step in progress.
 pub struct Pending<R>(Receiver<R>);
 
 impl<R> Pending<R> {
-    /// Waits for the step to be over.
+    /// Waits for the end of the step.
     #[track_caller]
     pub fn finish(self) -> R {
         self.0.recv_timeout(2 * TRAFFIC_LIMIT).expect("the step of an actor ends, and does not fail")
@@ -36,14 +36,14 @@ impl<R> Pending<R> {
 }
 
 impl Actor {
-    /// An actor inside `netns`. Names longer than 15 bytes are cut by the kernel.
+    /// Starts an actor inside `netns`. Names longer than 15 bytes are truncated by the kernel.
     pub fn new(netns: &Netns, name: &str) -> Self {
         let (jobs, todo) = channel::<Job>();
         let (tell_tid, tid) = channel();
         netns.spawn(name, move || {
             let own = rustix::thread::gettid().as_raw_nonzero().get();
-            // The kernel delays an ACK by 40 ms in the hope of something to send it with. Where a test wants that, what the
-            // actor does next has to come in time on a busy machine too.
+            // The kernel delays an ACK by 40 ms in order to send it with data. Where a test relies on that, the actor's next
+            // step must come in time on a busy machine, too.
             rustix::process::setpriority_process(None, -20).expect("root may take precedence");
             tell_tid.send(own.unsigned_abs()).expect("the test waits for it");
             todo.iter().for_each(|job| job());
@@ -52,42 +52,41 @@ impl Actor {
         Self { name: name.to_owned(), tid, jobs }
     }
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its thread id.
+    /// Returns its thread ID.
     pub fn tid(&self) -> u32 {
         self.tid
     }
 
-    /// Lets it begin a step that waits for others.
+    /// Begins a step that waits for others.
     #[track_caller]
     pub fn start<R: Send + 'static>(&self, job: impl FnOnce() -> R + Send + 'static) -> Pending<R> {
         let (tell, result) = channel();
         let job = move || {
-            // Nobody is left to tell where the test gave up.
+            // This fails only if the test has given up.
             let _ = tell.send(job());
         };
         self.jobs.send(Box::new(job)).expect("an actor lives until its test ends");
         Pending(result)
     }
 
-    /// Lets it do a step.
+    /// Performs a step.
     #[track_caller]
     pub fn run<R: Send + 'static>(&self, job: impl FnOnce() -> R + Send + 'static) -> R {
         self.start(job).finish()
     }
 
-    /// Listens. An IPv6 wildcard takes IPv4 connections too.
+    /// Listens. An IPv6 wildcard also accepts IPv4 connections.
     #[track_caller]
     pub fn listen(&self, at: SocketAddr) -> TcpListener {
         self.listen_with(at, 1024, |_| {})
     }
 
-    /// Listens with a socket that `prepare` has had in its hands. One connection more than `backlog` may wait to be
-    /// accepted.
+    /// Listens on a socket that `prepare` has modified. One connection more than `backlog` may wait to be accepted.
     #[track_caller]
     pub fn listen_with(
         &self,
@@ -114,7 +113,7 @@ impl Actor {
         self.connect_with(to, |_| {}).unwrap_or_else(|error| panic!("{to} cannot be connected to: {error}"))
     }
 
-    /// Connects from an address and port of its own choice.
+    /// Connects from this address and port.
     #[track_caller]
     pub fn connect_from(&self, from: SocketAddr, to: SocketAddr) -> TcpStream {
         let bind = move |socket: &Socket| {
@@ -124,7 +123,7 @@ impl Actor {
         self.connect_with(to, bind).unwrap_or_else(|error| panic!("{to} cannot be connected to: {error}"))
     }
 
-    /// Connects a socket that `prepare` has had in its hands, and says how it went.
+    /// Connects a socket that `prepare` has modified, and returns the result.
     #[track_caller]
     pub fn connect_with(
         &self,
@@ -134,7 +133,7 @@ impl Actor {
         self.start_connect(to, prepare).finish()
     }
 
-    /// [`Self::connect_with`] that does not wait, for a peer that the test itself plays.
+    /// Like [`Self::connect_with`], without waiting, for a peer that is played by the test.
     #[track_caller]
     pub fn start_connect(
         &self,
@@ -152,13 +151,13 @@ impl Actor {
         })
     }
 
-    /// Begins to connect and does not wait for what comes of it.
+    /// Begins to connect, and does not wait for the result.
     #[track_caller]
     pub fn begin_connect(&self, to: SocketAddr) -> Socket {
         self.run(move || begin(socket(to), to))
     }
 
-    /// [`Self::begin_connect`] from an address and port of its own choice.
+    /// Like [`Self::begin_connect`], from this address and port.
     #[track_caller]
     pub fn begin_connect_from(&self, from: SocketAddr, to: SocketAddr) -> Socket {
         self.run(move || {
@@ -174,7 +173,7 @@ impl Actor {
     pub fn accept(&self, listener: &TcpListener) -> TcpStream {
         let listener = listener.try_clone().expect("a listener can be duplicated");
         self.run(move || {
-            // Also ends accept(): without it a test whose client failed would hang.
+            // Also ends accept(): otherwise a test whose client failed would hang.
             SockRef::from(&listener).set_read_timeout(Some(TRAFFIC_LIMIT)).expect("a listener can have a time-out");
             let (stream, _) = listener.accept().expect("a connection comes");
             limit(SockRef::from(&stream));
@@ -191,8 +190,8 @@ impl Actor {
         })
     }
 
-    /// The state of a socket of the namespace, known by its two ports, as the kernel's own table has it: a state's number
-    /// in hexadecimal. None when it is not there any more.
+    /// Returns the state of a socket of the namespace, identified by its two ports, from the kernel's own table: a state's
+    /// number in hexadecimal. `None` if it no longer exists.
     #[track_caller]
     pub fn socket_state(&self, local: u16, remote: u16) -> Option<String> {
         let ports = [local, remote].map(|port| format!(":{port:04X}"));

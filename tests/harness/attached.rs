@@ -16,13 +16,13 @@ use crate::{
     tracer::LIMIT,
 };
 
-/// How many programs hang on an interface by TCX: (ingress, egress). None where the kernel has no TCX.
+/// Returns the numbers of TCX programs on an interface: (ingress, egress). `None` if the kernel has no TCX.
 #[track_caller]
 pub fn tcx_programs(netns: &Netns, interface: &str) -> (usize, usize) {
     ask_tcx(netns, interface).unwrap_or_default()
 }
 
-/// As above for TCX; empty if the kernel has no TCX.
+/// Returns the attached programs by TCX; empty if the kernel has no TCX.
 #[track_caller]
 fn ask_tcx(netns: &Netns, interface: &str) -> Option<(usize, usize)> {
     let name = CString::new(interface).expect("an interface name has no zero byte");
@@ -47,7 +47,7 @@ pub struct Attached {
 }
 
 impl Attached {
-    /// Asks `tc`.
+    /// Queries `tc`.
     #[track_caller]
     pub fn to(netns: &Netns, interface: &str) -> Self {
         let tc = |arguments: &[&str]| output(Command::new("tc").args(["-n", netns.name()]).args(arguments));
@@ -61,7 +61,7 @@ impl Attached {
     }
 }
 
-/// Waits until a tracer hangs on both sides of an interface that nobody else has anything on: by TCX, or by clsact where
+/// Waits until a tracer is attached to both sides of an interface that nobody else is attached to: by TCX, or by clsact if
 /// the kernel has no TCX.
 #[track_caller]
 pub fn wait_attached(netns: &Netns, interface: &str) {
@@ -74,11 +74,11 @@ pub fn wait_attached(netns: &Netns, interface: &str) {
     });
 }
 
-/// The numbers of everything of one kind (`link`, `prog`, `map`) that is loaded in this kernel.
+/// Returns the IDs of all objects of one kind (`link`, `prog`, `map`) loaded in this kernel.
 #[track_caller]
 pub fn kernel_objects(kind: &str) -> BTreeSet<u64> {
     let mut listed = None;
-    // It fails when one of the objects vanishes while it lists them: other tests have tracers too.
+    // It fails when one of the objects vanishes while it lists them: other tests have tracers, too.
     eventually(&format!("bpftool with every {kind}"), LIMIT, || {
         let output = try_output(Command::new("bpftool").args(["-j", kind, "show"])).expect("bpftool can be started");
         listed = output.status.success().then_some(output.stdout);
@@ -89,7 +89,7 @@ pub fn kernel_objects(kind: &str) -> BTreeSet<u64> {
     objects.map(|object| object["id"].as_u64().expect("an id")).collect()
 }
 
-/// The numbers of everything of one kind (`link`, `prog`, `map`) that a process holds.
+/// Returns the IDs of all objects of one kind (`link`, `prog`, `map`) held by a process.
 #[track_caller]
 pub fn held_objects(process: u32, kind: &str) -> BTreeSet<u64> {
     let (descriptors, field) = (format!("/proc/{process}/fdinfo"), format!("{kind}_id:"));
@@ -99,37 +99,38 @@ pub fn held_objects(process: u32, kind: &str) -> BTreeSet<u64> {
     ids.collect()
 }
 
-/// How often a program has run, and how long in all. The kernel counts that only while it is asked to (`BPF_ENABLE_STATS`).
+/// The runs of a program, counted by the kernel only on request (`BPF_ENABLE_STATS`).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Runs {
-    /// How often.
+    /// Number of runs.
     pub count: u64,
-    /// In all, in nanoseconds.
+    /// Their total duration, in nanoseconds.
     pub nanoseconds: u64,
-    /// How often the kernel skipped it because an interrupt hit it in the middle of itself; 0 where it does not count that.
+    /// Number of runs that the kernel skipped because an interrupt hit the program in the middle of itself; 0 if it does not
+    /// count these.
     pub skipped: u64,
 }
 
-/// The runs of a process's programs so far, by the programs' names.
+/// Returns the runs of a process's programs so far, by the programs' names.
 #[track_caller]
 pub fn program_runs(process: u32) -> BTreeMap<String, Runs> {
     let runs = programs_of(process, |field| {
         let [count, nanoseconds] = [field("run_cnt")?, field("run_time_ns")?];
         Some(Runs { count, nanoseconds, skipped: field("recursion_misses").unwrap_or(0) })
     });
-    // Where a program vanishes while they are listed, it is none of a process that goes on.
+    // A program that vanishes meanwhile does not belong to a process that still runs.
     let loaded = aya::programs::loaded_programs().filter_map(Result::ok);
     loaded
         .filter_map(|program| Some((program.name_as_str()?.to_owned(), *runs.get(&u64::from(program.id()))?)))
         .collect()
 }
 
-/// The results of `read` for the numbers that `/proc/PID/fdinfo` shows of each program of a process, by the programs' numbers.
+/// Returns the results of `read` for the text in `/proc/PID/fdinfo` of each program of a process, by the programs' IDs.
 #[track_caller]
 fn programs_of<T>(process: u32, read: impl Fn(&dyn Fn(&str) -> Option<u64>) -> Option<T>) -> BTreeMap<u64, T> {
     let descriptors = std::fs::read_dir(format!("/proc/{process}/fdinfo")).expect("root may look at a running process");
     let texts = descriptors.flatten().filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
-    // Several descriptors of one program tell the same; a link tells its program's number and nothing else of it.
+    // Several descriptors of one program have the same text; that of a link contains only its program's ID.
     texts
         .filter_map(|text| {
             let field = |name: &str| {

@@ -1,4 +1,4 @@
-//! tcpdump that writes a file.
+//! tcpdump, writing a file.
 
 use std::{
     path::{Path, PathBuf},
@@ -26,8 +26,8 @@ impl Capture {
     #[track_caller]
     pub fn start(netns: &Netns, interface: &str, filter: &str, file: &Path) -> Self {
         let mut command = Command::new("tcpdump");
-        // Every segment at once, so that none is left in a buffer. Of that each takes as much as could be captured of it: with
-        // whole segments a handful would fill it. As root, or it gives up the right to write where it likes.
+        // Every segment at once, so that none is left in a buffer. Each takes the room of the snap length there: with whole
+        // segments a handful would fill it. As root, since it otherwise drops the right to write anywhere.
         let options = ["-n", "-U", "--immediate-mode", "-s", "128", "-Z", "root"];
         command.args(["-i", interface]).args(options).arg("-w").arg(file).arg(filter);
         let mut process = netns.start(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()));
@@ -36,17 +36,17 @@ impl Capture {
         Self { process, log, file: file.to_owned() }
     }
 
-    /// Waits until the file holds `count` segments, and stops.
+    /// Waits until the file contains `count` segments, and stops.
     #[track_caller]
     pub fn finish(self, count: usize) {
         self.finish_when(&format!("{count} segments"), |segments| segments.len() >= count);
     }
 
-    /// Waits until `done` says so of the segments in the file, as tcpdump prints them, and stops.
+    /// Waits until `done` returns true for the segments in the file, as printed by tcpdump, and stops.
     #[track_caller]
     pub fn finish_when(mut self, what: &str, done: impl Fn(&[&str]) -> bool) {
         eventually(&format!("{what} in the capture"), LIMIT, || {
-            // It may be reading the file while the last one is written.
+            // The last segment may just be being written.
             let text = output(Command::new("sh").args(["-c", "tcpdump -n -r \"$0\" || true"]).arg(&self.file));
             done(&text.lines().filter(|line| line.contains(": Flags [")).collect::<Vec<_>>())
         });

@@ -1,4 +1,4 @@
-//! A certificate for TLS on loopback that nobody trusts unless told to.
+//! A certificate for TLS on loopback that is trusted only on request.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,32 +15,32 @@ use tempfile::TempDir;
 
 use crate::process::output;
 
-/// A certificate that its own key has signed, for 127.0.0.1.
+/// A self-signed certificate for 127.0.0.1.
 pub struct Certificate {
     folder: TempDir,
 }
 
 impl Certificate {
-    /// Makes one.
+    /// Creates a certificate.
     #[track_caller]
     pub fn make() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut openssl = Command::new("openssl");
         openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
         openssl.args(["-days", "2", "-subj", "/CN=collector", "-addext", "subjectAltName=IP:127.0.0.1"]);
-        // By default it would be a CA's, which rustls does not take for a server's.
+        // The default is that of a CA, which rustls does not accept as a server's.
         openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
         openssl.arg("-keyout").arg(folder.path().join("key.pem")).arg("-out").arg(folder.path().join("cert.pem"));
         output(&mut openssl);
         Self { folder }
     }
 
-    /// The file of the certificate, in PEM.
+    /// Returns the file of the certificate, in PEM.
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("cert.pem")
     }
 
-    /// A server that shows it.
+    /// Returns the configuration of a server that presents it.
     #[track_caller]
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         let pem = |path: &Path| std::fs::read(path).expect("a file");

@@ -1,4 +1,4 @@
-//! A collector that takes OTLP over HTTP, and answers as a test wants it to.
+//! A collector that accepts OTLP over HTTP, with answers chosen by a test.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +23,7 @@ pub struct Posted {
     pub headers: BTreeMap<String, String>,
     /// The body, decompressed.
     pub body: Vec<u8>,
-    /// When it had arrived.
+    /// Time at which it had arrived.
     pub at: Instant,
 }
 
@@ -39,7 +39,7 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// Everything is taken.
+    /// Returns the answer that accepts everything.
     pub fn ok() -> Self {
         Self::Status(200, "Content-Type: application/x-protobuf\r\n", Vec::new())
     }
@@ -51,13 +51,13 @@ type Answer = dyn Fn(&Posted, usize) -> Reply + Send + Sync;
 /// A collector on loopback. It ends with the test.
 pub struct Collector {
     scheme: &'static str,
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
     posted: Arc<Mutex<Vec<Posted>>>,
 }
 
 impl Collector {
-    /// Starts one that takes everything.
+    /// Starts one that accepts everything.
     #[track_caller]
     pub fn start() -> Self {
         Self::answering(|_, _| Reply::ok())
@@ -75,7 +75,7 @@ impl Collector {
         Self::listen(None, answer)
     }
 
-    /// Starts one that takes everything by TLS.
+    /// Starts one that accepts everything by TLS.
     #[track_caller]
     pub fn with_tls(certificate: &Certificate) -> Self {
         Self::listen(Some(certificate.config()), |_, _| Reply::ok())
@@ -106,20 +106,20 @@ impl Collector {
         Self { scheme, address, posted }
     }
 
-    /// The URL for `--otlp`.
+    /// Returns the URL for `--otlp`.
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.address)
     }
 
-    /// The requests so far.
-    pub fn posted(&self) -> Vec<Posted> {
+    /// Returns the requests so far.
+    pub fn requests(&self) -> Vec<Posted> {
         self.posted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The contents of the requests so far; of those that were sent twice, twice.
+    /// Returns the contents of the requests so far; retransmitted ones are contained twice.
     #[track_caller]
     pub fn exported(&self) -> Exported {
-        Exported::of(&self.posted())
+        Exported::of(&self.requests())
     }
 }
 
@@ -135,7 +135,7 @@ fn serve(stream: impl Read + Write, all: &Mutex<Vec<Posted>>, answer: &Answer) {
         match answer(&request, number) {
             Reply::Status(status, headers, body) => {
                 let head = format!("HTTP/1.1 {status} -\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
-                // A client that has given up is the test's affair.
+                // The client may have given up; that is for the test to check.
                 let _sent = reader.get_mut().write_all(&[head.as_bytes(), &body].concat());
             }
             Reply::Raw(bytes) => {
@@ -150,7 +150,7 @@ fn serve(stream: impl Read + Write, all: &Mutex<Vec<Posted>>, answer: &Answer) {
     }
 }
 
-/// Reads a request; none at the end of the connection.
+/// Reads a request; `None` at the end of the connection.
 fn read(reader: &mut impl BufRead) -> Option<Posted> {
     let mut lines = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! A program on a terminal of its own, with its screen as whoever sits there sees it.
+//! A program on a terminal of its own, and its screen.
 
 use std::{
     fs::File,
@@ -46,7 +46,7 @@ impl Console {
             setsid()?;
             Ok(ioctl_tiocsctty(stdin())?)
         };
-        // SAFETY: both are system calls only, which may be made between fork and exec.
+        // SAFETY: both are mere system calls, which are allowed between fork and exec.
         unsafe { command.pre_exec(lead) };
         let process = Process::spawn(command);
         let keyboard = own.try_clone().expect("a descriptor");
@@ -60,7 +60,7 @@ impl Console {
         }
     }
 
-    /// Types this.
+    /// Types these keys.
     #[track_caller]
     pub fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).expect("there is room for some keys");
@@ -73,7 +73,7 @@ impl Console {
         resize(&self.keyboard, columns, lines);
     }
 
-    /// The screen now.
+    /// Returns the current screen.
     pub fn contents(&mut self) -> String {
         self.shown.try_iter().for_each(|text| self.parser.process(text.as_bytes()));
         self.parser.screen().contents()
@@ -92,7 +92,7 @@ impl Console {
         last
     }
 
-    /// Returns whether anything on the screen has a colour.
+    /// Returns true if anything on the screen has a colour.
     pub fn has_color(&mut self) -> bool {
         self.contents();
         let screen = self.parser.screen();

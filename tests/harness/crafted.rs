@@ -1,5 +1,5 @@
-//! Segments as a test writes them: `F. 1/0/1` is FIN and ACK with sequence number 1, no payload and acknowledgement 1, all
-//! relative to the ISNs.
+//! The notation for segments in tests: `F. 1/0/1` is FIN and ACK with sequence number 1, no payload and acknowledgement 1,
+//! all relative to the ISNs.
 
 use std::str::FromStr;
 
@@ -18,12 +18,12 @@ pub struct Crafted {
     pub length: usize,
     /// Acknowledgement number.
     pub ack: i64,
-    /// Value and echo of a timestamp; no echo stands for the right one.
+    /// Value and echo of a timestamp; without an echo, the correct one is used.
     pub timestamp: Option<(u32, Option<u32>)>,
 }
 
 impl Crafted {
-    /// Reads flags and numbers, and a timestamp, if there is one: `ts=7,9`, or `ts=7,.` with the right echo.
+    /// Parses flags and numbers, and a timestamp, if there is one: `ts=7,9`, or `ts=7,.` with the correct echo.
     pub fn parse(words: &[&str]) -> Option<Self> {
         let (flags, numbers, timestamp) = match *words {
             [flags, numbers] => (flags, numbers, None),
@@ -40,7 +40,7 @@ impl Crafted {
     }
 }
 
-/// Flags as tcpdump writes them, as on the wire; `-` stands for none.
+/// Returns the wire format of flags in tcpdump's notation; `-` stands for none.
 pub fn flag_bits(flags: &str) -> Option<u8> {
     flags.chars().try_fold(0, |bits, letter| {
         Some(

@@ -7,7 +7,7 @@ use std::{
 
 use crate::netns::Netns;
 
-/// Makes a device of this kind inside `netns`. It is gone when the file is dropped.
+/// Creates a device of this kind inside `netns`. It is removed when the file is dropped.
 #[track_caller]
 pub(crate) fn open(netns: &Netns, name: &str, kind: libc::c_int) -> File {
     netns.run(|| {

@@ -1,4 +1,4 @@
-//! Programs that do nothing, at the places where the tracers' programs are.
+//! Programs that do nothing, attached where the tracers' programs are.
 
 use std::{io, os::fd::OwnedFd, sync::OnceLock};
 
@@ -8,15 +8,15 @@ use crate::{
 };
 
 /// `r0 = value; exit`.
-const fn giving(value: i32) -> [Instruction; 2] {
+const fn returning(value: i32) -> [Instruction; 2] {
     [instruction(0xb7, [0, 0], 0, value), instruction(0x95, [0, 0], 0, 0)]
 }
 
 /// Keeps two programs that do nothing on `sock:inet_sock_set_state` for as long as this test binary runs.
 ///
-/// The kernel calls a tracepoint's only program directly, and goes through a list where there are several: from one to
-/// two and back it patches its own code. With two there already, tracers that come and go change the list alone, and so
-/// do not touch what the tracers of other tests see.
+/// The kernel calls a tracepoint's only program directly, and goes through a list if there are several: between one and two
+/// programs it patches its own code. With two programs there already, tracers that come and go change only the list, and so
+/// do not affect what the tracers of other tests see.
 pub(crate) fn keep_tracepoint_in_use() {
     static HELD: OnceLock<Vec<OwnedFd>> = OnceLock::new();
     HELD.get_or_init(|| {
@@ -25,28 +25,28 @@ pub(crate) fn keep_tracepoint_in_use() {
     });
 }
 
-/// Programs that do nothing where a tracer of loopback has its own: what BPF itself costs. Dropped, they are gone.
+/// Programs that do nothing in the places of a tracer of loopback: they show the cost of BPF itself. Removed on drop.
 pub struct EmptyPrograms {
     _descriptors: Vec<OwnedFd>,
 }
 
 impl EmptyPrograms {
-    /// The name of the one that runs at every change of a socket's state.
+    /// The name of the program that runs at every change of a socket's state.
     pub const STATE: &str = "empty_state";
-    /// The name of the one that runs for every segment that leaves by `lo`.
+    /// The name of the program that runs for every segment that leaves by `lo`.
     pub const EGRESS: &str = "empty_egress";
 
     /// Attaches both.
     ///
     /// # Errors
-    /// Where the kernel refuses; before 6.6 it has no TCX.
+    /// If the kernel refuses; before 6.6 it has no TCX.
     pub fn attach(netns: &Netns) -> io::Result<Self> {
         let mut descriptors = Vec::from(state()?);
-        descriptors.extend(on_loopback(netns, Self::EGRESS, &giving(TC_ACT_UNSPEC))?);
+        descriptors.extend(on_loopback(netns, Self::EGRESS, &returning(TC_ACT_UNSPEC))?);
         Ok(Self { _descriptors: descriptors })
     }
 }
 
 fn state() -> io::Result<[OwnedFd; 2]> {
-    on_tracepoint(EmptyPrograms::STATE, &giving(0))
+    on_tracepoint(EmptyPrograms::STATE, &returning(0))
 }

@@ -14,18 +14,18 @@ use crate::{
     tracer::Tracer,
 };
 
-/// How `/proc/net/tcp` shows this state.
+/// The state's number in `/proc/net/tcp`.
 const FIN_WAIT1: &str = "04";
 
 /// The two ends of connections to one listener.
 pub struct Ends {
-    /// Who connects.
+    /// The connecting end.
     pub client: Actor,
-    /// Who listens.
+    /// The listening end.
     pub server: Actor,
     /// The server's listener.
     pub listener: TcpListener,
-    /// Where it listens.
+    /// The address of the listener.
     pub address: SocketAddr,
 }
 
@@ -38,25 +38,25 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Address and port of the client's end.
+    /// Returns address and port of the client's end.
     pub fn client_address(&self) -> SocketAddr {
         self.client.local_addr().expect("a connected socket has an address")
     }
 
-    /// Address and port of the server's end, as the client knows it.
+    /// Returns address and port of the server's end, as the client knows it.
     pub fn server_address(&self) -> SocketAddr {
         self.client.peer_addr().expect("a connected socket has a peer")
     }
 }
 
 impl Ends {
-    /// Both ends in one namespace. The server listens already.
+    /// Creates both ends in one namespace. The server listens already.
     #[track_caller]
     pub fn on(netns: &Netns, address: SocketAddr) -> Self {
         Self::between(netns, netns, address)
     }
 
-    /// The client in one namespace, the server in another. The server listens already.
+    /// Creates the client in one namespace, the server in another. The server listens already.
     #[track_caller]
     pub fn between(client: &Netns, server: &Netns, address: SocketAddr) -> Self {
         let (client, server) = (Actor::new(client, "tt-client"), Actor::new(server, "tt-server"));
@@ -72,14 +72,14 @@ impl Ends {
         Connection { client, server }
     }
 
-    /// The client closes; as soon as its FIN has been acknowledged by itself, the server does: four segments. Returns when
-    /// all of it has happened.
+    /// Closes from the client; the server closes as soon as the client's FIN has been acknowledged on its own: four
+    /// segments. Returns when the close is complete.
     #[track_caller]
     pub fn close_in_four(&self, connection: Connection) {
         let (client, server) = (connection.client_address().port(), connection.server_address().port());
         self.client.close(connection.client);
         receive_end(&connection.server);
-        // The kernel delays the ACK by 40 ms, so that a FIN that comes earlier carries it.
+        // The kernel delays the ACK by 40 ms, so a FIN that comes earlier would carry it.
         eventually("the ACK of the client's FIN", TRAFFIC_LIMIT, || {
             self.client.socket_state(client, server).as_deref() != Some(FIN_WAIT1)
         });
@@ -87,8 +87,8 @@ impl Ends {
         self.wait_server_closed(client, server);
     }
 
-    /// The client closes, and the server as soon as it reads the end: three segments, since the kernel delays its ACK.
-    /// Returns when all of it has happened.
+    /// Closes from the client; the server closes as soon as it reads the end: three segments, since the kernel delays its
+    /// ACK. Returns when the close is complete.
     #[track_caller]
     pub fn close_in_three(&self, connection: Connection) {
         let (client, server) = (connection.client_address().port(), connection.server_address().port());
@@ -98,8 +98,8 @@ impl Ends {
         self.wait_server_closed(client, server);
     }
 
-    /// The client sends 10 bytes and closes its side; the server reads to the end, sends 1,000 bytes and closes, and so does
-    /// the client.
+    /// The client sends 10 bytes and closes its side; the server reads to the end, sends 1,000 bytes and closes, and then
+    /// the client closes.
     #[track_caller]
     pub fn close_half_first(&self, connection: Connection) {
         send(&connection.client, 10);
@@ -113,8 +113,8 @@ impl Ends {
         self.client.close(connection.client);
     }
 
-    /// The client closes with SO_LINGER 0, which resets the connection; when `tracer` has seen the end of the server's socket,
-    /// the server closes it.
+    /// Closes the client with SO_LINGER 0, which resets the connection; when `tracer` has seen the end of the server's
+    /// socket, the server closes it.
     #[track_caller]
     pub fn abort(&self, connection: Connection, tracer: &Tracer) {
         let remote = connection.client_address();
@@ -132,7 +132,7 @@ impl Ends {
         }
     }
 
-    /// Opens and closes `count` connections as fast as that goes, in however many segments.
+    /// Opens and closes `count` connections as fast as possible, in any number of segments.
     #[track_caller]
     pub fn churn(&self, count: usize) {
         for _ in 0..count {
@@ -143,7 +143,7 @@ impl Ends {
         }
     }
 
-    /// On a busy machine the last ACK may arrive after close() has returned.
+    /// Waits for the end of the server's socket: on a busy machine, the last ACK may arrive after close() has returned.
     #[track_caller]
     fn wait_server_closed(&self, client: u16, server: u16) {
         eventually("the end of the server's socket", TRAFFIC_LIMIT, || {

@@ -1,4 +1,4 @@
-//! The exports that a collector has received by OTLP, as JSON that a test can compare.
+//! The exports that a collector has received by OTLP, as JSON for comparison by tests.
 
 use opentelemetry_proto::tonic::{
     collector::{
@@ -22,7 +22,7 @@ pub struct Exported {
     pub spans: Vec<Value>,
     /// `event`, `severity`, `body`, `time`, `trace`, `span`, `attributes`, and `resource`.
     pub logs: Vec<Value>,
-    /// The latest ones: `name`, `unit`, and `points` of `attributes` and a number or a histogram.
+    /// The latest metrics: `name`, `unit`, and `points` of `attributes` and a number or a histogram.
     pub metrics: Vec<Value>,
 }
 
@@ -55,7 +55,7 @@ impl Exported {
         exported
     }
 
-    /// The sum of the points of a metric whose attributes include these; for histograms, of their counts.
+    /// Returns the sum of the points of a metric whose attributes include these; for histograms, of their counts.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let points = self
             .metrics
@@ -149,7 +149,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Asserts that the spans and log records are exactly those that JSON lines of the same connections lead to.
+/// Asserts that the spans and log records are exactly those of the same connections in JSON lines.
 #[track_caller]
 pub fn assert_same_as_records(exported: &Exported, records: &[Value]) {
     let of_type = |kind: &'static str| records.iter().filter(move |record| record["type"] == kind);
@@ -178,7 +178,7 @@ pub fn assert_same_as_records(exported: &Exported, records: &[Value]) {
     }
 }
 
-/// Asserts that the attributes are the fields by whose names they go, and the ends those of the record.
+/// Asserts that the attributes equal the fields of the same names, and that the ends are those of the record.
 #[track_caller]
 fn assert_fields(item: &Value, record: &Value) {
     let attributes = item["attributes"].as_object().expect("attributes");
@@ -206,7 +206,7 @@ fn assert_fields(item: &Value, record: &Value) {
     assert_eq!(cause, &record["reset"]["cause"], "{record}");
 }
 
-/// Nanoseconds since the epoch of a time by RFC 3339 in UTC.
+/// Returns the nanoseconds since the epoch of an RFC 3339 time in UTC.
 fn nanoseconds(time: &Value) -> Option<u64> {
     let (date, clock) = time.as_str()?.trim_end_matches('Z').split_once('T')?;
     let number = |text: &str| text.parse::<u64>().ok();

@@ -1,4 +1,4 @@
-//! ftrace, which counts events by other means than a tracing program.
+//! ftrace, which counts events independently of any tracing program.
 
 use std::{
     fs,
@@ -12,11 +12,11 @@ use crate::process::output;
 #[derive(Debug)]
 pub struct CountedStateChanges(&'static str);
 
-/// Where it is mounted, in a mount namespace for each look: the host may have it nowhere.
+/// Its mount point, in a mount namespace for each access: the host may not have it mounted.
 const TRACEFS: &str = "/sys/kernel/tracing";
 
 impl CountedStateChanges {
-    /// Begins to count those that match a filter of ftrace. `name` is the instance's.
+    /// Begins to count the events that match a filter of ftrace. `name` is that of the instance.
     #[track_caller]
     pub fn begin(name: &'static str, filter: &str) -> Self {
         let script = format!(
@@ -28,7 +28,7 @@ impl CountedStateChanges {
         Self(name)
     }
 
-    /// How many there have been.
+    /// Returns the number of events so far.
     #[track_caller]
     pub fn count(&self) -> u64 {
         let stats = in_tracefs(&format!("cat instances/{}/per_cpu/cpu*/stats", self.0));
@@ -37,7 +37,7 @@ impl CountedStateChanges {
             numbers.map(|number| number.trim().parse::<u64>().expect("a number")).sum()
         };
         assert_eq!(sum("commit overrun") + sum("dropped events"), 0, "ftrace has seen all: {stats}");
-        // Those that are still there, and those that later ones have taken the place of.
+        // The entries in the buffer, and those overwritten by later ones.
         sum("entries") + sum("overrun")
     }
 }
@@ -62,8 +62,8 @@ fn in_tracefs_command(script: &str) -> Command {
     command
 }
 
-/// A filter of ftrace for events outside of the tasks of process 1. Some hosts keep tracing programs from running wherever an
-/// interrupt hits these: the tracepoint passes, and no program runs.
+/// Returns a filter of ftrace for events outside the tasks of process 1. Some hosts keep tracing programs from running
+/// wherever an interrupt hits these: the tracepoint passes, and no program runs.
 pub fn outside_of_process_1() -> String {
     let tasks = fs::read_dir(Path::new("/proc/1/task")).expect("process 1 has tasks");
     let names = tasks.flatten().map(|task| PathBuf::from(task.file_name()));

@@ -1,4 +1,4 @@
-//! A client of HTTP for what serves metrics.
+//! An HTTP client for metrics.
 
 use std::{
     io::{Read as _, Write as _},
@@ -7,7 +7,7 @@ use std::{
 
 use crate::Netns;
 
-/// Asks for `path` and accepts `accept`; returns the whole answer, its head included.
+/// Requests `path` with `accept` as accepted types; returns the whole answer, including its head.
 #[track_caller]
 pub fn http_get(netns: &Netns, address: SocketAddr, path: &str, accept: &str) -> String {
     netns.run(|| {

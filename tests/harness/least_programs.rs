@@ -1,5 +1,5 @@
-//! Programs that do the least that a recorder has to, at the places where the tracers' programs are: they take the time, read
-//! once, and hand a record of the size of a tracer's over to whoever drains the ring.
+//! Programs that do the minimum of a recorder, attached where the tracers' programs are: they take the time, read once, and
+//! submit a record of the size of a tracer's to the ring.
 
 use std::{
     io,
@@ -22,14 +22,14 @@ use crate::{
 /// As large as a tracer's.
 const RING_BYTES: u32 = 16 << 20;
 
-/// How often the ring is drained: much sooner than it can be full.
+/// Interval at which the ring is drained: much shorter than the time to fill it.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// Bytes of a record of a state change: the time, then the head of the socket.
 const STATE_RECORD: i32 = 8 + 136;
-/// Bytes of a record of a segment, of which some behind what is read stay as they are.
+/// Bytes of a record of a segment; those after the part read are left unchanged.
 const SEGMENT_RECORD: i32 = 136;
-/// Bytes that are read of a segment: Ethernet, IPv4 and TCP without options.
+/// Bytes read of a segment: Ethernet, IPv4 and TCP without options.
 const SEGMENT_READ: i32 = 14 + 20 + 20;
 
 // Of `enum bpf_func_id`.
@@ -42,7 +42,7 @@ const RINGBUF_SUBMIT: i32 = 132;
 /// Flag of `bpf_ringbuf_submit`.
 const BPF_RB_NO_WAKEUP: i32 = 1;
 
-/// Both programs, attached, and the thread that drains their ring. Dropped, they are gone.
+/// Both programs, attached, and the thread that drains their ring. Removed on drop.
 pub struct LeastPrograms {
     _descriptors: Vec<OwnedFd>,
     ends: Arc<AtomicBool>,
@@ -50,15 +50,15 @@ pub struct LeastPrograms {
 }
 
 impl LeastPrograms {
-    /// The name of the one that runs at every change of a socket's state.
+    /// The name of the program that runs at every change of a socket's state.
     pub const STATE: &str = "least_state";
-    /// The name of the one that runs for every segment that leaves by `lo`.
+    /// The name of the program that runs for every segment that leaves by `lo`.
     pub const EGRESS: &str = "least_egress";
 
     /// Attaches both.
     ///
     /// # Errors
-    /// Where the kernel refuses; before 6.6 it has no TCX.
+    /// If the kernel refuses; before 6.6 it has no TCX.
     pub fn attach(netns: &Netns) -> io::Result<Self> {
         let descriptor = ring(RING_BYTES)?;
         let mut descriptors = Vec::from(on_tracepoint(Self::STATE, &state(descriptor.as_raw_fd()))?);
@@ -66,9 +66,9 @@ impl LeastPrograms {
         let map = MapData::from_fd(descriptor).map_err(io::Error::other)?;
         let mut ring = RingBuf::try_from(Map::RingBuf(map)).map_err(io::Error::other)?;
         let ends = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&ends);
+        let stop = Arc::clone(&ends);
         let drain = thread::Builder::new().name("drain".to_owned()).spawn(move || {
-            while !told.load(Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) {
                 while ring.next().is_some() {}
                 thread::park_timeout(PAUSE);
             }
@@ -101,9 +101,9 @@ fn segment(ring: RawFd) -> Vec<Instruction> {
     recording(ring, context, SEGMENT_RECORD, &read, TC_ACT_UNSPEC)
 }
 
-/// A program that keeps r6 as `first` sets it, reserves a record at r7, writes the time, reads, and hands it over.
+/// Returns a program that keeps r6 as set by `first`, reserves a record at r7, writes the time, reads, and submits it.
 fn recording(ring: RawFd, first: Instruction, bytes: i32, read: &[Instruction], result: i32) -> Vec<Instruction> {
-    // From behind the comparison to behind the submission: what follows it but the last two.
+    // The jump from after the comparison to after the submission: over everything but the last two instructions.
     let rest: Vec<_> = [moved(7, 0), called(KTIME_GET_BOOT_NS), instruction(0x7b, [7, 0], 0, 0)]
         .into_iter()
         .chain(read.iter().copied())

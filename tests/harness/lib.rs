@@ -1,8 +1,9 @@
-//! The harness of the end-to-end tests: network namespaces, real traffic, a tracer beside it, and other tools to compare with.
+//! The harness of the end-to-end tests: network namespaces, real traffic, a tracer beside it, and other tools for
+//! comparison.
 //!
-//! A test makes a [`Netns`] (or two, joined by a [`Veth`]), starts a [`Tracer`] in it, lets two [`Actor`]s talk TCP step by
-//! step, stops the tracer and compares whole lists of what it wrote. Nothing here sleeps: every wait ends with what it
-//! waits for, or fails at a deadline and says what was missing. Nothing is skipped either: without root, without the
+//! A test creates a [`Netns`] (or two, joined by a [`Veth`]), starts a [`Tracer`] in it, lets two [`Actor`]s talk TCP step
+//! by step, stops the tracer and compares whole lists of its output. Nothing here sleeps: every wait ends with its
+//! condition, or fails at a deadline and reports what was missing. Nothing is skipped either: without root, without the
 //! binary or without a command that a test calls, the test fails and says so.
 
 mod accurate_ecn;
@@ -72,7 +73,7 @@ pub use self::{
     public_copy::PublicCopy,
     python::python,
     raw::{RawSender, fragments, icmp_packet, raw_pcap, set_option, tcp_packet},
-    records::{endpoint, is_type, number, of_sender, port, tell, tell_all, text},
+    records::{endpoint, is_type, line_of, lines_of, number, of_sender, port, text},
     recount::assert_opened,
     screen::{Screen, full_terminal},
     service_manager::ServiceManager,
@@ -86,7 +87,7 @@ pub use self::{
     tshark::{Completeness, Stream, tshark},
     tun::{Received, Tun},
     unpacked::{Unpacked, unpacked},
-    verdict::{ANY, SOME, Told, assert_record, but, no_retransmissions},
+    verdict::{ANY, SOME, Verdicts, assert_record, but, no_retransmissions},
     veth::Veth,
     words::verdicts,
 };

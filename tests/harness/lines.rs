@@ -1,4 +1,4 @@
-//! The lines that another process writes, read as they come.
+//! The lines of another process, read as they come.
 
 use std::{
     fmt::Display,
@@ -8,14 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Of many lines, how many a failure shows.
+/// Maximum number of lines that a failure shows.
 const SHOWN: usize = 50;
 
-/// The most lines that are shown to whoever waits at a time.
+/// Maximum number of lines parsed before waiting tests are notified.
 const BATCH: usize = 1024;
 
-/// Lines read by a thread of their own, so that their writer is never held up and a test can wait for one of them. Another
-/// thread looks into them, since parsing may be slower than writing.
+/// Lines read by a thread of their own, so that their writer is never delayed and a test can wait for one of them. Another
+/// thread parses them, since parsing may be slower than writing.
 pub struct Lines<T> {
     shared: Arc<Shared<T>>,
     parser: JoinHandle<()>,
@@ -38,7 +38,7 @@ impl<T> Shared<T> {
 }
 
 impl<T: Display + Send + 'static> Lines<T> {
-    /// Reads `source` to its end; every line is kept as what `parse` makes of it.
+    /// Reads `source` to its end; every line is kept as the result of `parse`.
     pub fn read(source: impl Read + Send + 'static, parse: impl Fn(String) -> T + Send + 'static) -> Self {
         let state = Mutex::new(State { items: Vec::new(), ended: false });
         let shared = Arc::new(Shared { state, changed: Condvar::new() });
@@ -51,7 +51,7 @@ impl<T: Display + Send + 'static> Lines<T> {
         let writer = Arc::clone(&shared);
         let parser = std::thread::spawn(move || {
             while let Ok(line) = read.recv() {
-                // All that is there at once: whoever waits looks at everything again each time.
+                // All available lines at once, since a waiting test looks at all lines again each time.
                 let lines = std::iter::once(line).chain(read.try_iter().take(BATCH));
                 let mut items = lines.map(|line| parse(String::from_utf8_lossy(&line).into_owned())).collect();
                 writer.lock().items.append(&mut items);
@@ -63,12 +63,12 @@ impl<T: Display + Send + 'static> Lines<T> {
         Self { shared, parser }
     }
 
-    /// Looks at all lines read so far, without waiting.
+    /// Passes all lines read so far to `look`, without waiting.
     pub fn look(&self, look: impl FnOnce(&[T])) {
         look(&self.shared.lock().items);
     }
 
-    /// Waits until `done` says so of all lines read so far. Fails after `limit`, or as soon as no more can come.
+    /// Waits until `done` returns true for all lines read so far. Fails after `limit`, or as soon as no more can come.
     #[track_caller]
     pub fn wait_until(&self, what: &str, limit: Duration, mut done: impl FnMut(&[T]) -> bool) {
         let deadline = Instant::now() + limit;
@@ -87,7 +87,7 @@ impl<T: Display + Send + 'static> Lines<T> {
         }
     }
 
-    /// All lines, after the end of the output.
+    /// Returns all lines, after the end of the output.
     #[track_caller]
     pub fn finish(self) -> Vec<T> {
         self.parser.join().expect("the parser ends with its source");

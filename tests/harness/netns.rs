@@ -25,8 +25,8 @@ const TURN: &str = "/run/tcptrace-tests.lock";
 
 /// A network namespace of its own with `lo` up, removed when dropped.
 ///
-/// It also holds its test's turn: state changes are traced for the whole host, so a test that floods the host with them,
-/// or counts what is loaded in the kernel, has to run while no other does ([`Netns::alone`]).
+/// It also holds its test's turn: state changes are traced for the whole host, so a test that floods the host with them, or
+/// counts the objects loaded in the kernel, must run while no other does ([`Netns::alone`]).
 pub struct Netns {
     name: String,
     inode: u32,
@@ -34,7 +34,7 @@ pub struct Netns {
 }
 
 impl Netns {
-    /// A namespace for a test that others may run beside.
+    /// Creates a namespace for a test that others may run beside.
     #[track_caller]
     pub fn new() -> Self {
         let turn = take_turn(File::lock_shared);
@@ -42,7 +42,7 @@ impl Netns {
         Self::make(turn)
     }
 
-    /// A namespace for a test that runs while no other does. Its further ones come from [`Netns::another`].
+    /// Creates a namespace for a test that runs while no other does. Its further ones come from [`Netns::another`].
     #[track_caller]
     pub fn alone() -> Self {
         let turn = take_turn(File::lock);
@@ -50,13 +50,14 @@ impl Netns {
         Self::make(turn)
     }
 
-    /// A namespace to measure in: no test runs meanwhile, and nothing is kept on the tracepoint, which would be measured too.
+    /// Creates a namespace for measurements: no test runs meanwhile, and no program is kept on the tracepoint, which would
+    /// be measured, too.
     #[track_caller]
     pub fn to_measure_in() -> Self {
         Self::make(take_turn(File::lock))
     }
 
-    /// A further namespace for the test that has this one.
+    /// Creates a further namespace for the test that has this one.
     #[track_caller]
     pub fn another(&self) -> Self {
         Self::make(Arc::clone(&self.turn))
@@ -75,12 +76,12 @@ impl Netns {
         netns
     }
 
-    /// The name that `ip netns` knows it by.
+    /// Returns its name in `ip netns`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The inode number that the tracer's records show.
+    /// Returns its inode number, as in the tracer's records.
     pub fn inode(&self) -> u32 {
         self.inode
     }
@@ -119,7 +120,7 @@ impl Netns {
         self.run(|| Process::spawn(command))
     }
 
-    /// Runs a command inside the namespace to its end and returns its stdout; it has to succeed.
+    /// Runs a command inside the namespace to its end and returns its stdout; it must succeed.
     #[track_caller]
     pub fn output(&self, command: &mut Command) -> String {
         self.run(|| output(command))
@@ -133,8 +134,8 @@ impl Netns {
         written.unwrap_or_else(|error| panic!("{key} cannot be set to {value}: {error}"));
     }
 
-    /// Waits until no TCP socket of the namespace is on its way to another state: all are listening or gone, TIME_WAIT
-    /// included. On a busy machine the last ACK may arrive after close() has returned.
+    /// Waits until no TCP socket of the namespace is about to change its state: all are listening or gone, or in TIME_WAIT.
+    /// On a busy machine the last ACK may arrive after close() has returned.
     #[track_caller]
     pub fn settle(&self) {
         const SETTLED: [&str; 2] = ["06", "0A"];
@@ -151,7 +152,8 @@ impl Netns {
         });
     }
 
-    /// A counter of the namespace's own stack, by the names of `/proc/net/snmp`: a line of names, then a line of numbers.
+    /// Returns a counter of the namespace's own stack, by the names of `/proc/net/snmp`: a line of names, then a line of
+    /// numbers.
     #[track_caller]
     pub fn counter(&self, protocol: &str, name: &str) -> u64 {
         let table = self.run(|| std::fs::read_to_string("/proc/thread-self/net/snmp"));
@@ -178,7 +180,7 @@ impl Default for Netns {
 
 impl Drop for Netns {
     fn drop(&mut self) {
-        // A test that has failed already must not panic once more; what is left then is seen in `ip netns`.
+        // A test that has already failed must not panic again; a remaining namespace shows in `ip netns`.
         let _ = try_output(Command::new("ip").args(["netns", "del", &self.name]));
     }
 }

@@ -1,4 +1,4 @@
-//! The smallest TCP there can be: the other side of a tun device.
+//! A minimal TCP: the other side of a tun device.
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ pub const RST: u8 = 0x04;
 /// ACK, as on the wire.
 pub const ACK: u8 = 0x10;
 
-/// One end of a connection. Every step is the test's, the right ones and the wrong ones; nothing is ever sent unasked.
+/// One end of a connection. Every step is the test's, right or wrong; nothing is ever sent unasked.
 pub struct Peer<'a> {
     tun: &'a Tun,
     own: SocketAddr,
@@ -29,7 +29,7 @@ pub struct Peer<'a> {
 }
 
 impl<'a> Peer<'a> {
-    /// Our initial sequence number, the last before the wrap: relative numbers have to be counted modulo 2^32.
+    /// Our initial sequence number, the last before the wrap: relative numbers must be counted modulo 2^32.
     pub const ISN: u32 = u32::MAX;
 
     /// The maximum segment size of our SYN,ACK.
@@ -38,16 +38,16 @@ impl<'a> Peer<'a> {
     /// Waits for a SYN to any address and port of the device and answers it; returns after the ACK.
     #[track_caller]
     pub fn accept(tun: &'a Tun) -> Self {
-        let mut peer = Self::hear(tun);
+        let mut peer = Self::await_syn(tun);
         peer.send_syn(ACK);
         let ack = peer.receive();
         assert!(!ack.fin && ack.length == 0, "the ACK of the handshake is due: {ack:?}");
         peer
     }
 
-    /// Waits for a SYN to any address and port of the device, and says nothing.
+    /// Waits for a SYN to any address and port of the device, and does not answer.
     #[track_caller]
-    pub fn hear(tun: &'a Tun) -> Self {
+    pub fn await_syn(tun: &'a Tun) -> Self {
         let syn = tun.receive();
         assert!(syn.syn && syn.ack.is_none(), "a SYN is due: {syn:?}");
         let expected = syn.seq.wrapping_add(1);
@@ -56,13 +56,13 @@ impl<'a> Peer<'a> {
 
     /// Sends a SYN with this ISN from an address and port of our side.
     #[track_caller]
-    pub fn knock(tun: &'a Tun, own: SocketAddr, other: SocketAddr, isn: u32) -> Self {
+    pub fn send_first_syn(tun: &'a Tun, own: SocketAddr, other: SocketAddr, isn: u32) -> Self {
         let mut peer = Self { tun, own, other, isn, next: isn, expected: 0 };
         peer.send_syn(0);
         peer
     }
 
-    /// Sends our SYN, for the first time or again, with these flags besides.
+    /// Sends our SYN, for the first time or again, with these additional flags.
     #[track_caller]
     pub fn send_syn(&mut self, flags: u8) {
         let [high, low] = Self::MSS.to_be_bytes();
@@ -80,23 +80,23 @@ impl<'a> Peer<'a> {
         self.expected = synack.seq.wrapping_add(1);
     }
 
-    /// Waits for the next segment, whatever it is.
+    /// Waits for the next segment of any kind.
     #[track_caller]
     pub fn receive_any(&self) -> Received {
         self.tun.receive()
     }
 
-    /// Takes a data segment and acknowledges it; returns its length.
+    /// Receives a data segment and acknowledges it; returns its length.
     #[track_caller]
     pub fn receive_data(&mut self) -> u32 {
         let data = self.receive();
         assert!(data.length > 0 && !data.fin, "data is due: {data:?}");
-        self.heard(&data);
+        self.note_received(&data);
         self.send(ACK);
         data.length
     }
 
-    /// Sends so many bytes.
+    /// Sends `count` bytes.
     #[track_caller]
     pub fn send_data(&mut self, count: u16) {
         let payload = vec![b'x'; usize::from(count)];
@@ -104,7 +104,7 @@ impl<'a> Peer<'a> {
         self.next = self.next.wrapping_add(count.into());
     }
 
-    /// Takes the other end's FIN and acknowledges it.
+    /// Receives the other end's FIN and acknowledges it.
     #[track_caller]
     pub fn receive_fin(&mut self) {
         self.take_fin();
@@ -118,28 +118,28 @@ impl<'a> Peer<'a> {
         self.receive();
     }
 
-    /// Closes our side, and acknowledges what we have taken.
+    /// Closes our side, and acknowledges everything received.
     #[track_caller]
     pub fn send_fin(&mut self) {
         self.send(FIN | ACK);
         self.next = self.next.wrapping_add(1);
     }
 
-    /// Takes the other end's FIN and says nothing: what is sent next acknowledges it.
+    /// Receives the other end's FIN without answering: the next segment sent acknowledges it.
     #[track_caller]
     pub fn take_fin(&mut self) {
         let fin = self.receive();
         assert!(fin.fin && fin.length == 0, "a FIN is due: {fin:?}");
-        self.heard(&fin);
+        self.note_received(&fin);
     }
 
-    /// Takes down that a segment has come: what is sent next acknowledges it.
-    pub fn heard(&mut self, received: &Received) {
+    /// Notes a received segment: the next segment sent acknowledges it.
+    pub fn note_received(&mut self, received: &Received) {
         let end = received.seq.wrapping_add(received.length);
         self.expected = end.wrapping_add(u32::from(received.syn) + u32::from(received.fin));
     }
 
-    /// The next segment of this connection, which has to acknowledge all that we sent and to be in order.
+    /// Receives the next segment of this connection, which must acknowledge everything that we sent and be in order.
     #[track_caller]
     fn receive(&self) -> Received {
         let received = self.tun.receive();
@@ -148,13 +148,13 @@ impl<'a> Peer<'a> {
         received
     }
 
-    /// Sends a segment without payload, with the numbers that come next.
+    /// Sends a segment without payload, with the next numbers.
     #[track_caller]
     pub fn send(&self, flags: u8) {
         self.tun.send(&tcp_packet(self.own, self.other, flags, self.numbers(self.next, flags), &[], &[]));
     }
 
-    /// The sequence number and, with ACK, the acknowledgement number.
+    /// Returns the sequence number and, with ACK, the acknowledgement number.
     fn numbers(&self, seq: u32, flags: u8) -> (u32, u32) {
         (seq, if flags & ACK == 0 { 0 } else { self.expected })
     }

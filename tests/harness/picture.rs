@@ -1,4 +1,4 @@
-//! The pictures in the documents: what the program prints about a recording that lies beside them.
+//! The pictures in the documents: the program's output for recordings in the same folder.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,14 +7,14 @@ use std::{
 
 use crate::{binary, output};
 
-/// The folder with the documents, their pictures and the recordings that these are drawn from.
+/// Returns the folder with the documents, their pictures and the recordings that these are drawn from.
 #[must_use]
 pub fn documents() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
 }
 
-/// The ladders that the program draws of a recording in that folder, without colours: 100 columns, UTF-8, times in UTC. The lines about
-/// listeners and about the beginning and the end of the run are left out.
+/// Returns the ladders that the program draws of a recording in that folder, without colours: 100 columns, UTF-8, times in
+/// UTC. The lines about listeners and about the beginning and the end of the run are left out.
 #[track_caller]
 pub fn ladders(recording: &str) -> String {
     let mut command = Command::new(binary());
@@ -26,7 +26,7 @@ pub fn ladders(recording: &str) -> String {
     blocks.collect::<Vec<_>>().join("\n\n") + "\n"
 }
 
-/// `docs/ladder.svg`, drawn by the program from `docs/ladder.jsonl`.
+/// Returns the content of `docs/ladder.svg`, drawn by the program from `docs/ladder.jsonl`.
 #[track_caller]
 #[must_use]
 pub fn ladder_svg() -> String {

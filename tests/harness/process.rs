@@ -13,7 +13,7 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
 };
 
-/// A child process. Dropped while it still runs, it is killed, by its process id.
+/// A child process, killed on drop if it still runs.
 pub struct Process {
     child: Child,
     name: String,
@@ -35,19 +35,19 @@ impl Process {
         self.child.id()
     }
 
-    /// Its stdout, which has to be piped; once.
+    /// Takes its stdout, which must be piped; once.
     #[track_caller]
     pub fn stdout(&mut self) -> ChildStdout {
         self.child.stdout.take().expect("stdout is piped and has not been taken before")
     }
 
-    /// Its stderr, which has to be piped; once.
+    /// Takes its stderr, which must be piped; once.
     #[track_caller]
     pub fn stderr(&mut self) -> ChildStderr {
         self.child.stderr.take().expect("stderr is piped and has not been taken before")
     }
 
-    /// Closes its stdin, which has to be piped.
+    /// Closes its stdin, which must be piped.
     pub fn close_stdin(&mut self) {
         drop(self.child.stdin.take());
     }
@@ -86,14 +86,14 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if !matches!(self.child.try_wait(), Ok(Some(_))) {
-            // It may end by itself at this moment; either way it is gone after the wait.
+            // It may end on its own at this moment; either way it is gone after the wait.
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
     }
 }
 
-/// Runs `command` to its end and returns its stdout; it has to succeed.
+/// Runs `command` to its end and returns its stdout; it must succeed.
 #[track_caller]
 pub fn output(command: &mut Command) -> String {
     let name = format!("{command:?}");
@@ -103,19 +103,19 @@ pub fn output(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap_or_else(|error| panic!("{name} wrote no UTF-8: {error}"))
 }
 
-/// Runs `command` to its end, however that is.
+/// Runs `command` to its end, with any result.
 pub(crate) fn try_output(command: &mut Command) -> io::Result<Output> {
     start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))?.wait_with_output()
 }
 
-/// Until it executes its program, a new process has copies of all descriptors of this one, those of other tests included: a
-/// socket that is closed meanwhile would live on for a moment, and be closed by that process in the end.
+/// Until it executes its program, a new process has copies of all descriptors of this one, including those of other tests: a
+/// socket closed meanwhile would live on for a moment, and finally be closed by that process.
 static STARTING: RwLock<()> = RwLock::new(());
 
 fn start(command: &mut Command) -> io::Result<Child> {
     let _nothing_is_closed = STARTING.write().unwrap_or_else(PoisonError::into_inner);
-    // The kernel lets the parent go on before it closes the copies (fs/exec.c, begin_new_exec). The last one of this pipe's
-    // end goes when the new program begins, and with it all others have gone.
+    // The kernel resumes the parent before it closes the copies (fs/exec.c, begin_new_exec). The last copy of this pipe's
+    // end is closed when the new program begins, and by then all others are closed.
     let (mut copies_closed, copy) = io::pipe()?;
     let child = command.spawn()?;
     drop(copy);
@@ -123,14 +123,14 @@ fn start(command: &mut Command) -> io::Result<Child> {
     Ok(child)
 }
 
-/// Closes a socket, or a file that something depends on, for good: while no process is being started.
+/// Closes a socket, or a file that something depends on, for good: not while a process is being started.
 pub fn close<S>(socket: S) {
     let _nothing_is_started = STARTING.read().unwrap_or_else(PoisonError::into_inner);
     drop(socket);
 }
 
-/// Looks again and again until `done`, for at most `limit`. Only for conditions of the kernel that nothing announces;
-/// everything else is waited for by what announces it.
+/// Polls until `done`, for at most `limit`. Only for conditions of the kernel without a notification; everything else is
+/// waited for by its notification.
 #[track_caller]
 pub fn eventually(what: &str, limit: Duration, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + limit;
@@ -140,7 +140,7 @@ pub fn eventually(what: &str, limit: Duration, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// The name of this process, which is that of its first thread.
+/// Returns the name of this process, which is that of its first thread.
 pub fn process_name() -> &'static str {
     static NAME: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
         let name = std::fs::read_to_string("/proc/self/comm").expect("a process has a name");

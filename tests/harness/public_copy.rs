@@ -1,4 +1,4 @@
-//! The program under test for other users than root.
+//! The program under test, accessible to users other than root.
 
 use std::{
     fs::{Permissions, set_permissions},
@@ -11,26 +11,26 @@ use tempfile::TempDir;
 
 use crate::{process::output, tracer::binary};
 
-/// A copy of the program where everybody may go, which the target folder need not be. It goes when this is dropped.
+/// A copy of the program where everybody may access it, as the target folder may not be. Removed on drop.
 pub struct PublicCopy {
     path: PathBuf,
     _folder: TempDir,
 }
 
 impl PublicCopy {
-    /// Makes it.
+    /// Creates the copy.
     #[track_caller]
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("an own folder can be opened");
         let path = folder.path().join("tcptrace");
-        // By another process: what this one had open for writing, a process that another test starts just then would have
-        // open too for a moment, and the copy could not be executed.
+        // By another process: a process that another test starts just then would also have this process's descriptors open
+        // for a moment, and a file open for writing cannot be executed.
         output(Command::new("cp").arg(binary()).arg(&path));
         Self { path, _folder: folder }
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -1,4 +1,4 @@
-//! Sends raw segments, and sets socket options that the standard library does not have.
+//! Raw segments, and socket options that the standard library does not have.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -20,8 +20,8 @@ pub fn set_option(socket: &impl AsFd, level: i32, name: i32, value: &[u8]) {
     assert_eq!(result, 0, "option {name} of level {level}: {}", std::io::Error::last_os_error());
 }
 
-/// A packet from the IP header on, with correct checksums: the segment has `flags` (as on the wire, FIN is 1), `seq`,
-/// `ack`, these raw options and this payload.
+/// Returns a packet from the IP header on, with correct checksums: the segment has `flags` (as on the wire, FIN is 1),
+/// `seq`, `ack`, these raw options and this payload.
 #[track_caller]
 pub fn tcp_packet(
     from: SocketAddr,
@@ -53,7 +53,7 @@ pub fn tcp_packet(
     bytes
 }
 
-/// A pcap file of these raw IP packets (LINKTYPE_RAW), with times in microseconds.
+/// Returns a pcap file of these raw IP packets (LINKTYPE_RAW), with times in microseconds.
 #[track_caller]
 pub fn raw_pcap(packets: &[(Duration, Vec<u8>)]) -> Vec<u8> {
     let word = |value: u64| u32::try_from(value).expect("it fits 32 bits").to_le_bytes();
@@ -67,12 +67,12 @@ pub fn raw_pcap(packets: &[(Duration, Vec<u8>)]) -> Vec<u8> {
     file
 }
 
-/// An ICMP error of this type and code that `from` sends about an IPv4 packet, to its sender.
+/// Returns an ICMP error of this type and code that `from` sends about an IPv4 packet, to its sender.
 #[track_caller]
 pub fn icmp_packet(from: IpAddr, (kind, code): (u8, u8), about: &[u8]) -> Vec<u8> {
     let IpAddr::V4(from) = from else { panic!("{from} is no IPv4 address") };
     let (header, rest) = Ipv4Header::from_slice(about).expect("an IPv4 header");
-    // The header and eight bytes behind it (RFC 792).
+    // The header and the eight bytes after it (RFC 792).
     let quoted = [&about[..header.header_len()], &rest[..8]].concat();
     let unknown = Icmpv4Type::Unknown { type_u8: kind, code_u8: code, bytes5to8: [0; 4] };
     let packet = PacketBuilder::ipv4(from.octets(), header.source, 64).icmpv4(unknown);
@@ -81,7 +81,7 @@ pub fn icmp_packet(from: IpAddr, (kind, code): (u8, u8), about: &[u8]) -> Vec<u8
     bytes
 }
 
-/// A packet in two fragments of IP; the second begins at this byte of the packet.
+/// Returns a packet in two IP fragments; the second begins at this byte of the packet.
 #[track_caller]
 pub fn fragments(packet: &[u8], at: usize) -> [Vec<u8>; 2] {
     let cut = |payload: &[u8], header: usize| {
@@ -115,17 +115,17 @@ pub fn fragments(packet: &[u8], at: usize) -> [Vec<u8>; 2] {
     }
 }
 
-/// Sends packets whose IP header is the test's own.
+/// Sender of packets with an IP header made by the test.
 pub struct RawSender {
     v4: Socket,
     v6: Socket,
 }
 
 impl RawSender {
-    /// Raw sockets inside `netns`.
+    /// Opens raw sockets inside `netns`.
     #[track_caller]
     pub fn new(netns: &Netns) -> Self {
-        // The protocol number RAW is what says that the IP header is included.
+        // The protocol number RAW means that the IP header is included.
         let raw = |domain| Socket::new(domain, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)));
         let (v4, v6) = netns.run(|| (raw(Domain::IPV4), raw(Domain::IPV6)));
         Self { v4: v4.expect("root may have raw sockets"), v6: v6.expect("root may have raw sockets") }

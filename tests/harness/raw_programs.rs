@@ -1,4 +1,4 @@
-//! Programs written as instructions, for where even the smallest compiled one would do too much, and where they run.
+//! BPF programs written as instructions, for measurements where even the smallest compiled one would do too much.
 
 use std::{
     ffi::{CStr, CString},
@@ -12,7 +12,7 @@ use crate::netns::Netns;
 /// offset and value.
 pub(crate) type Instruction = [u8; 8];
 
-/// The next program, or the stack, decides: what a classifier returns that only looks.
+/// The result of a classifier that only observes: the next program, or the stack, decides.
 pub(crate) const TC_ACT_UNSPEC: i32 = -1;
 
 /// The tracepoint of state changes.
@@ -29,7 +29,7 @@ const BPF_PROG_TYPE_SCHED_CLS: u32 = 3;
 const BPF_PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
 const BPF_TCX_EGRESS: u32 = 47;
 
-/// The beginning of what `BPF_MAP_CREATE` takes.
+/// The beginning of the attributes of `BPF_MAP_CREATE`.
 #[repr(C)]
 struct MapAttributes {
     kind: u32,
@@ -38,7 +38,7 @@ struct MapAttributes {
     max_entries: u32,
 }
 
-/// The beginning of what `BPF_PROG_LOAD` takes.
+/// The beginning of the attributes of `BPF_PROG_LOAD`.
 #[repr(C)]
 struct ProgramAttributes {
     kind: u32,
@@ -59,7 +59,7 @@ struct TracepointAttributes {
     pad: u32,
 }
 
-/// The beginning of what `BPF_LINK_CREATE` takes.
+/// The beginning of the attributes of `BPF_LINK_CREATE`.
 #[repr(C)]
 struct LinkAttributes {
     program: u32,
@@ -68,14 +68,14 @@ struct LinkAttributes {
     flags: u32,
 }
 
-/// An instruction. Registers count from 0, the destination first.
+/// Returns an instruction. Registers count from 0, the destination first.
 pub(crate) const fn instruction(code: u8, [to, from]: [u8; 2], offset: i16, value: i32) -> Instruction {
     let registers = if cfg!(target_endian = "little") { to | from << 4 } else { to << 4 | from };
     let ([o, p], [a, b, c, d]) = (offset.to_ne_bytes(), value.to_ne_bytes());
     [code, registers, o, p, a, b, c, d]
 }
 
-/// Attaches a program to the tracepoint of state changes. Returns the link and the program; dropped, both are gone.
+/// Attaches a program to the tracepoint of state changes. Returns the link and the program; both are removed on drop.
 pub(crate) fn on_tracepoint(name: &str, instructions: &[Instruction]) -> io::Result<[OwnedFd; 2]> {
     let program = load(BPF_PROG_TYPE_RAW_TRACEPOINT, name, instructions)?;
     let number = program.as_raw_fd() as u32;
@@ -83,7 +83,8 @@ pub(crate) fn on_tracepoint(name: &str, instructions: &[Instruction]) -> io::Res
     Ok([bpf(BPF_RAW_TRACEPOINT_OPEN, &attributes)?, program])
 }
 
-/// Attaches a program to the egress of a namespace's loopback. Returns the same; before 6.6 the kernel has no TCX.
+/// Attaches a program to the egress of a namespace's loopback. Returns the link and the program; before 6.6 the kernel has
+/// no TCX.
 pub(crate) fn on_loopback(netns: &Netns, name: &str, instructions: &[Instruction]) -> io::Result<[OwnedFd; 2]> {
     let program = load(BPF_PROG_TYPE_SCHED_CLS, name, instructions)?;
     let number = program.as_raw_fd() as u32;
@@ -92,12 +93,12 @@ pub(crate) fn on_loopback(netns: &Netns, name: &str, instructions: &[Instruction
     Ok([netns.run(|| bpf(BPF_LINK_CREATE, &attributes))?, program])
 }
 
-/// A ring buffer of so many bytes, a power of two.
+/// Creates a ring buffer of this many bytes, a power of two.
 pub(crate) fn ring(bytes: u32) -> io::Result<OwnedFd> {
     bpf(BPF_MAP_CREATE, &MapAttributes { kind: BPF_MAP_TYPE_RINGBUF, key_size: 0, value_size: 0, max_entries: bytes })
 }
 
-/// Loads a program under this name, which is at most fifteen letters long.
+/// Loads a program under this name of at most fifteen letters.
 fn load(kind: u32, name: &str, instructions: &[Instruction]) -> io::Result<OwnedFd> {
     let name = CString::new(name)?;
     let mut padded = [0; 16];
@@ -117,9 +118,9 @@ fn load(kind: u32, name: &str, instructions: &[Instruction]) -> io::Result<Owned
     )
 }
 
-/// bpf(2), where it gives a descriptor.
+/// Calls bpf(2), for commands that return a descriptor.
 fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<OwnedFd> {
-    // SAFETY: the attributes are those of the command, and what they point to lives as long as the call.
+    // SAFETY: the attributes are those of the command, and their pointers are valid for the duration of the call.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, attributes, size_of::<T>()) };
     match libc::c_int::try_from(result) {
         // SAFETY: a new descriptor, which nobody else has.

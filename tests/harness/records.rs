@@ -1,42 +1,42 @@
-//! Records read, and told in a few words so that a test can compare whole lists.
+//! Access to records, and their description in a few words, so that a test can compare whole lists.
 
 use std::net::{IpAddr, SocketAddr};
 
 use serde_json::Value;
 
-/// Returns whether a record has this type.
+/// Returns true if a record has this type.
 pub fn is_type(record: &Value, kind: &str) -> bool {
     record["type"] == kind
 }
 
-/// A text field.
+/// Returns a text field.
 #[track_caller]
 pub fn text<'a>(record: &'a Value, field: &str) -> &'a str {
     record[field].as_str().unwrap_or_else(|| panic!("no text `{field}` in {record}"))
 }
 
-/// A numeric field.
+/// Returns a numeric field.
 #[track_caller]
 pub fn number(record: &Value, field: &str) -> u64 {
     record[field].as_u64().unwrap_or_else(|| panic!("no number `{field}` in {record}"))
 }
 
-/// The port of one end: `local`, `remote`, `src` or `dst`.
+/// Returns the port of one end: `local`, `remote`, `src` or `dst`.
 pub fn port(record: &Value, end: &str) -> Option<u16> {
     record[end]["port"].as_u64().and_then(|port| u16::try_from(port).ok())
 }
 
-/// Address and port of one end.
+/// Returns address and port of one end.
 pub fn endpoint(record: &Value, end: &str) -> Option<SocketAddr> {
     let address: IpAddr = record[end]["addr"].as_str()?.parse().ok()?;
     Some(SocketAddr::new(address, port(record, end)?))
 }
 
-/// A record in a few words: `client CLOSE > SYN_SENT`, `listener CLOSE > LISTEN`, `server S. 0:0 ack 1` (flags, relative
-/// sequence numbers of its first byte and of the byte behind its last, relative acknowledgement), `icmp 3/3`. The end with
-/// `server_port` is the server.
+/// Describes a record in a few words: `client CLOSE > SYN_SENT`, `listener CLOSE > LISTEN`, `server S. 0:0 ack 1` (flags,
+/// relative sequence numbers of its first byte and of the byte after its last, relative acknowledgement), `icmp 3/3`. The
+/// end with `server_port` is the server.
 #[track_caller]
-pub fn tell(record: &Value, server_port: u16) -> String {
+pub fn line_of(record: &Value, server_port: u16) -> String {
     match text(record, "type") {
         "state" => {
             let who = match (record["role"].as_str(), record["conn"].is_null()) {
@@ -54,17 +54,17 @@ pub fn tell(record: &Value, server_port: u16) -> String {
             format!("{who} {} {first}:{}{ack}", text(record, "flags"), first + length)
         }
         "icmp" => format!("icmp {}/{}", number(record, "icmp_type"), number(record, "icmp_code")),
-        other => panic!("{other} is no event: {record}"),
+        other => panic!("{other} is not an event: {record}"),
     }
 }
 
-/// [`tell`] for a list.
+/// Describes each record of a list.
 #[track_caller]
-pub fn tell_all(records: &[&Value], server_port: u16) -> Vec<String> {
-    records.iter().map(|record| tell(record, server_port)).collect()
+pub fn lines_of(records: &[&Value], server_port: u16) -> Vec<String> {
+    records.iter().map(|record| line_of(record, server_port)).collect()
 }
 
-/// Of a list that was told, what `who` did.
-pub fn of_sender(told: &[String], who: &str) -> Vec<String> {
-    told.iter().filter_map(|line| line.strip_prefix(who)?.strip_prefix(' ').map(str::to_owned)).collect()
+/// Returns the descriptions of the events of one end.
+pub fn of_sender(lines: &[String], who: &str) -> Vec<String> {
+    lines.iter().filter_map(|line| line.strip_prefix(who)?.strip_prefix(' ').map(str::to_owned)).collect()
 }

@@ -1,4 +1,4 @@
-//! Counts the numbers of a close record again in the events that it was derived from.
+//! Recomputation of the numbers in a close record from the events that it was derived from.
 
 use serde_json::Value;
 
@@ -9,17 +9,17 @@ use crate::{
 };
 
 impl Trace {
-    /// The close of the only connection inside a namespace, which was opened as plainly as can be.
+    /// Returns the close of the only connection inside a namespace, which was opened without anything unusual.
     #[track_caller]
     pub fn closed(&self, netns: &Netns) -> &Value {
-        let told = self.told_once(netns);
-        assert_opened(told.handshake);
-        let close = told.close.unwrap_or_else(|| panic!("no close: {:#?}", self.records));
+        let verdicts = self.only_verdicts(netns);
+        assert_opened(verdicts.handshake);
+        let close = verdicts.close.unwrap_or_else(|| panic!("no close: {:#?}", self.records));
         self.recount(close);
         close
     }
 
-    /// Counts again what a close says.
+    /// Recomputes the numbers of a close.
     #[track_caller]
     pub fn recount(&self, close: &Value) {
         let at = self.records.iter().position(|record| record == close).expect("a close of this trace");
@@ -63,7 +63,7 @@ impl Trace {
     }
 }
 
-/// A three-way handshake that was seen whole, with every segment sent once.
+/// Asserts a three-way handshake that was seen completely, with every segment sent once.
 #[track_caller]
 pub fn assert_opened(handshake: &Value) {
     let said = ["kind", "outcome", "incomplete", "missing", "retransmissions"].map(|field| &handshake[field]);
@@ -75,7 +75,7 @@ fn is_event(record: &&Value) -> bool {
     !is_type(record, "handshake") && !is_type(record, "close")
 }
 
-/// Nanoseconds from one record's time to another's. Two processors may disagree by microseconds.
+/// Returns the nanoseconds from one record's time to another's. Two processors may disagree by microseconds.
 fn since(from: &Value, to: &Value) -> Value {
     number(to, "boot_ns").saturating_sub(number(from, "boot_ns")).into()
 }

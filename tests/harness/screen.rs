@@ -1,4 +1,4 @@
-//! A terminal, and what is shown on it.
+//! A terminal, and the text shown on it.
 
 use std::{
     fs::{File, OpenOptions},
@@ -13,34 +13,34 @@ use rustix::{
     termios::{Winsize, tcsetwinsize},
 };
 
-/// A terminal of 100 columns as whoever looks at it sees it.
+/// A terminal of 100 columns, and its contents.
 pub struct Screen {
     shown: String,
     more: Receiver<String>,
 }
 
 impl Screen {
-    /// The screen, and the end that a program writes to.
+    /// Returns the screen, and the end that a program writes to.
     #[track_caller]
     pub fn new() -> (Self, File) {
         let (own, other) = terminal();
         (Self { shown: String::new(), more: read(own) }, other)
     }
 
-    /// Returns whether this text has been shown so far.
+    /// Returns true if this text has been shown so far.
     pub fn shows(&mut self, text: &str) -> bool {
         self.shown.extend(self.more.try_iter());
         self.shown.contains(text)
     }
 
-    /// All that is shown until every program has closed its end.
+    /// Returns all text shown until every program has closed its end.
     pub fn finish(mut self) -> String {
         self.shown.extend(self.more.iter());
         self.shown
     }
 }
 
-/// Both ends of a terminal.
+/// Returns both ends of a terminal.
 pub(crate) fn terminal() -> (File, File) {
     let own = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
     grantpt(&own).and_then(|()| unlockpt(&own)).expect("it may be used");
@@ -51,7 +51,7 @@ pub(crate) fn terminal() -> (File, File) {
     (own.into(), other)
 }
 
-/// Both ends of a terminal whose reader has taken nothing for so long that it takes nothing more.
+/// Returns both ends of a terminal whose buffer is full because its reader has taken nothing.
 #[track_caller]
 pub fn full_terminal() -> (File, File) {
     let (own, mut other) = terminal();
@@ -62,7 +62,7 @@ pub fn full_terminal() -> (File, File) {
     (own, other)
 }
 
-/// The text shown on a terminal so far.
+/// Sends the text shown on a terminal, as it appears.
 pub(crate) fn read(mut own: File) -> Receiver<String> {
     let (tell, shown) = channel();
     std::thread::spawn(move || {
@@ -70,7 +70,7 @@ pub(crate) fn read(mut own: File) -> Receiver<String> {
         loop {
             match own.read(&mut bytes) {
                 Ok(count) if count > 0 => {
-                    // The test may have seen enough.
+                    // The test may need no more.
                     let _ = tell.send(String::from_utf8_lossy(&bytes[..count]).into_owned());
                 }
                 // Its other end is closed.

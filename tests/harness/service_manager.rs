@@ -1,4 +1,4 @@
-//! A service manager, as far as services tell it things: the other end of sd_notify(3).
+//! A service manager, as far as services notify it: the other end of sd_notify(3).
 
 use std::{
     io::ErrorKind,
@@ -15,19 +15,19 @@ use crate::{netns::Netns, tracer::LIMIT};
 pub struct ServiceManager {
     socket: UnixDatagram,
     name: String,
-    /// All that has come so far.
+    /// All messages so far.
     messages: Vec<String>,
 }
 
 impl ServiceManager {
-    /// It listens at a path.
+    /// Listens at a path.
     #[track_caller]
     pub fn at(path: &Path) -> Self {
         let socket = UnixDatagram::bind(path).expect("a free path");
         Self::with(socket, path.to_str().expect("UTF-8").to_owned())
     }
 
-    /// It listens at an abstract name, which is known inside `netns` alone.
+    /// Listens at an abstract name, which is known only inside `netns`.
     #[track_caller]
     pub fn of(netns: &Netns) -> Self {
         let address = SocketAddr::from_abstract_name("tt/notify").expect("a name");
@@ -41,12 +41,12 @@ impl ServiceManager {
         Self { socket, name, messages: Vec::new() }
     }
 
-    /// The value of `NOTIFY_SOCKET` for the service.
+    /// Returns the value of `NOTIFY_SOCKET` for the service.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Waits for a message that has this line, which may be the end of a line too.
+    /// Waits for a message with a line that ends in this text.
     #[track_caller]
     pub fn wait_for(&mut self, wanted: &str) -> &str {
         loop {
@@ -59,7 +59,7 @@ impl ServiceManager {
         }
     }
 
-    /// All messages, those included that lie there; nobody sends any more.
+    /// Returns all messages, including pending ones; there must be no more senders.
     #[track_caller]
     pub fn finish(mut self) -> Vec<String> {
         self.socket.set_nonblocking(true).expect("a socket need not block");
@@ -72,7 +72,7 @@ impl ServiceManager {
         }
     }
 
-    /// Lets nothing more come in, as if it were stuck.
+    /// Fills its queue, as if it were stuck.
     #[track_caller]
     pub fn fill(&self) {
         let sender = UnixDatagram::unbound().expect("a socket");

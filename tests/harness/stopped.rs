@@ -1,13 +1,13 @@
-//! A thread of another process that stands still.
+//! A stopped thread of another process.
 
 use std::{fs, marker::PhantomData, ptr::null_mut};
 
 use crate::{process::eventually, tracer::LIMIT};
 
-/// A thread that is stopped where it is, while all others of its process go on; it goes on too as soon as this is dropped.
+/// A thread that is stopped while all others of its process continue; it continues when this is dropped.
 pub struct Stopped {
     tid: libc::pid_t,
-    /// The kernel knows the thread that has stopped it, and obeys no other.
+    /// Only the thread that has stopped it can let it continue.
     _here: PhantomData<*const ()>,
 }
 
@@ -44,7 +44,7 @@ impl Stopped {
 
 impl Drop for Stopped {
     fn drop(&mut self) {
-        // SAFETY: as above. Where the process has gone, there is nothing to be let go.
+        // SAFETY: as above. If the process has gone, there is nothing to resume.
         unsafe { libc::ptrace(libc::PTRACE_DETACH, self.tid, null_mut::<libc::c_void>(), null_mut::<libc::c_void>()) };
     }
 }

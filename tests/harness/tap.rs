@@ -1,4 +1,4 @@
-//! A tap device: what the test writes arrives as Ethernet frames.
+//! A tap device: packets written by the test arrive as Ethernet frames.
 
 use std::{
     fs::File,
@@ -7,21 +7,21 @@ use std::{
 
 use crate::{device, netns::Netns};
 
-/// An Ethernet interface whose other side is the test. The interface is gone when this is dropped.
+/// An Ethernet interface whose other side is the test. Removed on drop.
 pub struct Tap {
     file: File,
     mac: [u8; 6],
 }
 
 impl Tap {
-    /// Makes the device inside `netns`, without addresses, and sets it up.
+    /// Creates the device inside `netns`, without addresses, and sets it up.
     #[track_caller]
     pub fn new(netns: &Netns, name: &str) -> Self {
         Self::of_kind(netns, name, libc::IFF_TAP)
     }
 
-    /// The same, with buffers in fragments as many drivers make them: only the first slice that is sent lies in the linear
-    /// part of the buffer.
+    /// Creates a device with fragmented buffers, as many drivers make them: only the first slice sent is in the linear part
+    /// of the buffer.
     #[track_caller]
     pub fn with_fragments(netns: &Netns, name: &str) -> Self {
         const IFF_NAPI: libc::c_int = 0x10;
@@ -38,8 +38,8 @@ impl Tap {
         Self { file, mac }
     }
 
-    /// Lets the kernel receive a frame with these VLAN tags (protocol and number, the outermost first) around `packet`,
-    /// which begins with its IP header. The frame is cut into two slices behind `linear` bytes.
+    /// Makes the kernel receive a frame with these VLAN tags (protocol and number, the outermost first) around `packet`,
+    /// which begins with its IP header. The frame is cut into two slices after `linear` bytes.
     #[track_caller]
     pub fn send(&self, tags: &[(u16, u16)], packet: &[u8], linear: usize) {
         let mut frame = [self.mac.as_slice(), &[0x02, 0, 0, 0, 0, 0x02]].concat();

@@ -1,8 +1,8 @@
-//! The folder that cargo builds in, where `cargo xtask test` puts what tests run.
+//! cargo's build folder, where `cargo xtask test` puts the programs run by tests.
 
 use std::path::PathBuf;
 
-/// The target folder that the running test was built in.
+/// Returns the target folder that the running test was built in.
 #[track_caller]
 pub fn target_folder() -> PathBuf {
     // <target>/<profile>/deps/<test>

@@ -35,7 +35,7 @@ impl Tcpdump {
     #[track_caller]
     pub fn start_with(netns: &Netns, interface: &str, options: &[&str], filter: &str) -> Self {
         let mut command = Command::new("tcpdump");
-        // Immediate, or what it has not yet read is gone when it is stopped.
+        // Immediate, as segments still buffered are lost when it is stopped.
         command.args(["-i", interface, "-n", "-l", "--immediate-mode"]).args(options).arg(filter);
         let mut process = netns.start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
         let lines = Lines::read(process.stdout(), |line| line);
@@ -44,7 +44,7 @@ impl Tcpdump {
         Self { process, lines, log }
     }
 
-    /// Waits until it has shown `count` segments, stops it and returns what it read in every header.
+    /// Waits until it has shown `count` segments, stops it and returns the headers that it read.
     #[track_caller]
     pub fn finish(self, count: usize) -> Vec<Header> {
         self.finish_text(count).iter().map(|line| Header::of_tcpdump(line)).collect()
@@ -64,7 +64,7 @@ impl Tcpdump {
     }
 }
 
-/// A TCP header, as anyone may read it.
+/// A TCP header, in a form common to all readers.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Header {
     /// Source port.
@@ -92,7 +92,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// The header that a `segment` record shows.
+    /// Returns the header in a `segment` record.
     #[track_caller]
     pub fn of_record(record: &Value) -> Self {
         let options = &record["options"];
@@ -113,14 +113,14 @@ impl Header {
         }
     }
 
-    /// The header that a line of `tcpdump -n -S -vv` shows:
-    /// `10.0.0.1.50000 > 10.0.0.2.80: Flags [S], cksum 0x… (correct), seq 1, win 64240, options [mss 1460,…], length 0`.
+    /// Returns the header in a line of `tcpdump -n -S -vv`: `10.0.0.1.50000 > 10.0.0.2.80: Flags [S], cksum 0x… (correct),
+    /// seq 1, win 64240, options [mss 1460,…], length 0`.
     #[track_caller]
     fn of_tcpdump(line: &str) -> Self {
         let (ends, header) = line.split_once(": Flags [").expect("the line of a segment");
         let (flags, fields) = header.split_once(']').expect("flags in brackets");
         let mut words = ends.split_whitespace().rev();
-        // With IPv6 extension headers the addresses stand before these and the ports alone stand here.
+        // With IPv6 extension headers the addresses are before these, and only the ports are here.
         let port = |word: &str| parse(word.rsplit('.').next().expect("there is always a first part"));
         let (destination, source) = (words.next(), words.nth(1));
         let (options, rest) = match fields.split_once("options [") {
@@ -155,7 +155,8 @@ fn value_after<'a>(mut fields: impl Iterator<Item = &'a str>, name: &str) -> Opt
     fields.find_map(|field| field.trim().strip_prefix(name)?.strip_prefix(' '))
 }
 
-/// The number that `text` begins with: a range of sequence numbers goes on with `:`, some lines with a protocol's name.
+/// Parses the number at the beginning of `text`: a range of sequence numbers continues with `:`, some lines with the name of
+/// a protocol.
 #[track_caller]
 fn parse<N: std::str::FromStr>(text: &str) -> N {
     let digits = text.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default();

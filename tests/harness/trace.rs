@@ -9,19 +9,19 @@ use crate::{
     records::{is_type, number, port},
 };
 
-/// Everything that one run of the tracer wrote.
+/// The complete output of a run of the tracer.
 pub struct Trace {
     /// The records on stdout.
     pub records: Vec<Value>,
     /// The lines on stderr.
     pub log: Vec<String>,
-    /// How it ended.
+    /// Its exit status.
     pub status: ExitStatus,
 }
 
 impl Trace {
-    /// What holds for every trace: JSON objects only, `start` first and `end` last where it traced at all, no port 0 in a
-    /// state change, and no address of a kernel object anywhere.
+    /// Checks the properties of every trace: only JSON objects, `start` first and `end` last if it traced at all, no port 0
+    /// in a state change, and no address of a kernel object anywhere.
     #[track_caller]
     pub(crate) fn check(&self) {
         for record in &self.records {
@@ -46,7 +46,8 @@ impl Trace {
         self.records.iter().filter(|record| is_type(record, kind)).collect()
     }
 
-    /// The events about a port inside a namespace, in order: the states of its sockets, and what its interfaces saw.
+    /// Returns the events about a port inside a namespace, in order: the states of its sockets, and the segments on its
+    /// interfaces.
     pub fn about(&self, netns: &Netns, wanted: u16) -> Vec<&Value> {
         let is_event = |record: &&Value| ["state", "segment", "icmp"].iter().any(|kind| is_type(record, kind));
         self.concerning(netns, wanted).filter(is_event).collect()
@@ -64,17 +65,17 @@ impl Trace {
         })
     }
 
-    /// Like [`Self::about`], the states alone.
+    /// Like [`Self::about`], only the states.
     pub fn states(&self, netns: &Netns, port: u16) -> Vec<&Value> {
         self.about(netns, port).into_iter().filter(|record| is_type(record, "state")).collect()
     }
 
-    /// Like [`Self::about`], the segments alone.
+    /// Like [`Self::about`], only the segments.
     pub fn segments(&self, netns: &Netns, port: u16) -> Vec<&Value> {
         self.about(netns, port).into_iter().filter(|record| is_type(record, "segment")).collect()
     }
 
-    /// The connection that all of these events belong to; the listener's own belong to none.
+    /// Returns the number of the connection that all of these events belong to; those of the listener belong to none.
     #[track_caller]
     pub fn only_connection(events: &[&Value]) -> u64 {
         let numbers: BTreeSet<_> =
@@ -95,7 +96,7 @@ impl Trace {
         self.records.first().filter(|record| is_type(record, "start")).expect("the first record is `start`")
     }
 
-    /// Asserts that nothing was lost, by every way of saying so.
+    /// Asserts that nothing was lost, by every count.
     #[track_caller]
     pub fn nothing_lost(&self) {
         assert_eq!(self.of_type("lost"), Vec::<&Value>::new());
@@ -107,7 +108,7 @@ fn listener(record: &Value) -> bool {
     is_type(record, "state") && (record["old"] == "LISTEN" && record["new"] == "CLOSE" || record["new"] == "LISTEN")
 }
 
-/// Returns whether a line holds a number, hexadecimal or decimal, that looks like a kernel address.
+/// Returns true if a line contains a number, hexadecimal or decimal, that looks like a kernel address.
 fn has_kernel_address(line: &str) -> bool {
     let words = line.split(|letter: char| !letter.is_ascii_alphanumeric());
     words.map(|word| word.trim_start_matches("0x")).any(|word| {

@@ -1,4 +1,4 @@
-//! The program under test, running.
+//! The program under test, as a running process.
 
 use std::{
     net::SocketAddr,
@@ -22,18 +22,19 @@ use crate::{
     trace::Trace,
 };
 
-/// How long a tracer may take to trace or to exit, or a record to appear, before a test gives up. No test measures this: what
-/// start and exit take is a benchmark.
+/// Maximum time for a tracer to start tracing or to exit, or for a record to appear, before a test fails. No test measures
+/// this: the benchmarks measure start and exit.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// A running tracer. Dropped while it still runs, it is killed.
+/// A running tracer, killed on drop.
 pub struct Tracer {
     process: Process,
     records: Lines<Value>,
     log: Lines<String>,
 }
 
-/// The program under test: `TCPTRACE_BIN`, else the release binary of the target folder that the tests were built in.
+/// Returns the path of the program under test: `TCPTRACE_BIN`, or the release binary in the target folder that the tests
+/// were built in.
 #[track_caller]
 pub fn binary() -> PathBuf {
     let built = || target_folder().join("release/tcptrace");
@@ -42,7 +43,7 @@ pub fn binary() -> PathBuf {
     path
 }
 
-/// Waits until a tracer, whose stderr this is, says that it traces.
+/// Waits until a tracer with this stderr announces that it traces.
 #[track_caller]
 pub fn wait_tracing(log: &Lines<String>) {
     let tracing = |lines: &[String]| lines.iter().any(|line| line.starts_with("tcptrace: tracing"));
@@ -71,7 +72,7 @@ impl Tracer {
         Self::start_command(netns, &mut command)
     }
 
-    /// A tracer without the right to enter other namespaces, of which it then traces the states alone.
+    /// Starts a tracer without the right to enter other namespaces, of which it then traces only the states.
     #[track_caller]
     pub fn start_confined(netns: &Netns, arguments: &[&str]) -> Self {
         let mut command = Command::new("setpriv");
@@ -86,7 +87,7 @@ impl Tracer {
         let mut command = Command::new("unshare");
         command.arg("--mount-proc").arg(binary()).arg("--json").args(arguments);
         let process = netns.run(|| {
-            // SAFETY: of this thread, which ends with this closure, only the children are concerned.
+            // SAFETY: this affects only the children of this thread, which ends with this closure.
             unsafe { unshare_unsafe(UnshareFlags::NEWPID) }.expect("root may have a PID namespace");
             Self::spawn(&mut command)
         });
@@ -124,7 +125,7 @@ impl Tracer {
         Self { process, records, log }
     }
 
-    /// Waits until it says that it traces.
+    /// Waits until it announces that it traces.
     #[track_caller]
     pub fn wait_ready(&self) {
         wait_tracing(&self.log);
@@ -136,20 +137,20 @@ impl Tracer {
         self.log.wait_until(what, LIMIT, |lines| lines.iter().any(|line| matches(line)));
     }
 
-    /// Returns whether there is such a line on stderr by now.
+    /// Returns true if there is such a line on stderr by now.
     pub fn has_logged(&self, matches: impl Fn(&str) -> bool) -> bool {
         let mut logged = false;
         self.log.look(|lines| logged = lines.iter().any(|line| matches(line)));
         logged
     }
 
-    /// Waits until `done` says so of all records written so far.
+    /// Waits until `done` returns true for all records written so far.
     #[track_caller]
     pub fn wait_until(&self, what: &str, done: impl FnMut(&[Value]) -> bool) {
         self.records.wait_until(what, LIMIT, done);
     }
 
-    /// Looks at all records written so far, without waiting.
+    /// Passes all records written so far to `look`, without waiting.
     pub fn look(&self, look: impl FnOnce(&[Value])) {
         self.records.look(look);
     }
@@ -160,7 +161,7 @@ impl Tracer {
         self.wait_until(what, |records| records.iter().any(&matches));
     }
 
-    /// Waits until the socket with these two ends has gone to `state`.
+    /// Waits until the socket with these two ends has entered `state`.
     #[track_caller]
     pub fn wait_state(&self, state: &str, local: SocketAddr, remote: SocketAddr) {
         self.wait_for(&format!("{local} (remote {remote}) in {state}"), |record| {
@@ -182,13 +183,13 @@ impl Tracer {
         self.process.signal(signal);
     }
 
-    /// Stops it with SIGINT; it has to exit with 0 within [`LIMIT`].
+    /// Stops it with SIGINT; it must exit with 0 within [`LIMIT`].
     #[track_caller]
     pub fn stop(self) -> Trace {
         self.stop_with(Signal::INT)
     }
 
-    /// Stops it with this signal; it has to exit with 0 within [`LIMIT`].
+    /// Stops it with this signal; it must exit with 0 within [`LIMIT`].
     #[track_caller]
     pub fn stop_with(mut self, signal: Signal) -> Trace {
         self.signal(signal);
@@ -198,7 +199,7 @@ impl Tracer {
         trace
     }
 
-    /// Waits until it ends by itself, whatever its exit status.
+    /// Waits until it ends on its own, with any exit status.
     #[track_caller]
     pub fn exited(mut self) -> Trace {
         let status = self.process.wait(LIMIT);

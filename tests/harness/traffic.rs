@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::{lines::Lines, netns::Netns, process::Process, tracer::LIMIT};
 
-/// A process that makes traffic. Dropped while it still runs, it is killed.
+/// A process that makes traffic, killed on drop.
 pub struct Traffic {
     process: Process,
     lines: Lines<String>,
@@ -24,20 +24,20 @@ impl Traffic {
         self.process.id()
     }
 
-    /// Waits until a server serves.
+    /// Waits until a server is ready.
     #[track_caller]
     pub fn wait_ready(&self) {
         self.lines.wait_until("ready", LIMIT, |lines| lines.iter().any(|line| line == "ready"));
     }
 
-    /// How many lines it has written so far.
+    /// Returns the number of lines that it has written so far.
     pub fn count(&self) -> usize {
         let mut count = 0;
         self.lines.look(|lines| count = lines.len());
         count
     }
 
-    /// Waits until it has ended, which has to be well; its lines.
+    /// Waits until it has ended successfully; returns its lines.
     #[track_caller]
     pub fn finish(mut self) -> Vec<String> {
         let status = self.process.wait(3 * LIMIT);
@@ -46,7 +46,7 @@ impl Traffic {
         lines
     }
 
-    /// Ends it; its lines.
+    /// Ends it; returns its lines.
     #[track_caller]
     pub fn kill(self) -> Vec<String> {
         drop(self.process);

@@ -1,4 +1,4 @@
-//! Reads a capture with Wireshark's dissectors.
+//! Wireshark's dissection of a capture.
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, process::Command};
 
@@ -23,20 +23,20 @@ impl Completeness {
     pub const RST: u8 = 32;
 }
 
-/// A connection in a capture, as Wireshark tells them apart.
+/// A connection in a capture, as identified by Wireshark.
 #[derive(Clone, Debug, Default)]
 pub struct Stream {
     /// The sender of its first segment, and the other end.
     pub ends: Option<(SocketAddr, SocketAddr)>,
-    /// Payload of that sender and of the other end, retransmissions left out.
+    /// Payload bytes of that sender and of the other end, without retransmissions.
     pub bytes: (u64, u64),
-    /// FINs of both that were sent again.
+    /// Number of retransmitted FINs of both ends.
     pub fins_again: (u64, u64),
-    /// The kinds of segments seen of it.
+    /// The kinds of segments seen.
     pub completeness: Completeness,
 }
 
-/// Lets `tshark` read a capture of IPv4: all connections, in the order of their first segments.
+/// Reads a capture of IPv4 with `tshark`; returns all connections, in the order of their first segments.
 #[track_caller]
 pub fn tshark(file: &Path) -> Vec<Stream> {
     const FIELDS: [&str; 9] = [
@@ -51,7 +51,7 @@ pub fn tshark(file: &Path) -> Vec<Stream> {
         "tcp.completeness",
     ];
     let mut command = Command::new("tshark");
-    // In two passes, or a segment shows what was known before it.
+    // In two passes, since otherwise a segment shows only what was known before it.
     command.args(["-n", "-2"]).arg("-r").arg(file).args(["-T", "fields", "-E", "separator=,"]);
     command.args(FIELDS.iter().flat_map(|field| ["-e", field]));
     let output = try_output(&mut command).unwrap_or_else(|error| {
@@ -79,7 +79,7 @@ pub fn tshark(file: &Path) -> Vec<Stream> {
         } else {
             *fins_again += u64::from(matches!(*fin, "1" | "True"));
         }
-        // The same in every segment.
+        // Equal in every segment.
         stream.completeness = Completeness(number(completeness));
     }
     streams.into_values().collect()

@@ -1,4 +1,4 @@
-//! A tun device whose other side is the test itself.
+//! A tun device whose other side is the test.
 
 use std::{
     fs::File,
@@ -12,8 +12,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::{actor::TRAFFIC_LIMIT, device, netns::Netns};
 
-/// A tun device: a network interface without Ethernet headers. What the kernel sends on it, the test reads; what the test
-/// writes, the kernel receives. The interface is gone when this is dropped.
+/// A tun device: a network interface without Ethernet headers. The test reads the packets that the kernel sends, and the
+/// kernel receives those that the test writes. Removed on drop.
 pub struct Tun {
     file: File,
 }
@@ -21,9 +21,9 @@ pub struct Tun {
 /// A segment read from the device.
 #[derive(Debug)]
 pub struct Received {
-    /// Who sent it.
+    /// The sender.
     pub from: SocketAddr,
-    /// Who is meant.
+    /// The receiver.
     pub to: SocketAddr,
     /// SYN.
     pub syn: bool,
@@ -44,8 +44,8 @@ pub struct Received {
 }
 
 impl Tun {
-    /// Makes the device inside `netns` and sets it up. The kernel's end has the addresses 10.8.0.1 and fd08::1; everything
-    /// else in these networks is on the test's side.
+    /// Creates the device inside `netns` and sets it up. The kernel's end has the addresses 10.8.0.1 and fd08::1; all other
+    /// addresses of these networks are on the test's side.
     #[track_caller]
     pub fn new(netns: &Netns, name: &str) -> Self {
         let file = device::open(netns, name, libc::IFF_TUN);
@@ -56,13 +56,13 @@ impl Tun {
         Self { file }
     }
 
-    /// Waits for the next TCP segment; everything else is passed over.
+    /// Waits for the next TCP segment; other packets are ignored.
     #[track_caller]
     pub fn receive(&self) -> Received {
         self.receive_packet(TRAFFIC_LIMIT).expect("a segment comes out of the device").0
     }
 
-    /// Waits so long for the next TCP segment, and returns it with its bytes from the IP header on.
+    /// Waits this long for the next TCP segment, and returns it with its bytes from the IP header on.
     #[track_caller]
     pub fn receive_packet(&self, limit: Duration) -> Option<(Received, Vec<u8>)> {
         let deadline = Instant::now() + limit;
@@ -81,7 +81,7 @@ impl Tun {
         }
     }
 
-    /// Lets the kernel receive a packet, which begins with its IP header.
+    /// Makes the kernel receive a packet, which begins with its IP header.
     #[track_caller]
     pub fn send(&self, packet: &[u8]) {
         (&self.file).write_all(packet).expect("the device takes a packet");

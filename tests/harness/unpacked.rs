@@ -1,4 +1,4 @@
-//! Programs of the distribution that `cargo xtask test` unpacks and does not install.
+//! Programs of the distribution that `cargo xtask test` unpacks but does not install.
 
 use std::{
     ffi::OsString,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::target_folder;
 
-/// Folder of all of them, under that of cargo.
+/// Their folder, below cargo's target folder.
 const FOLDER: &str = "servers";
 
 /// An unpacked program.
@@ -29,7 +29,7 @@ impl Unpacked {
     }
 }
 
-/// A file or folder at this path below the root of its package.
+/// Returns the path of a file or folder, given by its path below the root of its package.
 #[track_caller]
 pub fn unpacked(path: &str) -> PathBuf {
     let found = target_folder().join(FOLDER).join(path);
@@ -37,7 +37,7 @@ pub fn unpacked(path: &str) -> PathBuf {
     found
 }
 
-/// The folders with libraries: that of the architecture, whatever it is, and those beside and below it.
+/// Returns the folders with libraries: that of the architecture, and those beside and below it.
 fn libraries(folder: &Path) -> Vec<PathBuf> {
     let top = folder.join("usr/lib");
     let beside = below(&top);
@@ -45,7 +45,7 @@ fn libraries(folder: &Path) -> Vec<PathBuf> {
     [vec![top], beside, below].concat()
 }
 
-/// The folders in a folder.
+/// Returns the folders in a folder.
 fn below(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
     entries.filter(|path| path.is_dir()).collect()

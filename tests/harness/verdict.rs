@@ -1,4 +1,4 @@
-//! Compares a tracer's verdicts with those that a test expects, and with the events that they were derived from.
+//! Comparison of a tracer's verdicts with those that a test expects, and with the events that they were derived from.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::{
 /// In an expected record: any value but null.
 pub const SOME: &str = "anything but null";
 
-/// In an expected record: any value at all, or no such field.
+/// In an expected record: any value, or no such field.
 pub const ANY: &str = "anything";
 
 /// The fields that every record has besides its verdict.
@@ -43,22 +43,22 @@ const REASONS: [&str; 16] = [
 /// Fields of an end that are compared where a test names them.
 const END_REASONS: [&str; 5] = ["netns_name", "uid", "exit", "unread_bytes", "unsent_bytes"];
 
-/// Fields of an end that tell its control group.
+/// Fields of an end that describe its control group.
 const GROUP: [&str; 3] = ["container", "unit", "cgroup"];
 
-/// Everything that a trace says of one connection.
+/// The verdicts of a trace on one connection, and its events.
 #[derive(Debug)]
-pub struct Told<'a> {
+pub struct Verdicts<'a> {
     /// The outcome of its handshake.
     pub handshake: &'a Value,
-    /// How it was closed.
+    /// The close, if there is one.
     pub close: Option<&'a Value>,
     /// Its events up to `handshake`, in order.
     events: Vec<&'a Value>,
 }
 
-/// Compares a `handshake` or a `close` as a whole. In `expected`, [`SOME`] and [`ANY`] stand for what no test can know, and
-/// a list in the place of a text means that the text contains all of these words.
+/// Compares a `handshake` or a `close` as a whole. In `expected`, [`SOME`] and [`ANY`] stand for values that no test can
+/// know, and a list in place of a text means that the text contains all of these words.
 #[track_caller]
 pub fn assert_record(record: &Value, expected: &Value) {
     let mut compared = record.clone();
@@ -66,7 +66,7 @@ pub fn assert_record(record: &Value, expected: &Value) {
         NOT_COMPARED.iter().for_each(|&field| drop(fields.remove(field)));
         let unnamed = REASONS.iter().filter(|&&field| expected.get(field).is_none());
         unnamed.for_each(|&field| drop(fields.remove(field)));
-        // Depend on where the tests run.
+        // These depend on the machine that runs the tests.
         for role in ["client", "server"] {
             let Some(end) = fields.get_mut(role).and_then(Value::as_object_mut) else { continue };
             GROUP.iter().for_each(|&field| drop(end.remove(field)));
@@ -79,7 +79,7 @@ pub fn assert_record(record: &Value, expected: &Value) {
     assert!(masked == *expected, "{}\nwas expected, but was\n{}", pretty(expected), pretty(&masked));
 }
 
-/// A record with changes, which reach into the objects in it.
+/// Returns a record with changes, which are merged into its objects.
 pub fn but(mut record: Value, changes: Value) -> Value {
     match (&mut record, changes) {
         (Value::Object(fields), Value::Object(changes)) => {
@@ -93,8 +93,8 @@ pub fn but(mut record: Value, changes: Value) -> Value {
     }
 }
 
-/// The retransmissions of a record's two senders where nothing is lost: none, unless the namespace's kernel has sent a segment
-/// again. It does so on a busy machine, where an ACK comes later than a probe for the tail that was sent (RFC 8985).
+/// Returns the retransmissions of a record's two senders where nothing is lost: none, unless the namespace's kernel has sent
+/// a segment again. It does so on a busy machine, where an ACK comes later than a tail loss probe (RFC 8985).
 #[track_caller]
 pub fn no_retransmissions(netns: &Netns, senders: [&str; 2]) -> Value {
     let again = if netns.counter("Tcp", "RetransSegs") == 0 { Value::from(0) } else { SOME.into() };
@@ -128,49 +128,50 @@ fn pretty(record: &Value) -> String {
 }
 
 impl Trace {
-    /// What it says of each connection inside a namespace, in the order of their numbers; those that are still open are not
-    /// told.
+    /// Returns the verdicts on each connection inside a namespace, in the order of their numbers; connections that are still
+    /// open are left out.
     ///
-    /// Each has exactly one handshake, and exactly one close if that was `established` or `unseen`; what a handshake says can
-    /// be counted again in the events before it; and nothing was lost. All types of records have to be there.
+    /// Each must have exactly one handshake, and exactly one close if that was `established` or `unseen`; the numbers of a
+    /// handshake must agree with the events before it; and nothing may be lost. All types of records must be included.
     #[track_caller]
-    pub fn told(&self, netns: &Netns) -> Vec<Told<'_>> {
+    pub fn verdicts(&self, netns: &Netns) -> Vec<Verdicts<'_>> {
         self.nothing_lost();
         let numbers = self.numbers(|_| true);
-        let told: Vec<_> = numbers.iter().filter_map(|&conn| self.told_of(conn)).collect();
-        let (seen, over) = (numbers.len(), told.iter().filter(|told| told.is_over()).count());
+        let verdicts: Vec<_> = numbers.iter().filter_map(|&conn| self.verdicts_of(conn)).collect();
+        let (seen, over) = (numbers.len(), verdicts.iter().filter(|verdicts| verdicts.is_over()).count());
         let counts = ["connections", "open", "evicted"].map(|field| number(self.end(), field));
         assert_eq!(counts, [seen, seen - over, 0].map(|count| count as u64), "{:#?}", self.records);
-        let told: Vec<_> = told.into_iter().filter(|told| told.handshake["netns"] == netns.inode()).collect();
-        told.iter().for_each(Told::check);
-        told
+        let verdicts: Vec<_> =
+            verdicts.into_iter().filter(|verdicts| verdicts.handshake["netns"] == netns.inode()).collect();
+        verdicts.iter().for_each(Verdicts::check);
+        verdicts
     }
 
-    /// The verdict on the only connection inside a namespace.
+    /// Returns the verdict on the only connection inside a namespace.
     #[track_caller]
-    pub fn told_once(&self, netns: &Netns) -> Told<'_> {
-        let mut told = self.told(netns);
-        // Segments do not name their namespace: no others are seen.
+    pub fn only_verdicts(&self, netns: &Netns) -> Verdicts<'_> {
+        let mut verdicts = self.verdicts(netns);
+        // Segments do not name their namespace: there must be no others.
         let numbers = self.numbers(|record| record["netns"].is_null() || record["netns"] == netns.inode());
-        assert_eq!((told.len(), numbers.len()), (1, 1), "one connection: {:#?}", self.records);
-        told.remove(0)
+        assert_eq!((verdicts.len(), numbers.len()), (1, 1), "one connection: {:#?}", self.records);
+        verdicts.remove(0)
     }
 
-    /// The verdict on the only connection inside a namespace, which was never established.
+    /// Returns the verdict on the only connection inside a namespace, which was never established.
     #[track_caller]
-    pub fn told_failed(&self, netns: &Netns) -> &Value {
-        let told = self.told_once(netns);
-        assert!(told.close.is_none(), "{:#?}", self.records);
-        told.handshake
+    pub fn failed_handshake(&self, netns: &Netns) -> &Value {
+        let verdicts = self.only_verdicts(netns);
+        assert!(verdicts.close.is_none(), "{:#?}", self.records);
+        verdicts.handshake
     }
 
-    /// The numbers of connections in some of the records.
+    /// Returns the numbers of connections in some of the records.
     fn numbers(&self, of: impl Fn(&Value) -> bool) -> BTreeSet<u64> {
         self.records.iter().filter(|record| of(record)).filter_map(|record| record["conn"].as_u64()).collect()
     }
 
     #[track_caller]
-    fn told_of(&self, conn: u64) -> Option<Told<'_>> {
+    fn verdicts_of(&self, conn: u64) -> Option<Verdicts<'_>> {
         let of_conn = |kind| {
             let wanted = move |(_, record): &(usize, &Value)| is_type(record, kind) && record["conn"] == conn;
             let mut found = self.records.iter().enumerate().filter(wanted);
@@ -186,12 +187,12 @@ impl Trace {
             assert!(next.contains(&close), "{handshake} has its close at another place: {:#?}", self.records);
         }
         let events = self.records[..at].iter().filter(|record| record["conn"] == conn).collect();
-        Some(Told { handshake, close: close.map(|(_, close)| close), events })
+        Some(Verdicts { handshake, close: close.map(|(_, close)| close), events })
     }
 }
 
-impl Told<'_> {
-    /// Returns whether no more records of it can come.
+impl Verdicts<'_> {
+    /// Returns true if no more of its records can come.
     #[track_caller]
     fn is_over(&self) -> bool {
         let opened = self.handshake["outcome"] == "established" || self.handshake["kind"] == "unseen";
@@ -200,7 +201,7 @@ impl Told<'_> {
         !opened || self.close.is_some()
     }
 
-    /// Counts again what the handshake says.
+    /// Recomputes the numbers of the handshake.
     #[track_caller]
     fn check(&self) {
         let handshake = self.handshake;

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{netns::Netns, process::eventually};
 
-/// A veth pair between two namespaces: what would be two hosts on one wire.
+/// A veth pair between two namespaces: the equivalent of two hosts on one wire.
 pub struct Veth {
     /// Name of the interface in the left namespace.
     pub left: String,
@@ -41,22 +41,22 @@ impl Veth {
         veth
     }
 
-    /// An IPv4 endpoint of the left end.
+    /// Returns an IPv4 endpoint of the left end.
     pub fn left_v4(&self, port: u16) -> SocketAddr {
         SocketAddr::new(IpAddr::V4(self.v4(1)), port)
     }
 
-    /// An IPv4 endpoint of the right end.
+    /// Returns an IPv4 endpoint of the right end.
     pub fn right_v4(&self, port: u16) -> SocketAddr {
         SocketAddr::new(IpAddr::V4(self.v4(2)), port)
     }
 
-    /// An IPv6 endpoint of the left end.
+    /// Returns an IPv6 endpoint of the left end.
     pub fn left_v6(&self, port: u16) -> SocketAddr {
         SocketAddr::new(IpAddr::V6(self.v6(1)), port)
     }
 
-    /// An IPv6 endpoint of the right end.
+    /// Returns an IPv6 endpoint of the right end.
     pub fn right_v6(&self, port: u16) -> SocketAddr {
         SocketAddr::new(IpAddr::V6(self.v6(2)), port)
     }

@@ -1,11 +1,11 @@
-//! Verdicts in a few words, so that a test can compare those on many exchanges.
+//! Verdicts in a few words, so that a test can compare many exchanges.
 
 use serde_json::Value;
 
 use crate::records::{is_type, port, text};
 
-/// The verdicts on each connection between two ports, in order: `KIND OUTCOME RESET; KIND INITIATOR RESET BYTES`, without
-/// what is usual or null. A reset is `by/cause`; the bytes are those of the client and of the server.
+/// Returns the verdicts on each connection between two ports, in order: `KIND OUTCOME RESET; KIND INITIATOR RESET BYTES`,
+/// without usual values and nulls. A reset is `by/cause`; the bytes are those of the client and of the server.
 pub fn verdicts(records: &[Value], server: u16) -> Vec<String> {
     let of_ports = |record: &&Value| {
         let ports = ["client", "server"].map(|end| port(record, end));
@@ -13,7 +13,7 @@ pub fn verdicts(records: &[Value], server: u16) -> Vec<String> {
     };
     let find = |kind, conn: &Value| records.iter().find(|record| is_type(record, kind) && record["conn"] == *conn);
     let handshakes = records.iter().filter(|record| is_type(record, "handshake")).filter(of_ports);
-    let mut told: Vec<_> = handshakes
+    let mut words: Vec<_> = handshakes
         .map(|handshake| {
             let mut words = handshake_words(handshake);
             if let Some(close) = find("close", &handshake["conn"]) {
@@ -22,8 +22,8 @@ pub fn verdicts(records: &[Value], server: u16) -> Vec<String> {
             (handshake["conn"].as_u64(), words)
         })
         .collect();
-    told.sort_by_key(|(conn, _)| *conn);
-    told.into_iter().map(|(_, words)| words).collect()
+    words.sort_by_key(|(conn, _)| *conn);
+    words.into_iter().map(|(_, words)| words).collect()
 }
 
 fn handshake_words(record: &Value) -> String {

@@ -1,4 +1,4 @@
-//! A capture as tcpdump would have written it, the same every time.
+//! A synthetic capture in tcpdump's format, the same every time.
 
 use std::{
     fs::File,
@@ -11,10 +11,10 @@ use tcptrace_tests::{ACK, FIN, SYN, tcp_packet};
 
 const PUSH: u8 = 0x08;
 
-/// Connections that are open at the same time: their segments are mixed.
+/// Number of connections open at the same time: their segments are interleaved.
 const AT_ONCE: u64 = 64;
 
-/// Between two segments of the file.
+/// Microseconds between two segments of the file.
 const STEP_MICROSECONDS: u64 = 10;
 
 /// Two stations, and IPv4 (IEEE 802.3, RFC 894).
@@ -23,11 +23,11 @@ const ETHERNET: [u8; 14] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00];
 const REQUEST: &[u8] = &[b'x'; 64];
 const RESPONSE: &[u8] = &[b'y'; 128];
 
-/// Segments of a connection.
+/// Number of segments of a connection.
 const SEGMENTS: usize = 10;
 
-/// A segment: whether the client sends it, its flags, its sequence and acknowledgement number relative to the ISNs, and
-/// its payload.
+/// A segment: true if the client sends it, its flags, its sequence and acknowledgement number relative to the ISNs, and its
+/// payload.
 type Segment = (bool, u8, u32, u32, &'static [u8]);
 
 /// A request, a response, and a close by the server in three segments (RFC 9293 §3.5 and §3.6).
@@ -47,7 +47,7 @@ const CONNECTION: [Segment; SEGMENTS] = {
     ]
 };
 
-/// Writes a capture of `count` connections; how many segments that makes.
+/// Writes a capture of `count` connections; returns the number of its segments.
 pub(crate) fn write(count: u64, path: &Path) -> u64 {
     let file = File::create(path).unwrap_or_else(|error| panic!("{} cannot be made: {error}", path.display()));
     let mut file = BufWriter::with_capacity(1 << 20, file);
@@ -76,10 +76,10 @@ fn write_to(count: u64, to: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// The packet with this segment of this connection.
+/// Returns the packet with this segment of this connection.
 fn packet(number: u64, step: u32, &(by_client, flags, seq, ack, payload): &Segment) -> Vec<u8> {
     const PORTS: u64 = 50_000;
-    // Each number has a client's address and port of its own, and ISNs that look like any.
+    // Each connection has a client's address and port of its own, and ISNs that look random.
     let client =
         SocketAddr::new(Ipv4Addr::from(0x0a00_0001 + (number / PORTS) as u32).into(), 10_000 + (number % PORTS) as u16);
     let server = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 80);
@@ -93,7 +93,7 @@ fn packet(number: u64, step: u32, &(by_client, flags, seq, ack, payload): &Segme
     tcp_packet(from, to, flags, (isns.0.wrapping_add(seq), ack), &options(flags, step), payload)
 }
 
-/// The options as Linux sends them: all of them in a SYN, timestamps only afterwards.
+/// Returns the options that Linux sends: all of them in a SYN, only timestamps afterwards.
 fn options(flags: u8, clock: u32) -> Vec<u8> {
     let [value, echo] = [1000 + clock, 1000 + clock.saturating_sub(1)].map(u32::to_be_bytes);
     let timestamp = [value, echo].concat();

@@ -11,19 +11,19 @@ use serde_json::Value;
 
 use crate::{Counted, worker};
 
-/// Where the two processes of a pair run.
+/// Placement of the two processes of a pair.
 #[derive(Clone, Copy)]
 pub(crate) enum Placement {
-    /// Both stay on one processor, each pair on another one.
+    /// Both on one processor, each pair on another one.
     Together,
-    /// Each stays on a processor: the server on the one where the next pair's client is.
+    /// Each on its own processor: the server on that of the next pair's client.
     Apart,
-    /// Wherever the scheduler puts them, which changes the rate more than most tracers do.
+    /// Chosen by the scheduler, which changes the rate more than most tracers do.
     Free,
 }
 
 impl Placement {
-    /// Of its name.
+    /// Returns the placement of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         match name {
             "together" => Some(Self::Together),
@@ -33,7 +33,7 @@ impl Placement {
         }
     }
 
-    /// Where the server and the client of a pair stay.
+    /// Returns the processors of the server and of the client of a pair.
     fn of_pair(self, processor: usize, next: usize) -> [Option<usize>; 2] {
         match self {
             Self::Together => [Some(processor); 2],
@@ -43,7 +43,7 @@ impl Placement {
     }
 }
 
-/// As many pairs as processors, so that all are busy: with one idle, a tracer would seem to cost nothing.
+/// Runs as many pairs as processors, so that all are busy: with one idle, a tracer would seem to cost nothing.
 pub(crate) fn run(length: Duration, placement: Placement) -> Counted {
     let seconds = length.as_secs_f64().to_string();
     let processors = worker::processors();
@@ -54,7 +54,7 @@ pub(crate) fn run(length: Duration, placement: Placement) -> Counted {
             let [server_on, client_on] = placement.of_pair(processor, next);
             let listener = worker::listen();
             let to = listener.local_addr().expect("a listener has an address").to_string();
-            // Processes, not threads: these would get in each other's way at the table of open files.
+            // Processes, not threads, which would contend for the table of open files.
             server_on.into_iter().for_each(worker::stay_on);
             let server = worker::start(&[worker::SERVE], worker::stdin(listener));
             client_on.into_iter().for_each(worker::stay_on);
@@ -70,7 +70,7 @@ pub(crate) fn run(length: Duration, placement: Placement) -> Counted {
     all
 }
 
-/// The client of a pair: it closes when the server has.
+/// Runs the client of a pair, which closes after the server.
 pub(crate) fn connect(to: SocketAddr, length: Duration) -> Counted {
     let began = Instant::now();
     let mut count = 0;
@@ -82,7 +82,7 @@ pub(crate) fn connect(to: SocketAddr, length: Duration) -> Counted {
     Counted::new(1, count, began.elapsed())
 }
 
-/// The server of a pair: it closes at once.
+/// Runs the server of a pair, which closes at once.
 pub(crate) fn serve(listener: &TcpListener) {
     loop {
         listener.accept().expect("a connection can be accepted");

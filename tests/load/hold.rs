@@ -1,4 +1,4 @@
-//! Opens connections and keeps them open.
+//! Connections that are opened and kept open.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -10,21 +10,21 @@ use tcptrace_tests::Process;
 
 use crate::worker;
 
-/// Not so many at a time that a tracer could not follow.
+/// Maximum rate, low enough for a tracer to follow.
 const PER_SECOND: u32 = 10_000;
 
-/// Of these, so many at once.
+/// Number of connections opened at once.
 const BATCH: usize = 100;
 
-/// Open files of a worker besides its connections, and some to spare.
+/// Number of open files of a worker besides its connections, with some to spare.
 const OTHER_FILES: u64 = 64;
 
-/// As many workers as it takes: a process may have only so many open files.
+/// Starts as many workers as necessary: the number of open files per process is limited.
 pub(crate) fn run(count: u64) {
     let most = worker::raise_file_limit().saturating_sub(OTHER_FILES) / 2;
     assert!(most > 0, "the limit of open files is too low: ulimit -n");
     let shares = (0..count.div_ceil(most)).map(|worker| most.min(count - worker * most));
-    // All before the first connection: those take ports, which a listener would have to look for.
+    // All before the first connection: connections take ports, and a listener would have to search for a free one.
     let listeners: Vec<_> = shares.map(|share| (share, worker::listen())).collect();
     let start = |(share, listener): (u64, TcpListener)| {
         worker::start(&[worker::HOLD, &share.to_string()], worker::stdin(listener))
@@ -36,13 +36,13 @@ pub(crate) fn run(count: u64) {
         assert_eq!(line, "ready\n");
         worker
     };
-    // One after the other, each as quickly as it may.
+    // One after the other, each as fast as allowed.
     let _workers: Vec<Process> = listeners.into_iter().map(open).collect();
     println!("ready");
     wait_to_be_killed();
 }
 
-/// A worker: it has both ends of its connections.
+/// Runs a worker, which holds both ends of its connections.
 pub(crate) fn hold(listener: &TcpListener, count: usize) {
     worker::raise_file_limit();
     let to = listener.local_addr().expect("a listener has an address");

@@ -1,12 +1,14 @@
-//! Load for `cargo xtask bench`: as much traffic over loopback as the machine makes, and what was captured of it.
+//! Load for `cargo xtask bench`: as much traffic over loopback as the machine can make, and captures.
 //!
 //! - `tt-load connections SECONDS together|apart|free`: as many pairs of a client and a server process as processors, which
-//!   open and close connections flat out; says how many processors, how many connections, and how many in a second;
-//! - `tt-load ping-pong SECONDS`: one byte to and fro over one connection, both ends on one processor; says the same of
-//!   the round trips;
-//! - `tt-load hold COUNT`: opens so many connections one after the other, both ends, says `ready` and holds them until it is killed;
-//! - `tt-load capture COUNT FILE`: writes a capture of so many connections, which is the same every time; says how
-//!   many segments it has.
+//!   open and close connections as fast as possible; prints the numbers of processors, of connections, and of connections
+//!   per second;
+//! - `tt-load ping-pong SECONDS`: one byte to and fro over one connection, both ends on one processor; prints the same for
+//!   round trips;
+//! - `tt-load hold COUNT`: opens COUNT connections one after the other, both ends, prints `ready` and holds them until it is
+//!   killed;
+//! - `tt-load capture COUNT FILE`: writes a capture of COUNT connections, which is the same every time, and prints the number
+//!   of its segments.
 
 mod capture;
 mod connections;
@@ -20,9 +22,9 @@ use serde_json::json;
 
 use self::connections::Placement;
 
-/// A count and the time that it took.
+/// A count and its duration.
 struct Counted {
-    /// How many of them were busy with it.
+    /// Number of processors that were busy with it.
     processors: usize,
     count: u64,
     per_second: f64,
@@ -30,7 +32,7 @@ struct Counted {
 
 impl Counted {
     fn new(processors: usize, count: u64, took: Duration) -> Self {
-        // Counts stay far below 2^52.
+        // Counts are far below 2^52.
         Self { processors, count, per_second: count as f64 / took.as_secs_f64() }
     }
 

@@ -1,4 +1,4 @@
-//! One byte to and fro.
+//! One byte back and forth.
 
 use std::{
     io::{Read as _, Write as _},
@@ -8,10 +8,10 @@ use std::{
 
 use crate::{Counted, worker};
 
-/// Both ends are threads on one processor: what a segment costs more is all that can make them slower, and not how soon
+/// Both ends are threads on one processor, so that only the cost of segments can slow them down, and not the time until
 /// another processor wakes up.
 pub(crate) fn run(length: Duration) -> Counted {
-    // The first one gets most of a machine's interrupts.
+    // The first processor handles most of a machine's interrupts.
     worker::processors().last().copied().into_iter().for_each(worker::stay_on);
     let listener = worker::listen();
     let address = listener.local_addr().expect("a listener has an address");

@@ -1,4 +1,4 @@
-//! This program again, as a process that does a part of the work.
+//! This program, executed again as a process that does a part of the work.
 
 use std::{
     io,
@@ -13,36 +13,36 @@ use rustix::{
 };
 use tcptrace_tests::Process;
 
-/// Accepts at the listener that is its stdin, until it is killed.
+/// Accepts on the listener that is its stdin, until it is killed.
 pub(crate) const SERVE: &str = "serve";
-/// Connects to an address for so many seconds.
+/// Connects to an address for a number of seconds.
 pub(crate) const CONNECT: &str = "connect";
-/// Holds so many connections with the listener that is its stdin.
+/// Holds a number of connections with the listener that is its stdin.
 pub(crate) const HOLD: &str = "hold-some";
 
-/// Starts a worker; what it says can be read from its stdout.
+/// Starts a worker; its output can be read from its stdout.
 pub(crate) fn start(arguments: &[&str], stdin: Stdio) -> Process {
     let own_program = std::env::current_exe().expect("a program knows its own path");
     Process::spawn(Command::new(own_program).args(arguments).stdin(stdin).stdout(Stdio::piped()))
 }
 
-/// A listener for a worker, at a port that is free.
+/// Returns a listener for a worker, on a free port.
 pub(crate) fn listen() -> TcpListener {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are free ports")
 }
 
-/// The stdin of a worker.
+/// Returns the stdin of a worker.
 pub(crate) fn stdin(listener: TcpListener) -> Stdio {
     Stdio::from(OwnedFd::from(listener))
 }
 
-/// In a worker: the listener that is its stdin. The worker ends with the process that started it.
+/// Returns the listener that is the stdin of this worker, which ends with the process that started it.
 pub(crate) fn listener() -> TcpListener {
     set_parent_process_death_signal(Some(Signal::KILL)).expect("a process may ask for that");
     io::stdin().as_fd().try_clone_to_owned().expect("stdin can be duplicated").into()
 }
 
-/// Raises the limit of open files as far as it goes.
+/// Raises the limit of open files to its maximum.
 pub(crate) fn raise_file_limit() -> u64 {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
@@ -50,13 +50,13 @@ pub(crate) fn raise_file_limit() -> u64 {
     limit.maximum.unwrap_or(u64::MAX)
 }
 
-/// The processors that this process may run on.
+/// Returns the processors that this process may run on.
 pub(crate) fn processors() -> Vec<usize> {
     let allowed = sched_getaffinity(None).expect("a process may ask where it may run");
     (0..CpuSet::MAX_CPU).filter(|&processor| allowed.is_set(processor)).collect()
 }
 
-/// Keeps this thread, and what it starts from now on, on one processor.
+/// Binds this thread, and everything that it starts from now on, to one processor.
 pub(crate) fn stay_on(processor: usize) {
     let mut one = CpuSet::new();
     one.set(processor);

@@ -9,14 +9,14 @@ use std::{
 
 use tcptrace_tests::output;
 
-/// How long the processes in it may take to be gone.
+/// Maximum time for the processes in it to end.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Removed when dropped, once nothing is left in it.
 pub(crate) struct ControlGroup(PathBuf);
 
 impl ControlGroup {
-    /// Makes one, of the version that systemd needs.
+    /// Creates one, of the version that systemd needs.
     #[track_caller]
     pub(crate) fn new(name: &str) -> Self {
         let mounted =
@@ -27,7 +27,7 @@ impl ControlGroup {
         Self(path)
     }
 
-    /// The file that takes the numbers of processes.
+    /// Returns the file to which process IDs are written.
     pub(crate) fn processes(&self) -> PathBuf {
         self.0.join("cgroup.procs")
     }
@@ -37,7 +37,7 @@ impl Drop for ControlGroup {
     fn drop(&mut self) {
         let deadline = Instant::now() + LIMIT;
         while self.0.exists() {
-            // Those inside first. It fails as long as a process is left.
+            // The inner ones first. This fails as long as a process is left.
             let mut find = Command::new("find");
             let _ = find.arg(&self.0).args(["-depth", "-type", "d", "-exec", "rmdir", "{}", "+"]).output();
             if Instant::now() > deadline {

@@ -12,22 +12,22 @@ use crate::control_group::ControlGroup;
 
 const BOOT: &str = include_str!("boot.sh");
 
-/// How long anything in it may take.
+/// Maximum time for anything in it.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A booted system with a file system, processes, a host name, control groups and a network of its own.
 pub(crate) struct Machine {
     pub(crate) netns: Netns,
-    /// systemd, as this system knows it.
+    /// PID of its systemd on this system.
     init: String,
-    // Dropped in this order: the processes, what they are in, their files.
+    // Dropped in this order: the processes, their namespaces and groups, their files.
     _parent: Process,
     _group: ControlGroup,
     _folder: TempDir,
 }
 
 impl Machine {
-    /// Boots one with the package that is under test in it as `/package.deb`, not installed.
+    /// Boots one with the package under test as `/package.deb`, not installed.
     #[track_caller]
     pub(crate) fn boot() -> Self {
         let package =
@@ -36,8 +36,8 @@ impl Machine {
         let folder = TempDir::new().expect("a folder can be made");
         let group = ControlGroup::new(netns.name());
 
-        // All of it ends with the thread that starts this, also where the test is interrupted: each program becomes the next, and
-        // the first process of a namespace takes the others with it.
+        // Everything ends with the thread that starts this, even if the test is interrupted: each program becomes the next,
+        // and the first process of a namespace takes the others with it.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "nsenter", &format!("--net=/run/netns/{}", netns.name())]);
         command.args(["sh", "-c", r#"echo $$ >"$0" && exec "$@""#]).arg(group.processes());
@@ -62,19 +62,19 @@ impl Machine {
         self.run("dpkg --install /package.deb");
     }
 
-    /// Runs a shell command in it, however that ends.
+    /// Runs a shell command in it, with any result.
     #[track_caller]
     pub(crate) fn try_run(&self, line: &str) -> Output {
         self.command(line).output().expect("nsenter is installed")
     }
 
-    /// Runs a shell command in it, which has to succeed, and returns its stdout.
+    /// Runs a shell command in it, which must succeed, and returns its stdout.
     #[track_caller]
     pub(crate) fn run(&self, line: &str) -> String {
         output(&mut self.command(line))
     }
 
-    /// A shell command in it, as root.
+    /// Returns a shell command in it, as root.
     pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.init, "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--net"]);

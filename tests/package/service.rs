@@ -1,4 +1,4 @@
-//! The service: an unattended run for as long as the system is up.
+//! The service: an unattended run as long as the system is up.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -7,7 +7,7 @@ use tcptrace_tests::{Ends, LIMIT, eventually, http_get, is_type, number, text};
 
 use crate::machine::Machine;
 
-/// A machine with the package whose service traces this port.
+/// Boots a machine with the package whose service traces this port.
 #[track_caller]
 fn installed(port: u16) -> Machine {
     let machine = Machine::boot();
@@ -22,7 +22,7 @@ fn options(machine: &Machine, options: &str) {
     machine.run(&format!("echo 'TCPTRACE_OPTIONS=\"{options}\"' >/etc/default/tcptrace"));
 }
 
-/// Adds how the service records to its options.
+/// Adds the settings for recording to the service's options.
 fn recorded_by(machine: &Machine, options: &str) {
     machine.run(&format!("echo 'TCPTRACE_RECORD=\"{options}\"' >>/etc/default/tcptrace"));
 }
@@ -30,19 +30,19 @@ fn recorded_by(machine: &Machine, options: &str) {
 /// The recording that the service writes.
 const RECORDING: &str = "trace.ttr";
 
-/// A property of the service, as systemd tells it.
+/// Returns a property of the service, as reported by systemd.
 #[track_caller]
 fn property(machine: &Machine, name: &str) -> String {
     machine.run(&format!("systemctl show --property={name} --value tcptrace")).trim().to_owned()
 }
 
-/// The recordings that there are, the oldest first.
+/// Returns the existing recordings, the oldest first.
 #[track_caller]
 fn recordings(machine: &Machine) -> Vec<String> {
     machine.run("ls -tr /var/log/tcptrace").lines().map(str::to_owned).collect()
 }
 
-/// The records in a recording, as far as it is written.
+/// Returns the records in a recording, as far as it is written.
 #[track_caller]
 fn records(machine: &Machine, file: &str) -> Vec<Value> {
     let text = machine.try_run(&format!("tcptrace --json -r /var/log/tcptrace/{file}")).stdout;
@@ -50,7 +50,7 @@ fn records(machine: &Machine, file: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect()
 }
 
-/// Numbers of the connections whose close is in a recording.
+/// Returns the numbers of the connections whose close is in a recording.
 #[track_caller]
 fn closed(machine: &Machine, file: &str) -> Vec<u64> {
     let records = records(machine, file);
@@ -61,13 +61,13 @@ fn loopback(machine: &Machine, port: u16) -> Ends {
     Ends::on(&machine.netns, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
-/// Waits until a recording has the close of so many connections.
+/// Waits until a recording has the closes of this many connections.
 #[track_caller]
 fn wait_closes(machine: &Machine, file: &str, count: usize) {
     eventually("the closes", LIMIT, || closed(machine, file).len() == count);
 }
 
-/// Waits until the service has ended by itself, and runs again.
+/// Waits until the service has ended on its own, and runs again.
 #[track_caller]
 fn wait_restarted(machine: &Machine) {
     eventually("the service runs again", LIMIT, || {
@@ -75,7 +75,7 @@ fn wait_restarted(machine: &Machine) {
     });
 }
 
-/// Has settings of the service, by these lines, instead of the package's.
+/// Overrides the package's settings of the service by these lines.
 fn override_settings(machine: &Machine, lines: &str) {
     let folder = "/etc/systemd/system/tcptrace.service.d";
     machine.run(&format!(
@@ -87,7 +87,7 @@ fn override_settings(machine: &Machine, lines: &str) {
 fn it_records_from_the_moment_it_is_started_until_it_is_stopped() {
     let machine = installed(4982);
     let ends = loopback(&machine, 4982);
-    // Returns when the service says that it is ready.
+    // Returns when the service reports that it is ready.
     machine.run("systemctl start tcptrace");
     assert!(property(&machine, "StatusText").contains("tracing"), "{}", property(&machine, "StatusText"));
     ends.close_in_four(ends.open());
@@ -104,10 +104,10 @@ fn it_records_from_the_moment_it_is_started_until_it_is_stopped() {
     assert_eq!((number(end, "events"), number(end, "lost")), (10 + 7, 0));
     let close = recorded.iter().find(|record| is_type(record, "close")).expect("the connection was closed");
     assert_eq!(text(close, "kind"), "four_segment");
-    // A line of text is no longer than the terminal is wide.
+    // Lines of text are wrapped to the width of the terminal.
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let told = words(&machine.run(&format!("tcptrace -r /var/log/tcptrace/{RECORDING}")));
-    assert!(told.contains(&words(text(close, "summary"))), "{told}");
+    let text = words(&machine.run(&format!("tcptrace -r /var/log/tcptrace/{RECORDING}")));
+    assert!(text.contains(&words(text(close, "summary"))), "{text}");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_reload_begins_the_file_again_so_that_it_can_be_moved_away() {
     eventually("a new file", LIMIT, || recordings(&machine).contains(&RECORDING.to_owned()));
     ends.close_in_four(ends.open());
     machine.run("systemctl stop tcptrace");
-    // By itself, each file counts its connections from 1.
+    // Each file counts its connections from 1.
     assert_eq!((closed(&machine, "moved.ttr"), closed(&machine, RECORDING)), (vec![1], vec![1]));
     let new = records(&machine, RECORDING);
     let end = new.last().expect("a recording that was ended");
@@ -168,9 +168,9 @@ fn a_run_that_is_killed_is_followed_by_another_and_its_recording_is_kept() {
         assert_eq!(closed(&machine, file).len(), 1);
     }
     let together = format!("cd /var/log/tcptrace && cat {FIRST} {RECORDING} | tcptrace -r - --json --emit close");
-    let told = machine.run(&together);
-    assert_eq!(told.matches(r#""type":"start""#).count(), 2, "two runs: {told}");
-    assert_eq!(told.matches(r#""conn":1,"#).count(), 2, "{told}");
+    let text = machine.run(&together);
+    assert_eq!(text.matches(r#""type":"start""#).count(), 2, "two runs: {text}");
+    assert_eq!(text.matches(r#""conn":1,"#).count(), 2, "{text}");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_full_disk_is_waited_for() {
     let ends = loopback(&machine, 4988);
     machine.run("systemctl start tcptrace");
     ends.repeat(20);
-    eventually("the journal tells that there is no room", LIMIT, || {
+    eventually("the journal reports that there is no room", LIMIT, || {
         machine.run("journalctl --sync && journalctl --unit tcptrace --output cat").contains("there is no room for")
     });
     machine.run("mount -o remount,size=1M /var/log/tcptrace");
@@ -257,9 +257,9 @@ fn it_can_record_json_lines_of_a_process() {
     ends.close_in_four(ends.open());
     machine.run("systemctl stop tcptrace");
     assert_eq!(recordings(&machine), ["trace.jsonl"]);
-    let told = records(&machine, "trace.jsonl");
-    assert!(told.first().is_some_and(|record| is_type(record, "start")), "{told:?}");
-    assert!(!told.iter().any(|record| is_type(record, "close")), "another process's: {told:?}");
+    let recorded = records(&machine, "trace.jsonl");
+    assert!(recorded.first().is_some_and(|record| is_type(record, "start")), "{recorded:?}");
+    assert!(!recorded.iter().any(|record| is_type(record, "close")), "another process's: {recorded:?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The units of systemd: connections are told by them, and chosen by them.
+//! systemd units in records, and the filter on them.
 
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -13,7 +13,7 @@ fn connections_of_a_unit_are_told_by_its_name_and_chosen_by_it() {
     let machine = Machine::boot();
     machine.install();
     let listener = machine.netns.run(|| TcpListener::bind((Ipv4Addr::LOCALHOST, PORT))).expect("a free port");
-    // It ends by itself: a signal would reach nsenter alone.
+    // It ends on its own: a signal would only reach nsenter.
     let trace = |unit: &str, count: usize| {
         let line = format!("exec tcptrace --json --netns own -p {PORT} --unit '{unit}' --count {count}");
         Tracer::start_command(&machine.netns, &mut machine.command(&line))
@@ -26,7 +26,7 @@ fn connections_of_a_unit_are_told_by_its_name_and_chosen_by_it() {
         let service = format!("tt-asks-{number}.service");
         machine.run(&format!("printf '{unit}' >/run/systemd/system/{service} && systemctl start --no-block {service}"));
         let (connection, _) = listener.accept().expect("it connects");
-        // Until its group has been looked at, it goes on.
+        // The service must run until its group has been looked up.
         let is_of_unit = |record: &Value, kind| is_type(record, kind) && record["client"]["unit"] == service;
         let tracers: &[&Tracer] = if number == 1 { &[&one, &each] } else { &[&each] };
         tracers.iter().for_each(|tracer| tracer.wait_for("its handshake", |record| is_of_unit(record, "handshake")));

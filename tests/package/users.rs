@@ -17,7 +17,7 @@ fn a_member_of_the_group_traces_without_being_root_and_a_stranger_cannot() {
     let stranger = machine.try_run("runuser --user stranger -- tcptrace --version");
     assert_eq!((stranger.status.success(), stranger.stdout.as_slice()), (false, &b""[..]), "{stranger:?}");
 
-    // The way of the programs over sudo.
+    // sudo's path of programs includes it.
     machine.run("tcptrace doctor");
     let ends = Ends::on(&machine.netns, SocketAddr::from((Ipv4Addr::LOCALHOST, 4981)));
     let line = "exec runuser --user member -- tcptrace --json -p 4981 -c 1";
@@ -35,7 +35,7 @@ fn a_program_that_everybody_may_run_gets_no_capabilities() {
     let machine = Machine::boot();
     machine.install();
     assert!(machine.run("getcap /usr/bin/tcptrace").contains("cap_bpf"));
-    // An administrator who wants everybody to read captures.
+    // An administrator may want everybody to read captures.
     machine.run("dpkg-statoverride --add --update root tcptrace 0755 /usr/bin/tcptrace");
     machine.install();
     assert_eq!(machine.run("stat --format '%a' /usr/bin/tcptrace && getcap /usr/bin/tcptrace"), "755\n");
@@ -112,7 +112,7 @@ fn nothing_stays_behind_when_it_is_purged() {
     machine.run("systemctl enable --now tcptrace");
     let process = || machine.run("systemctl is-active tcptrace && systemctl show --property=MainPID --value tcptrace");
     let before_upgrade = process();
-    // Again, as by an upgrade: it is the new program that runs from then on.
+    // Again, as in an upgrade: the new program runs from then on.
     machine.install();
     assert_ne!(process(), before_upgrade);
     machine.run("dpkg --remove tcptrace-ebpf");

@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where packetdrill is built, below the root of its checkout.
+/// Path of the built packetdrill below the root of its checkout.
 const PROGRAM: &str = "gtests/net/packetdrill/packetdrill";
 
-/// Where its scripts are.
+/// Path of its scripts.
 const SCRIPTS: &str = "gtests/net/tcp";
 
 /// A checkout with a program that was built.
@@ -17,7 +17,7 @@ pub(crate) struct Checkout {
 }
 
 impl Checkout {
-    /// Looks for the program and the scripts.
+    /// Finds the program and the scripts.
     pub(crate) fn open(root: &Path) -> Result<Self, String> {
         let root = root.canonicalize().map_err(|error| format!("cannot open {}: {error}", root.display()))?;
         let checkout = Self { root };
@@ -32,12 +32,12 @@ impl Checkout {
         Ok(checkout)
     }
 
-    /// The program.
+    /// Returns the path of the program.
     pub(crate) fn program(&self) -> PathBuf {
         self.root.join(PROGRAM)
     }
 
-    /// All scripts for TCP, or those whose name contains `only`, in the order of their names.
+    /// Returns all scripts for TCP, or those whose name contains `only`, in the order of their names.
     pub(crate) fn scripts(&self, only: Option<&str>) -> Result<Vec<PathBuf>, String> {
         let folder = self.root.join(SCRIPTS);
         let mut found = Vec::new();
@@ -50,7 +50,7 @@ impl Checkout {
         Ok(found)
     }
 
-    /// A script's path below the folder of all scripts.
+    /// Returns a script's path below the folder of all scripts.
     pub(crate) fn name(&self, script: &Path) -> String {
         script.strip_prefix(self.root.join(SCRIPTS)).unwrap_or(script).display().to_string()
     }

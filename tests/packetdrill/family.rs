@@ -1,10 +1,10 @@
-//! The families of addresses that packetdrill's scripts run over. Its own runner, `run_all.py`, tells it the same.
+//! The address families of packetdrill's scripts, with the same arguments as those of its own runner, `run_all.py`.
 
 use std::path::Path;
 
 use clap::ValueEnum;
 
-/// How a script's segments and sockets are addressed.
+/// The addressing of a script's segments and sockets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Family {
     /// IPv4.
@@ -16,7 +16,7 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    /// Packetdrill's arguments, with the values of the names that scripts use.
+    /// Returns packetdrill's arguments, with the values of the names that scripts use.
     pub(crate) fn arguments(self) -> Vec<&'static str> {
         let version = match self {
             Self::Ipv4 => "--ip_version=ipv4",
@@ -44,11 +44,11 @@ impl Family {
             Self::Ipv4 => ["-DCMSG_LEVEL_IP=SOL_IP", "-DCMSG_TYPE_RECVERR=IP_RECVERR"],
             Self::Ipv6 | Self::Mapped => ["-DCMSG_LEVEL_IP=SOL_IPV6", "-DCMSG_TYPE_RECVERR=IPV6_RECVERR"],
         };
-        // The kernel may still read what was sent without a copy.
+        // The kernel may still read data that was sent without a copy.
         ["--send_omit_free", version].into_iter().chain(segments.iter().copied()).chain(sockets).collect()
     }
 
-    /// Is this script written for it? A name may end in the only family that it is for.
+    /// Returns true if the script is for this family. A name may end in the only family that it is for.
     pub(crate) fn has(self, script: &Path) -> bool {
         let name = script.file_stem().unwrap_or_default().to_string_lossy();
         match self {

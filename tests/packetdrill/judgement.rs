@@ -11,14 +11,14 @@ use crate::scene::{MARK, Scene};
 const COMPARED: [(&str, &[&str]); 2] =
     [("handshake", &["outcome", "kind"]), ("close", &["kind", "initiator", "reset.by", "reset.cause"])];
 
-/// Words that stand for what was not seen, so that they contradict nothing.
+/// Words for facts that were not seen, which contradict nothing.
 const UNKNOWN: [&str; 3] = ["unknown", "unseen", "unfinished"];
 
-/// How the verdict that was made live and the one of the capture compare.
+/// Comparison of the live verdict with that on the capture.
 pub(crate) enum Agreement {
-    /// They say the same.
+    /// They agree.
     Agree(String),
-    /// Neither says anything: no connection was opened or closed.
+    /// Neither contains anything: no connection was opened or closed.
     Nothing(Option<String>),
     /// They contradict each other.
     Differ {
@@ -27,12 +27,12 @@ pub(crate) enum Agreement {
         /// The verdicts on the capture.
         captured: String,
     },
-    /// It could not be tried.
+    /// The script could not be run.
     NotRun(String),
 }
 
 impl Agreement {
-    /// Its place in the counts.
+    /// Returns its index in the counts.
     pub(crate) fn index(&self) -> usize {
         match self {
             Self::Agree(_) => 0,
@@ -61,7 +61,7 @@ pub(crate) fn judge(scene: &Scene) -> Agreement {
     if live.is_empty() && captured.is_empty() {
         return Agreement::Nothing(scene.failure.clone());
     }
-    let [told_live, told_captured] = [&live, &captured].map(|verdicts| tell(verdicts));
+    let [told_live, told_captured] = [&live, &captured].map(|verdicts| words(verdicts));
     if live.len() == captured.len() && live.iter().zip(&captured).all(|(live, captured)| agree(live, captured)) {
         Agreement::Agree(told_live)
     } else {
@@ -72,8 +72,8 @@ pub(crate) fn judge(scene: &Scene) -> Agreement {
 /// The verdict on one connection, a word for each field of [`COMPARED`].
 type Verdict = Vec<(&'static str, String)>;
 
-/// The verdicts on all connections that have a segment, in the order of their numbers. One that the kernel knows from its
-/// socket alone is in no capture.
+/// Returns the verdicts on all connections that have a segment, in the order of their numbers. A connection known only from
+/// its socket is in no capture.
 fn verdicts(records: &[Value]) -> Vec<Verdict> {
     let is_mark = |record: &&Value| ["src", "dst"].iter().any(|&end| port(record, end) == Some(MARK));
     let segments = records.iter().filter(|record| is_type(record, "segment") && !is_mark(record));
@@ -104,15 +104,15 @@ fn agree(live: &Verdict, captured: &Verdict) -> bool {
             .all(|((_, live), (_, captured))| live == captured || is_no_contradiction(live, captured))
 }
 
-/// Returns whether the host can say `live` of what looks like `captured` on the wire: who gives up or is told that time is
-/// over shows nothing of it, and may reset or be reset later.
+/// Returns true if `live` is consistent with `captured`: an end that times out shows nothing of that on the wire, and may
+/// reset or be reset later.
 fn is_no_contradiction(live: &str, captured: &str) -> bool {
     let unknown = |word: &str| word == "-" || UNKNOWN.contains(&word);
     let given_up = ["cancelled", "timed_out"].contains(&live) && ["reset", "refused", "unanswered"].contains(&captured);
     given_up || unknown(live) || unknown(captured)
 }
 
-fn tell(verdicts: &[Verdict]) -> String {
+fn words(verdicts: &[Verdict]) -> String {
     let words = |verdict: &Verdict| verdict.iter().map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" ");
     if verdicts.is_empty() { "nothing".to_owned() } else { verdicts.iter().map(words).collect::<Vec<_>>().join("; ") }
 }
@@ -141,8 +141,8 @@ mod tests {
 
     #[test]
     fn other_words_differ_and_are_both_shown() {
-        let told = judge(&scene("reset", "orderly")).to_string();
-        assert!(told.starts_with("DIFFER") && told.contains("full reset") && told.contains("full orderly"), "{told}");
+        let line = judge(&scene("reset", "orderly")).to_string();
+        assert!(line.starts_with("DIFFER") && line.contains("full reset") && line.contains("full orderly"), "{line}");
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The program that `cargo xtask packetdrill` runs as root: has packetdrill act out its scripts under the tracer, and sets
-//! what the tracer said while they ran beside what it says of a capture of the same segments.
+//! The program that `cargo xtask packetdrill` runs as root: it has packetdrill act out its scripts under the tracer, and
+//! compares the tracer's live verdicts with those on a capture of the same segments.
 //!
-//! A script asserts what Linux does, to the segment, with a peer that no real stack would be. The tracer has to tell from
-//! the kernel's states and segments what a capture tells from the segments alone.
+//! A script asserts Linux's behaviour, to the segment, with a peer that no real stack would be. The tracer must derive from
+//! the kernel's states and segments the same verdicts as from the segments alone.
 
 mod checkout;
 mod family;
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the scripts; returns whether no two verdicts disagree.
+/// Runs the scripts; returns true if no two verdicts disagree.
 fn run(options: &Options) -> Result<bool, String> {
     let checkout = Checkout::open(&options.checkout)?;
     let mut scripts = checkout.scripts(options.only.as_deref())?;
@@ -56,7 +56,7 @@ fn run(options: &Options) -> Result<bool, String> {
     for script in &scripts {
         let name = checkout.name(script);
         let capture = folder.join(name.replace('/', "_")).with_extension("pcap");
-        // The next script runs even if this one has upset the harness.
+        // The next script runs even if this one has made the harness panic.
         let acted = std::panic::catch_unwind(|| scene::act(&checkout, script, options.family, &capture));
         let agreement = match acted {
             Ok(scene) => judgement::judge(&scene),

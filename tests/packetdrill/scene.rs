@@ -12,20 +12,20 @@ use tcptrace_tests::{Capture, Lines, Netns, Tracer, binary, is_type, output};
 
 use crate::{checkout::Checkout, family::Family};
 
-/// The longest script that is waited for; most take a few seconds.
+/// Maximum duration of a script; most take a few seconds.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// The port of a connection attempt that marks the end of the capture; no script uses it.
 pub(crate) const MARK: u16 = 9;
 
-/// Everything that was said of one script.
+/// The verdicts on one script.
 pub(crate) struct Scene {
     /// The tracer's records of the namespace, made while the script ran.
     pub(crate) live: Vec<Value>,
     /// The records made from the capture.
     pub(crate) captured: Vec<Value>,
-    /// The error of packetdrill if the script failed: the kernel then behaved otherwise than the script expects, but live
-    /// trace and capture must still agree on the verdicts.
+    /// The error of packetdrill if the script failed: the kernel then behaved differently from the script, but live trace
+    /// and capture must still agree.
     pub(crate) failure: Option<String>,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Scene {
 #[track_caller]
 pub(crate) fn act(checkout: &Checkout, script: &Path, family: Family, capture: &Path) -> Scene {
     let netns = Netns::new();
-    // packetdrill makes its device when it starts, and takes it away when it ends.
+    // packetdrill creates its device when it starts, and removes it when it ends.
     let capturing = Capture::start(&netns, "any", "tcp or icmp or icmp6", capture);
     let tracer = Tracer::start(&netns, &["--segments", "all"]);
     let mut command = Command::new(checkout.program());
@@ -45,8 +45,8 @@ pub(crate) fn act(checkout: &Checkout, script: &Path, family: Family, capture: &
     let passed = packetdrill.wait(LIMIT).success();
     let log: Vec<String> = log.into_iter().flat_map(Lines::finish).collect();
     let trace = tracer.stop();
-    // tcpdump has read everything before what it has read of this; its own count is not known, since a script may have the
-    // device drop what the tracer has seen.
+    // tcpdump has read all earlier segments once it has read this one; the number of segments is unknown, since a script may
+    // have the device drop segments that the tracer has seen.
     let refused = netns.run(|| TcpStream::connect((Ipv4Addr::LOCALHOST, MARK)).is_err());
     assert!(refused, "somebody listens on port {MARK} of a namespace that has just been made");
     let mark = format!("127.0.0.1.{MARK} > ");

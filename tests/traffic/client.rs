@@ -1,4 +1,4 @@
-//! A client: many connections, all of which are open at once.
+//! A client with many connections, all of which are open at once.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -16,10 +16,10 @@ use crate::{Closer, Request};
 /// Threads that share the work.
 const THREADS: usize = 4;
 
-/// More bytes than this in one direction are not exchanged.
+/// Maximum number of bytes in one direction.
 const MOST: u64 = 10_000;
 
-/// Opens, and when all are open and have exchanged their bytes, closes.
+/// Opens all connections and exchanges their bytes, then closes them.
 pub(crate) fn run(to: SocketAddr, count: usize) {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

@@ -4,16 +4,17 @@
 //! - `tt-traffic work`: serves the listener that is its stdin;
 //! - `tt-traffic connect ADDRESS COUNT`: opens COUNT connections at once, and closes none before all are open.
 //!
-//! A server says `ready` on stdout, then a line with the client's address for each connection it has closed. The client says
-//! for each connection its own address, the bytes up, the bytes down and who closes: `client`, `server`, or `reset` for a
-//! client that resets.
+//! A server prints `ready` on stdout, then a line with the client's address for each connection it has closed. The client
+//! prints for each connection its own address, the bytes up, the bytes down and the end that closes: `client`, `server`, or
+//! `reset` for a client that resets.
 
 mod client;
 mod server;
 
 use std::{net::SocketAddr, process::ExitCode};
 
-/// A client's first request: how many bytes it sends besides, how many it wants back, and who closes.
+/// A client's first request: the number of bytes that it sends besides, the number that it wants back, and the end that
+/// closes.
 #[derive(Clone, Copy)]
 struct Request {
     up: u32,
@@ -21,11 +22,11 @@ struct Request {
     closer: Closer,
 }
 
-/// Who closes a connection.
+/// The end that closes a connection.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Closer {
     Client,
-    /// As soon as the client has sent one more byte.
+    /// The server, as soon as the client has sent one more byte.
     Server,
     /// The client, by a reset.
     Reset,

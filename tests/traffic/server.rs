@@ -10,7 +10,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::{Closer, Request};
 
-/// A listener beside others at the same address and port.
+/// Returns a listener beside others at the same address and port.
 pub(crate) fn listen(at: SocketAddr) -> TcpListener {
     let socket = Socket::new(Domain::for_address(at), Type::STREAM, None).expect("a socket can be made");
     socket.set_reuse_port(true).expect("a new socket can share its port");
@@ -19,7 +19,7 @@ pub(crate) fn listen(at: SocketAddr) -> TcpListener {
     socket.into()
 }
 
-/// The listener that is stdin.
+/// Returns the listener that is stdin.
 pub(crate) fn inherited() -> TcpListener {
     io::stdin().as_fd().try_clone_to_owned().expect("stdin can be duplicated").into()
 }
@@ -36,7 +36,7 @@ pub(crate) fn serve(listener: &TcpListener) {
     }
 }
 
-/// Does what is asked for, and closes.
+/// Performs the request, and closes.
 fn answer(mut stream: TcpStream) {
     let mut request = [0; Request::LENGTH];
     stream.read_exact(&mut request).expect("a request");

@@ -1,11 +1,11 @@
-//! The packages in Cargo.lock: their licences, and how many versions of each there are. It works offline.
+//! The packages in Cargo.lock: their licences, and the number of versions of each. This works offline.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-/// Licences that any package may have: they ask for a notice at most.
+/// Licences that any package may have: they require a notice at most.
 const LICENCES: [&str; 12] = [
     "0BSD",
     "Apache-2.0",
@@ -21,7 +21,7 @@ const LICENCES: [&str; 12] = [
     "Zlib",
 ];
 
-/// Packages of which there may be several versions, since others have not moved to the newest yet.
+/// Packages that may have several versions, since others have not moved to the newest yet.
 const SEVERAL_VERSIONS: [&str; 10] =
     ["bit-set", "bit-vec", "cpufeatures", "getrandom", "itertools", "r-efi", "rand", "rand_core", "syn", "windows-sys"];
 
@@ -55,7 +55,7 @@ pub(crate) fn check(metadata: &str) -> Result<()> {
     Ok(())
 }
 
-/// Returns true if an SPDX expression, or two licences with a slash between them as they used to be written, leaves a choice of
+/// Returns true if an SPDX expression, or two licences with a slash between them as in older manifests, can be satisfied by
 /// [`LICENCES`] alone.
 fn is_allowed(expression: &str) -> bool {
     let expression = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
@@ -64,7 +64,7 @@ fn is_allowed(expression: &str) -> bool {
     either(&mut rest) && rest.is_empty()
 }
 
-/// `A OR B`, of the least binding.
+/// Evaluates `A OR B`, of the lowest precedence.
 fn either(rest: &mut &[&str]) -> bool {
     let mut allowed = both(rest);
     while let ["OR", after @ ..] = *rest {
@@ -74,7 +74,7 @@ fn either(rest: &mut &[&str]) -> bool {
     allowed
 }
 
-/// `A AND B`.
+/// Evaluates `A AND B`.
 fn both(rest: &mut &[&str]) -> bool {
     let mut allowed = one(rest);
     while let ["AND", after @ ..] = *rest {
@@ -84,7 +84,7 @@ fn both(rest: &mut &[&str]) -> bool {
     allowed
 }
 
-/// A licence, or an expression in parentheses.
+/// Evaluates a licence, or an expression in parentheses.
 fn one(rest: &mut &[&str]) -> bool {
     match *rest {
         ["(", after @ ..] => {
@@ -138,7 +138,7 @@ mod tests {
         }
     }
 
-    /// The packages that the lists name, as they should be, and `more`.
+    /// Returns the packages that the lists name, as required, and `more`.
     fn metadata(more: &[(&str, &str, &str)]) -> String {
         let package = |(name, version, license): (&str, &str, &str)| {
             format!(r#"{{"name": "{name}", "version": "{version}", "license": "{license}"}}"#)

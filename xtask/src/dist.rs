@@ -1,4 +1,4 @@
-//! Makes the files that are installed on other machines: packages, an archive, and crates, with what they are built from and
+//! The files for other machines: packages, an archive, and crates, with the list of packages that they are built from and
 //! their checksums.
 
 pub(crate) mod archive;
@@ -45,7 +45,7 @@ pub(crate) struct Dist {
 }
 
 impl Dist {
-    /// All files.
+    /// Returns all files.
     pub(crate) fn files(&self) -> Vec<&Path> {
         let mut files = self.summed();
         files.push(&self.sums);
@@ -59,13 +59,13 @@ impl Dist {
     }
 }
 
-/// Builds and packs everything for a target, but what is left out.
+/// Builds and packs everything for a target, except `without`.
 pub(crate) fn make(project: &Project, target: &StaticTarget, without: &[Extra]) -> Result<Dist> {
     version::check(project)?;
     let cargo_deb = project.tool("cargo-deb")?;
     let binary = project.build_static(target)?;
     let built = binary.parent().context("cargo builds in a folder")?;
-    // Where cargo-deb looks for what the manifest says is in `target/release`.
+    // cargo-deb looks for the files of the manifest in `target/release`.
     let share = built.join("share");
     remove(&share).with_context(|| format!("cannot remove {}", share.display()))?;
     let mut cargo = project.cargo("run");
@@ -98,7 +98,7 @@ fn copy_sources(root: &Path, to: &Path) -> Result<()> {
     git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root);
     for name in process::output(&mut git)?.split_terminator('\0') {
         let file = root.join(name);
-        // One that was removed and whose removal is not committed yet is still listed.
+        // A removed file whose removal is not committed yet is still listed.
         if file.is_file() {
             copy(&file, &to.join(name))?;
         }
@@ -106,7 +106,7 @@ fn copy_sources(root: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies a file, and makes the folder for it.
+/// Copies a file, and creates its folder.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     let folder = to.parent().context("a file lies in a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -118,7 +118,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 fn package(project: &Project, target: &StaticTarget, cargo_deb: &Path, folder: &Path) -> Result<PathBuf> {
     let mut command = project.command(cargo_deb);
     if !target.is_host() {
-        // It would call this machine's strip, which knows no other processors.
+        // It would call this machine's strip, which does not support other processors.
         command.arg("--no-strip");
     }
     command
@@ -135,7 +135,7 @@ fn remove(folder: &Path) -> io::Result<()> {
     if folder.exists() { fs::remove_dir_all(folder) } else { Ok(()) }
 }
 
-/// Copies a folder with its folders.
+/// Copies a folder with its subfolders.
 fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {

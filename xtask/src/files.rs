@@ -1,4 +1,4 @@
-//! Replaces files as a whole, so that concurrent readers never see a partial one.
+//! Replacement of whole files, so that concurrent readers never see a partial one.
 
 use std::{
     ffi::OsString,
@@ -12,13 +12,13 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) 
     let new = beside(path);
     let replaced = write(&new).and_then(|()| fs::rename(&new, path));
     if replaced.is_err() {
-        // The file may not exist; the error above is the one that counts.
+        // The file may not exist; the error above is the relevant one.
         let _ = fs::remove_file(&new);
     }
     replaced
 }
 
-/// An unused name in the same folder, and thus on the same file system.
+/// Returns an unused name in the same folder, and thus on the same file system.
 pub(crate) fn beside(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());

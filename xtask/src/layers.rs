@@ -1,6 +1,7 @@
-//! The direction of dependencies: a module imports only what stands below it.
+//! The direction of dependencies: a module imports only modules below it.
 //!
-//! Cargo holds crates to that; within a crate nothing would, so the paths in the sources are read. Tests may import anything.
+//! Cargo enforces that between crates; within a crate it does not, so the paths in the sources are checked. Tests may import
+//! anything.
 
 mod modules;
 mod paths;
@@ -64,22 +65,22 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The layers that the documentation of a library lists, the lowest first: the first word of each line of its first block
-/// of text.
+/// Returns the layers that the documentation of a library lists, the lowest first: the first word of each line of its first
+/// block of text.
 fn documented(library: &str) -> Vec<String> {
     let docs = library.lines().map_while(|line| line.strip_prefix("//!"));
     let block = docs.skip_while(|line| line.trim() != "```text").skip(1).take_while(|line| line.trim() != "```");
     block.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
-/// Imports of a layer from one that stands above it, and modules that are no layer.
+/// Returns imports of a layer from one above it, and modules that are not a layer.
 fn layering(modules: &[Module], layers: &[String]) -> Vec<String> {
     let height = |layer: &str| layers.iter().position(|known| known == layer);
     let mut faults = Vec::new();
     for module in modules {
         let Some(top) = module.top() else { continue };
         let Some(own) = height(top) else {
-            faults.push(module.fault(1, format_args!("{top} is no layer: add it to the list in lib.rs")));
+            faults.push(module.fault(1, format_args!("{top} is not a layer: add it to the list in lib.rs")));
             continue;
         };
         for (line, import) in module.imports() {
@@ -91,7 +92,7 @@ fn layering(modules: &[Module], layers: &[String]) -> Vec<String> {
     faults
 }
 
-/// Parts of the standard library that need an operating system.
+/// Returns uses of the standard library that need an operating system.
 fn portability(modules: &[Module]) -> Vec<String> {
     let mut faults = Vec::new();
     for module in modules {
@@ -108,7 +109,7 @@ fn portability(modules: &[Module]) -> Vec<String> {
     faults
 }
 
-/// Imports of the command line anywhere but where it is understood: the rest of the program gets values.
+/// Returns imports of the command line anywhere but where it is interpreted: the rest of the program gets values.
 fn command_line(modules: &[Module]) -> Vec<String> {
     let mut faults = Vec::new();
     for module in modules.iter().filter(|module| !matches!(module.top(), None | Some("app" | "cli"))) {
@@ -121,7 +122,7 @@ fn command_line(modules: &[Module]) -> Vec<String> {
     faults
 }
 
-/// Top modules that import each other, directly or by way of others.
+/// Returns top modules that import each other, directly or indirectly.
 fn circles(modules: &[Module]) -> Vec<String> {
     let mut edges: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let tops: BTreeSet<&str> = modules.iter().filter_map(Module::top).collect();
@@ -190,7 +191,7 @@ mod tests {
     #[test]
     fn every_module_is_a_layer() {
         let faults = layering(&modules(&[("other", "")]), &layers());
-        assert_eq!(faults, ["  other:1: other is no layer: add it to the list in lib.rs"]);
+        assert_eq!(faults, ["  other:1: other is not a layer: add it to the list in lib.rs"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! `cargo xtask`: what cargo cannot do by itself, on a machine that has nothing but cargo and rustup.
+//! `cargo xtask`: tasks beyond cargo's own, on a machine that has only cargo and rustup.
 //!
-//! The sub-commands are in [`commands`], the fetching of the pinned tools in [`setup`]. An old toolchain has to compile
-//! this program, because this program is what installs the new one: hence the few dependencies.
+//! The sub-commands are in [`commands`], the installation of the pinned tools in [`setup`]. An old toolchain must compile
+//! this program, because this program installs the new one: hence the few dependencies.
 
 mod commands;
 mod dependencies;

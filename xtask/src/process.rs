@@ -1,4 +1,4 @@
-//! Runs other programs, and names them with their arguments when they fail.
+//! Other programs, named with their arguments in errors.
 
 use std::{
     env,
@@ -35,7 +35,7 @@ pub(crate) fn bytes(command: &mut Command) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// The command as typed in a shell.
+/// Returns the command as typed in a shell.
 pub(crate) fn command_line(command: &Command) -> String {
     let mut line = command.get_program().to_string_lossy().into_owned();
     for arg in command.get_args() {
@@ -45,7 +45,7 @@ pub(crate) fn command_line(command: &Command) -> String {
     line
 }
 
-/// The path of a program, if it is installed.
+/// Returns the path of a program, if it is installed.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     // Debian leaves these out of a user's PATH, but root and sudo search them.
@@ -53,7 +53,7 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     env::split_paths(&path).chain(administration).map(|folder| folder.join(program)).find(|file| is_program(file))
 }
 
-/// Returns whether this is an executable file.
+/// Returns true if this is an executable file.
 fn is_program(file: &Path) -> bool {
     file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }

@@ -27,12 +27,12 @@ const MUSL_COMPILER: &str = "musl-gcc";
 /// Format of cargo's messages: JSON on stdout, and the compiler's diagnostics as text on stderr.
 const MESSAGES: &str = "json-render-diagnostics";
 
-/// How tcptrace is compiled.
+/// The build profile of tcptrace.
 #[derive(Clone, Copy)]
 pub(crate) enum Profile {
     /// Without optimisation.
     Debug,
-    /// With optimisation, as it is run, tested and installed.
+    /// With optimisation, as run, tested and installed.
     Release,
 }
 
@@ -43,14 +43,14 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// Installs the pinned tools that are missing. Says nothing if none is.
+    /// Installs the missing pinned tools. Prints nothing if none is missing.
     pub(crate) fn set_up() -> Result<Self> {
         let project = Self::set_up_core()?;
         bpf_linker::ensure(&project.workspace, &project.toolchain)?;
         Ok(project)
     }
 
-    /// Installs the toolchain if it is missing, which is all that the core and its fuzz targets need.
+    /// Installs the toolchain if it is missing; the core and its fuzz targets need nothing else.
     pub(crate) fn set_up_core() -> Result<Self> {
         let workspace = Workspace::read()?;
         let toolchain = Toolchain::ensure(workspace.tool("toolchain")?)?;
@@ -58,14 +58,14 @@ impl Project {
         Ok(Self { workspace, toolchain })
     }
 
-    /// A cargo command of the pinned toolchain.
+    /// Returns a cargo command of the pinned toolchain.
     pub(crate) fn cargo(&self, command: &str) -> Command {
         let mut cargo = self.toolchain.command("cargo");
         cargo.arg(command);
         cargo
     }
 
-    /// A command that runs a program which, in turn, finds the cargo of the pinned toolchain.
+    /// Returns a command that runs a program which, in turn, finds the cargo of the pinned toolchain.
     pub(crate) fn command(&self, program: &Path) -> Command {
         self.toolchain.command(program)
     }
@@ -96,11 +96,11 @@ impl Project {
         process::run(&mut cargo)
     }
 
-    /// Installs what [`Self::build_static`] takes.
+    /// Installs the requirements of [`Self::build_static`].
     pub(crate) fn ensure_static(&self, target: &StaticTarget) -> Result<()> {
         self.ensure_target(target.triple())?;
-        // The cryptography of TLS and the allocator are in C and assembly, and not every system has a compiler by the name that
-        // cc looks for.
+        // The cryptography of TLS and the allocator are in C and assembly, and not every system has a compiler by the name
+        // that cc looks for.
         if target.is_host() {
             return apt::ensure(&[Tool { program: MUSL_COMPILER, package: "musl-tools" }]);
         }
@@ -114,14 +114,14 @@ impl Project {
         Ok(self.target_dir().join(target.triple()).join("release").join("tcptrace"))
     }
 
-    /// The object with the kernel programs that the program of [`Self::build_static`] contains.
+    /// Returns the object with the kernel programs in the program of [`Self::build_static`].
     pub(crate) fn static_object(&self, target: &StaticTarget) -> Result<PathBuf> {
         let messages = process::output(self.static_build(target)?.args(["--quiet", "--message-format", MESSAGES]))?;
         let folder = out_dir(&messages).context("cargo does not say where the build script of tcptrace has written")?;
         Ok(folder.join("tcptrace-bpf"))
     }
 
-    /// The command of [`Self::build_static`].
+    /// Returns the command of [`Self::build_static`].
     fn static_build(&self, target: &StaticTarget) -> Result<Command> {
         let mut cargo = if target.is_host() {
             let mut cargo = self.cargo("build");
@@ -134,7 +134,7 @@ impl Project {
         Ok(cargo)
     }
 
-    /// A cargo command that builds for another processor.
+    /// Returns a cargo command that builds for another processor.
     fn cross_build(&self) -> Result<Command> {
         let zig = self.wheels(wheels::ZIG)?;
         let mut cargo = self.toolchain.command(zig.join("bin/cargo-zigbuild"));
@@ -145,12 +145,12 @@ impl Project {
         Ok(cargo)
     }
 
-    /// The folder with the programs of the pinned toolchain.
+    /// Returns the folder with the programs of the pinned toolchain.
     pub(crate) fn toolchain_programs(&self) -> PathBuf {
         self.toolchain.programs()
     }
 
-    /// The path of the program that [`Self::build`] makes.
+    /// Returns the path of the program that [`Self::build`] makes.
     pub(crate) fn binary(&self, profile: Profile) -> PathBuf {
         let folder = match profile {
             Profile::Debug => "debug",
@@ -159,23 +159,23 @@ impl Project {
         self.target_dir().join(folder).join("tcptrace")
     }
 
-    /// The checkout's folder.
+    /// Returns the checkout's folder.
     pub(crate) fn root(&self) -> &Path {
         &self.workspace.root
     }
 
-    /// The package with the fuzz targets.
+    /// Returns the folder of the package with the fuzz targets.
     pub(crate) fn fuzz_package(&self) -> PathBuf {
         self.root().join("tcptrace/core/fuzz")
     }
 
-    /// The target folder.
+    /// Returns the target folder.
     pub(crate) fn target_dir(&self) -> &Path {
         &self.workspace.target_dir
     }
 }
 
-/// Where the build script of tcptrace has written, by cargo's messages of a build.
+/// Returns the output folder of tcptrace's build script, from cargo's messages of a build.
 fn out_dir(messages: &str) -> Option<PathBuf> {
     messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
         let text = |key: &str| message.get(key).and_then(Value::as_str);

@@ -1,4 +1,4 @@
-//! Runs tests as root, while cargo runs as the user, so that the user owns the files it writes.
+//! Tests run as root, while cargo runs as the user, who then owns the files that it writes.
 
 use std::{env, ffi::OsStr, process::Command};
 
@@ -9,18 +9,18 @@ use crate::{project::Project, root};
 /// The variable in which libtest reads how many tests run at the same time.
 const THREADS: &str = "RUST_TEST_THREADS";
 
-/// The order of tests.
+/// Parallelism of the tests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tests {
-    /// One per processor at a time: they share nothing.
+    /// One test per processor at a time: they share nothing.
     AtOnce,
-    /// One at a time: they trace. State changes are seen host-wide: an interrupt that works on one test's segments in the
-    /// middle of a kernel program keeps the program of another test's tracer from running, which that counts as lost, and
-    /// rightly.
+    /// One test at a time: they trace. State changes are seen host-wide: an interrupt that handles one test's segments in
+    /// the middle of a kernel program keeps the program of another test's tracer from running, which that correctly counts
+    /// as a loss.
     InTurn,
 }
 
-/// `cargo test` whose test binaries run as root, through sudo where needed, and find these variables.
+/// Returns a `cargo test` command whose test binaries run as root, through sudo if needed, with these environment variables.
 pub(crate) fn command(project: &Project, tests: Tests, variables: &[(&str, &OsStr)]) -> Result<Command> {
     let mut cargo = project.cargo("test");
     cargo.arg("--locked");
@@ -35,7 +35,7 @@ pub(crate) fn command(project: &Project, tests: Tests, variables: &[(&str, &OsSt
     Ok(cargo)
 }
 
-/// The cargo setting that makes cargo run each test binary through sudo.
+/// Returns the cargo setting that makes cargo run each test binary through sudo.
 fn runner(
     sudo: &OsStr,
     environment: impl Iterator<Item = (String, String)>,
@@ -46,7 +46,7 @@ fn runner(
     // If env(1) is given a variable twice, the later value counts.
     let variables = kept.chain(ours).map(|(name, value)| format!("{name}={value}"));
     let words = [sudo.to_string_lossy().into_owned(), "env".to_owned()].into_iter().chain(variables);
-    // An array of strings in JSON is one in TOML.
+    // A JSON array of strings is also one in TOML.
     format!("target.'cfg(all())'.runner={}", serde_json::Value::from_iter(words))
 }
 

@@ -1,4 +1,4 @@
-//! Installs the tools that building and testing need, one module for each.
+//! Installation of the tools for building and testing, one module for each.
 
 pub(crate) mod apt;
 pub(crate) mod bpf_linker;

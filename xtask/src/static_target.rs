@@ -10,27 +10,27 @@ pub(crate) const TARGETS: [&str; 2] = ["x86_64-unknown-linux-musl", "aarch64-unk
 pub(crate) struct StaticTarget(String);
 
 impl StaticTarget {
-    /// This machine's.
+    /// Returns that of this machine.
     pub(crate) fn host() -> Self {
         Self(format!("{ARCH}-unknown-linux-musl"))
     }
 
-    /// The one with this triple.
+    /// Creates a target from its triple.
     pub(crate) fn of(triple: String) -> Self {
         Self(triple)
     }
 
-    /// The triple.
+    /// Returns the triple.
     pub(crate) fn triple(&self) -> &str {
         &self.0
     }
 
-    /// The processor, as Rust and Linux name it.
+    /// Returns the processor, as named by Rust and Linux.
     pub(crate) fn arch(&self) -> &str {
         self.0.split('-').next().unwrap_or_default()
     }
 
-    /// Returns whether its programs run on this machine.
+    /// Returns true if its programs run on this machine.
     pub(crate) fn is_host(&self) -> bool {
         *self == Self::host()
     }

@@ -1,6 +1,6 @@
 //! Other kernels than this machine's: Debian's, booted in an emulator, with the end-to-end tests run inside.
 //!
-//! Software emulation only: it works on every machine, also on one that is virtual itself.
+//! Software emulation only: it works on every machine, even on a virtual one.
 
 pub(crate) mod checks;
 mod guest;

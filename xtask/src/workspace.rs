@@ -1,4 +1,4 @@
-//! Reads the root manifest: folders, and the versions of pinned tools.
+//! The root manifest: folders, and the versions of pinned tools.
 
 use std::{collections::BTreeMap, env, path::PathBuf, process::Command};
 
@@ -14,12 +14,12 @@ pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     /// The target folder.
     pub(crate) target_dir: PathBuf,
-    /// The Rust toolchain that everything but this program is built with, and the versions of tools.
+    /// Versions of the Rust toolchain that everything but this program is built with, and of other tools.
     tools: BTreeMap<String, String>,
 }
 
 impl Workspace {
-    /// Asks the cargo that started us, since the pinned toolchain may not be there yet.
+    /// Queries the cargo that started us, since the pinned toolchain may not be installed yet.
     pub(crate) fn read() -> Result<Self> {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let metadata = process::output(Command::new(cargo).args(["metadata", "--no-deps", "--format-version", "1"]))?;
@@ -39,7 +39,7 @@ impl Workspace {
         })
     }
 
-    /// The pinned version of a tool.
+    /// Returns the pinned version of a tool.
     pub(crate) fn tool(&self, name: &str) -> Result<&str> {
         self.tools
             .get(name)

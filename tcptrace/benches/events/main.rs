@@ -1,6 +1,6 @@
 //! Measures the cost of an event from the ring buffer, or a capture, to the bytes of JSON.
 //!
-//! `cargo bench --package tcptrace` runs all of them, `cargo bench --package tcptrace -- json` those with that in their
+//! `cargo bench --package tcptrace` runs all benchmarks, `cargo bench --package tcptrace -- json` those with `json` in their
 //! names. Rates are records of the ring, or frames of the capture, per second of processor time. The table of ended
 //! connections is full when measuring begins, as on a host that has been busy for a while.
 
@@ -77,7 +77,7 @@ fn pcap(criterion: &mut Criterion<ProcessorTime>) {
     group.finish();
 }
 
-/// Measures `take` for a thousand connections.
+/// Measures `take` with the records of a thousand connections.
 fn measure(criterion: &mut Criterion<ProcessorTime>, name: &str, mut take: impl FnMut(&Records)) {
     let mut traffic = Traffic::new();
     take(&traffic.listen());
@@ -124,7 +124,7 @@ fn read(mut file: &[u8]) {
     assert!(pipeline.output.finish(Duration::from_secs(60)), "nobody takes the output");
 }
 
-/// The segments of [`CAPTURED`] connections with a request and an answer as tcpdump writes them, and how many they are.
+/// Returns the segments of [`CAPTURED`] connections with a request and an answer as tcpdump writes them, and their number.
 fn pcap_file() -> (Vec<u8>, u64) {
     let mut traffic = Traffic::new();
     let reasons = KernelReasons::default();

@@ -1,5 +1,5 @@
-//! Has criterion measure the processor time of the measuring thread. It excludes other work of the machine and
-//! that of the sink's thread.
+//! A criterion measurement of the processor time of the measuring thread, which excludes other work of the machine and that
+//! of the sink's thread.
 
 use std::time::Duration;
 

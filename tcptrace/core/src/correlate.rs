@@ -15,7 +15,7 @@
 //! - `verdict`: records of handshakes, closes and stalls, which `conclude` emits as soon as they are certain.
 //!
 //! Output depends only on the order in which events are placed and on their times, not on when
-//! [`Correlator::handle_timeout`] is called between them: so a recording of placed events gives the same output.
+//! [`Correlator::handle_timeout`] is called between them. A recording of placed events therefore gives the same output.
 
 mod cgroups;
 mod choice;
@@ -100,10 +100,10 @@ impl Correlator {
     /// Handles an event and emits everything that is complete now, in order of arrival.
     pub fn handle_event(&mut self, event: &Event, emit: &mut dyn FnMut(Correlated)) {
         if self.waiting.as_mut().is_some_and(|waiting| waiting.take(event)) {
-            // A processor that is delayed writes its record long after its time: waiting events are not released by the
-            // times of other events, but when `handle_timeout` says that the ring is empty, or when too many wait.
-            let long = self.waiting.as_ref().is_some_and(Waiting::is_long);
-            self.let_go(if long { event.at() } else { BootTime(0) }, emit);
+            // A delayed processor writes its record long after the event. The times of other events therefore do not release
+            // waiting ones; only an empty ring does, of which `handle_timeout` learns, or too many that wait.
+            let too_many = self.waiting.as_ref().is_some_and(Waiting::is_long);
+            self.release(if too_many { event.at() } else { BootTime(0) }, emit);
         } else {
             self.place(event, emit);
         }
@@ -113,10 +113,10 @@ impl Correlator {
     /// that happened before `now` must have been passed in: an older event would find deadlines expired that a replay,
     /// which knows only the events, places after it.
     pub fn handle_timeout(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
-        self.let_go(now, emit);
+        self.release(now, emit);
         // Waiting events may be older: time advances when they are placed.
         if self.waiting_until().is_none() {
-            self.pass_time(now, emit);
+            self.advance(now, emit);
         }
     }
 
@@ -128,8 +128,8 @@ impl Correlator {
     /// Ends the trace at time `now`: releases all waiting events, and emits unfinished handshakes and closes as
     /// unfinished.
     pub fn finish(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
-        self.let_go(BootTime(u64::MAX), emit);
-        self.pass_time(now, emit);
+        self.release(BootTime(u64::MAX), emit);
+        self.advance(now, emit);
         for at in self.table.unfinished() {
             self.write_handshake(at, self.now, true, emit);
             if self.table.get(at).is_some_and(|conn| !conn.ended) {
@@ -137,7 +137,7 @@ impl Correlator {
             }
         }
         for at in self.table.stalling() {
-            self.tell_stalled(at, None, emit);
+            self.emit_stalled(at, None, emit);
         }
     }
 
@@ -158,14 +158,14 @@ impl Correlator {
     }
 
     /// Places the events that have waited long enough by `now`, or need not wait any longer.
-    fn let_go(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
+    fn release(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
         while let Some(event) = self.waiting.as_mut().and_then(|waiting| waiting.next(now)) {
             self.place(&event, emit);
         }
     }
 
     /// Handles the timers that expire by `now`, each as of its own time.
-    fn pass_time(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
+    fn advance(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
         let paused = self.pauses.then(|| self.now + PAUSE);
         while let Some((due, at)) = self.table.next_due(now) {
             if paused.is_some_and(|paused| paused < due)
@@ -185,10 +185,10 @@ impl Correlator {
         }
         // Losses caused by a slow reader of the output are noticed at other times than the events around them.
         let output = matches!(event, Event::Loss(Loss { source: LossSource::Output, .. }));
-        // A gap that a recording reports belongs to what follows, which may be a record that time completes.
+        // A gap that a recording reports belongs to the record after it, which a timer may emit: time must not advance yet.
         let placed = matches!(event, Event::Loss(Loss { placed: true, .. }));
         if !output && !placed {
-            self.pass_time(event.at(), emit);
+            self.advance(event.at(), emit);
             self.now = event.at();
         }
         let touched = match event {
@@ -237,7 +237,7 @@ impl Correlator {
             Event::Report(report) => self.place_report(report, emit),
             Event::Loss(loss) => {
                 if let Some(loss) = self.state_gaps.count(loss) {
-                    // It was seen here, but is in no recording.
+                    // Events that an output lacks were seen here, unless this is a replay of that output.
                     self.table.gaps += u64::from(!output || self.lacks_left_out);
                     emit(Correlated::Loss(loss));
                 }

@@ -45,7 +45,7 @@ impl Describer {
         Self { capture: true, ..Self::default() }
     }
 
-    /// Creates a describer for recorded events, whose wall-clock times [`WallClock::note`] must be given.
+    /// Creates a describer for recorded events, whose wall-clock times must be given by [`WallClock::note`].
     pub fn of_recording() -> Self {
         Self::default()
     }
@@ -65,8 +65,8 @@ impl Describer {
         self.origin = origin;
     }
 
-    /// Notes that the interfaces of a network namespace are traced from now on, and returns the record that says so. `name`
-    /// is what its verdicts call it: `None` if it has no name.
+    /// Notes that the interfaces of a network namespace are traced from now on, and returns the record of that. `name` is
+    /// the name of the namespace in verdicts, if it has one.
     pub fn cover_namespace(
         &mut self,
         at: BootTime,
@@ -78,7 +78,7 @@ impl Describer {
         OutputRecord::Namespace(NamespaceOutput { stamp: self.stamp(at), netns, netns_name: name, interfaces })
     }
 
-    /// Returns the records of the namespaces that are covered, as of `at`: for another file, which has to name them as well.
+    /// Returns the records of the namespaces traced as of `at`: another file must contain them, too.
     pub fn covered_namespaces(&self, at: BootTime) -> impl Iterator<Item = OutputRecord> {
         let stamp = self.stamp(at);
         self.namespaces.iter().map(move |(&netns, (name, interfaces))| {
@@ -92,20 +92,12 @@ impl Describer {
         self.namespaces.remove(&netns);
     }
 
-    fn namespace(&self, netns: Option<u32>) -> Option<Arc<str>> {
-        self.namespaces.get(&netns?)?.0.clone()
-    }
-
     /// Names the encapsulations that are new in `all`, which holds those of a decoder in the order of their numbers; `layers`
     /// returns the layers of one in words, outermost first.
     pub fn name_encapsulations<E>(&mut self, all: &[E], layers: impl Fn(&E) -> Vec<String>) {
         for new in all.iter().skip(self.encapsulations.len()) {
             self.encapsulations.push(layers(new).into());
         }
-    }
-
-    fn encapsulation(&self, number: Option<NonZeroU16>) -> Option<Arc<[String]>> {
-        self.encapsulations.get(usize::from(number?.get()) - 1).cloned()
     }
 
     /// Returns the stamp of a time.
@@ -139,6 +131,16 @@ impl Describer {
                 OutputRecord::Evicted(EvictedOutput { stamp: self.stamp(evicted.at), conn: evicted.conn })
             }
         }
+    }
+
+    /// Returns the name of another network namespace, if it has one.
+    fn namespace(&self, netns: Option<u32>) -> Option<Arc<str>> {
+        self.namespaces.get(&netns?)?.0.clone()
+    }
+
+    /// Returns the layers of an encapsulation by its number.
+    fn encapsulation(&self, number: Option<NonZeroU16>) -> Option<Arc<[String]>> {
+        self.encapsulations.get(usize::from(number?.get()) - 1).cloned()
     }
 
     /// Returns the name of an interface, or its number if the name is not known.

@@ -92,12 +92,12 @@ pub struct Task {
     pub pid: u32,
     /// Thread ID.
     pub tid: u32,
-    /// Name of the process: that of its first thread. The thread's own in recordings of earlier versions, and from
-    /// kernels whose types are not known.
+    /// Name of the process: that of its first thread. In recordings of earlier versions, and from kernels whose types are
+    /// not known, that of the thread.
     pub comm: Comm,
-    /// Name of the thread, if it is not the process's first one and has another name.
+    /// Name of the thread, if it is not the process's first one and its name differs.
     pub thread: Option<Comm>,
-    /// How the process ended, if it was exiting.
+    /// The end of the process, if it was exiting.
     pub exit: Option<Exit>,
 }
 
@@ -126,7 +126,7 @@ pub struct StateChange {
     pub proof: Proof,
     /// The task that caused the change, if known.
     pub task: Option<Task>,
-    /// Control group in which the socket was made, if known. A socket's first change tells.
+    /// Control group in which the socket was made, if known. Only a socket's first change contains it.
     pub cgroup: Option<CgroupKey>,
     /// User of the process that made or accepted the socket, by the initial user namespace, if known.
     pub uid: Option<u32>,
@@ -146,11 +146,11 @@ pub struct Segment {
     pub socket_port: Option<u16>,
     /// Inode number of the interface's network namespace, where known.
     pub netns: Option<u32>,
-    /// The namespace under which a recording knows its connection, where that is another.
+    /// Namespace under which a recording knows its connection, if other than its own.
     pub conn_netns: Option<u32>,
     /// Interface index.
     pub ifindex: u32,
-    /// Direction at the interface, if known: not every capture tells.
+    /// Direction at the interface, if known: not every capture states it.
     pub direction: Option<Direction>,
     /// Source.
     pub src: Endpoint,
@@ -195,11 +195,11 @@ pub struct IcmpError {
     pub at: BootTime,
     /// Inode number of the interface's network namespace, where known.
     pub netns: Option<u32>,
-    /// The namespace under which a recording knows its connection, where that is another.
+    /// Namespace under which a recording knows its connection, if other than its own.
     pub conn_netns: Option<u32>,
     /// Interface index.
     pub ifindex: u32,
-    /// Direction at the interface, if known: not every capture tells.
+    /// Direction at the interface, if known: not every capture states it.
     pub direction: Option<Direction>,
     /// Address of the sender of the error.
     pub from: IpAddr,
@@ -232,7 +232,7 @@ pub enum Event {
     Hint(Hint),
     /// The kernel dropped a segment.
     Drop(DroppedSegment),
-    /// The kernel told of a socket that makes no progress, or does again.
+    /// The kernel reported a socket that makes no progress, or that makes progress again.
     Report(SocketReport),
     /// Events were lost at this point.
     Loss(Loss),

@@ -30,7 +30,7 @@ pub use self::{
 pub enum Ends {
     /// The first end is this host's, the second is remote.
     LocalIsFirst,
-    /// Either end may be the local one: on loopback both are, and a capture does not tell.
+    /// Either end may be the local one: on loopback both are, and a capture does not show it.
     Either,
 }
 

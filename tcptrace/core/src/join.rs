@@ -1,8 +1,9 @@
 //! Connections in the recordings of several hosts, joined to one timeline each.
 //!
-//! Each file is correlated by itself, with what its host knows. A connection that is over there is a [`View`]. Views with the
-//! same initial sequence numbers are the same connection, whatever addresses it has: a translation on the way changes those. A
-//! server that refuses a connection has no initial sequence number, and one that the SYN never reached has no view.
+//! Each file is correlated on its own, with the knowledge of its host. A connection that is over there is a [`View`]. Views
+//! with the same initial sequence numbers belong to the same connection, whatever its addresses: a translation on the way
+//! changes those. A server that refuses a connection has no initial sequence number, and one that the SYN never reached has
+//! no view.
 //!
 //! - `view`: the records of a connection in one file;
 //! - `clock`: offset between the clocks of two hosts;

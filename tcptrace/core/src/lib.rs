@@ -1,21 +1,21 @@
-//! How TCP connections are set up and torn down, as the kernel and the wire show it: the part of `tcptrace` that needs no
-//! operating system. Events and time go in, output records come out.
+//! The part of `tcptrace` that needs no operating system: it decodes, correlates and renders the set-up and tear-down of TCP
+//! connections, as the kernel and the wire show them. Events and time go in, output records come out.
 //!
-//! Each layer imports only what stands above it in this list:
+//! Each layer imports only from those above it in this list:
 //!
 //! ```text
-//! text           how single values read: addresses, times, error names
+//! text           single values as text: addresses, times, error names
 //! tcp            headers, flags, options, states, sequence numbers
 //! event          what was seen: state changes, segments, ICMP errors, hints, owners
 //! verdict        what became of a connection: its handshake and its close
-//! filter         which connections are wanted
+//! filter         which connections the user asked for
 //! loss_ledger    where events are missing
 //! decode         bytes of the ring buffer, of captures and of recordings to events
 //! correlate      events to connections and verdicts
 //! wall_clock     boot time to wall-clock time
 //! output_record  one line of output
 //! describe       connections to output records
-//! join           output records of several hosts to those of one timeline
+//! join           output records of several hosts to one timeline
 //! render         output records to text and JSON
 //! ```
 //!

@@ -35,7 +35,7 @@ use crate::{filter::Emit, text::WallTime};
 pub enum OutputRecord {
     /// Tracing begins.
     Start(StartOutput),
-    /// Sockets were there when tracing began.
+    /// Sockets existed when tracing began.
     Existing(ExistingOutput),
     /// The interfaces of another network namespace are traced from now on.
     Namespace(NamespaceOutput),
@@ -57,11 +57,11 @@ pub enum OutputRecord {
     Handshake(HandshakeOutput),
     /// The close of a connection.
     Close(CloseOutput),
-    /// The kernel told of a socket that makes no progress, or does again.
+    /// The kernel reported a socket that makes no progress, or that makes progress again.
     Report(ReportOutput),
     /// A connection makes no progress.
     Stalled(StalledOutput),
-    /// A connection was forgotten before it ended, since there is room for no more.
+    /// A connection was forgotten before it ended, to make room for others.
     Evicted(EvictedOutput),
     /// A socket that waits for its process or for the other end, as `tcptrace leaks` lists it.
     Leak(LeakOutput),
@@ -84,7 +84,7 @@ impl OutputRecord {
         }
     }
 
-    /// Returns true if it tells of an event of a connection: no verdict, and nothing about the trace as a whole.
+    /// Returns true if it describes an event of a connection: it is neither a verdict nor about the trace as a whole.
     pub(crate) fn is_event(&self) -> bool {
         matches!(
             self,

@@ -90,7 +90,7 @@ pub enum ResetCause {
     LateFin,
     /// The last ACK of the handshake met a full accept queue, so that the server never had a socket.
     QueueFull,
-    /// No reset: the socket timed out while the other end's window was closed.
+    /// Not a reset: the socket timed out while the other end's window was closed.
     ZeroWindow,
     /// Nothing proves a reason.
     Unknown,
@@ -104,7 +104,7 @@ pub enum ResetCause {
 pub struct Reset {
     /// The end whose address the reset was sent from.
     pub by: Role,
-    /// The reason, if something proves one.
+    /// The reason, if one is proven.
     pub cause: ResetCause,
 }
 

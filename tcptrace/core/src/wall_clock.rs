@@ -41,8 +41,8 @@ impl WallClock {
         }
     }
 
-    /// Returns the time from which on the latest difference of the clocks holds, and by how many nanoseconds the wall clock is
-    /// ahead since then; `None` if it is not known.
+    /// Returns the time since which the latest offset is valid, and the nanoseconds by which the wall clock has been ahead
+    /// since then; `None` if it is unknown.
     pub fn latest(&self) -> Option<(BootTime, i64)> {
         self.offsets.latest()
     }
@@ -67,7 +67,7 @@ mod tests {
         ClockSample { error: 100, ahead: seconds * 1_000_000_000 }
     }
 
-    /// The wall-clock time of a moment in whole seconds since boot, in seconds.
+    /// Returns the wall-clock time of a moment in whole seconds since boot, in seconds.
     fn wall_seconds(clock: &WallClock, seconds: u64) -> i64 {
         clock.wall(BootTime(seconds * SECOND)).0 / 1_000_000_000
     }
@@ -79,7 +79,7 @@ mod tests {
         let shown = |clock: &WallClock| [10, 12, 15, 19].map(|at| wall_seconds(clock, at));
         let at_once = shown(&clock);
         assert_eq!(at_once, [1_010, 1_012, 1_015, 1_019]);
-        // Set forward by an hour, then back to before it all began.
+        // Set forward by an hour, then back to a time before the first.
         for (at, offset) in [(20, 4_600), (30, -500)] {
             clock.learn(BootTime(at * SECOND), ahead(offset));
             assert_eq!(shown(&clock), at_once);

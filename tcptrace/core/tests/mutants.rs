@@ -1,4 +1,4 @@
-//! The model in `oracle` notices when the correlator leaves out one of its rules.
+//! The model in `oracle` detects each rule that the correlator leaves out.
 
 mod oracle {
     pub(crate) mod adapter;
@@ -18,10 +18,10 @@ use tcptrace_oracle::{
     world::History,
 };
 
-/// No mutant needs more exchanges to be found.
+/// Maximum number of exchanges needed to detect a mutant.
 const MOST: u64 = 5_000;
 
-/// The first exchange of which something else is said than has to be.
+/// Returns the first exchange on which the model and the correlator disagree.
 fn first_disagreement(tell: impl Fn(&History, Vantage) -> Verdict) -> Option<u64> {
     (0..MOST).find(|&seed| {
         let history = History::of(seed);
@@ -54,7 +54,7 @@ fn every_missing_rule_is_noticed() {
     assert!(found.iter().all(|(_, seed)| seed.is_some()), "{found:?}");
 }
 
-/// Linux sets the error of a reset also in a socket that resets itself: nothing but its kernel's word tells.
+/// Linux also sets the error of a reset in a socket that itself sends one: only its kernel's hint distinguishes the two.
 #[test]
 fn a_reset_of_its_own_that_is_blamed_on_the_other_end_is_noticed() {
     let deaf = |event| match event {
@@ -66,7 +66,7 @@ fn a_reset_of_its_own_that_is_blamed_on_the_other_end_is_noticed() {
     assert!(first_disagreement(|history, vantage| correlate_altered(history, vantage, deaf)).is_some());
 }
 
-/// Who closes with data unread, or with SO_LINGER 0, resets.
+/// An end that closes with data unread, or with SO_LINGER 0, resets.
 #[test]
 fn a_close_whose_proof_is_overlooked_is_noticed() {
     let blind = |event| match event {

@@ -1,4 +1,4 @@
-//! The command that is traced, from the point of view of the main loop: its signals, its end and the exit status.
+//! The traced command, as seen by the main loop: its signals, its end and the exit status.
 
 use std::{
     ffi::OsString,
@@ -26,28 +26,28 @@ pub(super) struct Commanded {
 }
 
 impl Commanded {
-    /// Prepares a command; none if `command` is empty.
+    /// Prepares a command; `None` if `command` is empty.
     pub(super) fn prepare(command: &[OsString]) -> Result<Self> {
         let running = (!command.is_empty()).then(|| Running::prepare(command.to_vec())).transpose()?;
         Ok(Self { running, status: None })
     }
 
-    /// ID of the command's control group, if it has one.
+    /// Returns the ID of the command's control group, if it has one.
     pub(super) fn group(&self) -> Option<u64> {
         self.running.as_ref().and_then(Running::group)
     }
 
-    /// The command, ready to be started.
+    /// Returns the command, ready to be started.
     pub(super) fn running(&mut self) -> Option<&mut Running> {
         self.running.as_mut()
     }
 
-    /// Returns whether there is a command that has not ended.
+    /// Returns true if there is a command that has not ended.
     pub(super) fn runs(&self) -> bool {
         self.running.is_some() && self.status.is_none()
     }
 
-    /// Returns whether there was a command and it has ended.
+    /// Returns true if there was a command and it has ended.
     pub(super) fn has_ended(&self) -> bool {
         self.status.is_some()
     }
@@ -60,7 +60,7 @@ impl Commanded {
         }
     }
 
-    /// Passes a signal on to the command. Returns whether there is one that runs.
+    /// Passes a signal on to the command. Returns true if there is one that runs.
     pub(super) fn pass_on(&self, signal: Signal) -> bool {
         let Some(running) = self.running.as_ref().filter(|_| self.runs()) else { return false };
         let number = match signal {
@@ -69,14 +69,14 @@ impl Commanded {
             Signal::HangUp => Number::HUP,
             Signal::Quit => Number::QUIT,
         };
-        // The terminal sends these to the command too, which is in the same process group.
+        // The terminal sends these to the command, too, which is in the same process group.
         if !(matches!(signal, Signal::Interrupt | Signal::Quit) && is_in_foreground()) {
             running.signal(number);
         }
         true
     }
 
-    /// Says which processes the command has left behind. Returns the exit status; none if there was no command.
+    /// Reports the processes that the command has left behind. Returns the exit status; `None` if there was no command.
     pub(super) fn finish(self, failed_on: bool) -> Option<ExitCode> {
         let left = self.running?.finish();
         if !left.is_empty() {
@@ -99,13 +99,14 @@ impl Commanded {
     }
 }
 
-/// The exit status of a process as shells have it: 128 and the number of the signal if one killed it.
+/// Returns the exit status of a process as shells report it: 128 and the number of the signal if one killed it.
 fn code(status: ExitStatus) -> u8 {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
 }
 
-/// Returns whether this process belongs to the foreground of a terminal, whose keys then send signals to all of its group.
+/// Returns true if this process belongs to the foreground group of a terminal, whose keys then send signals to the whole
+/// group.
 fn is_in_foreground() -> bool {
     fn owns(terminal: impl AsFd) -> bool {
         tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp())

@@ -1,7 +1,7 @@
-//! `tcptrace doctor`: what this host can do, what is missing and how to get it.
+//! `tcptrace doctor`: the capabilities of this host, missing requirements, and their remedies.
 //!
-//! First come the things that can be asked for one by one, then a connection that is really traced: whatever nobody has
-//! thought of shows there.
+//! First come properties that can be queried one by one, then a connection that is actually traced, which shows any other
+//! obstacle.
 
 mod checks;
 mod live;
@@ -21,10 +21,10 @@ use crate::{bpf::tc::stale_filters, interfaces::Interfaces, namespaces::clean_ot
 /// Filters left on interfaces.
 const LEFTOVERS: &str = "leftovers";
 
-/// Prints what this host can do. It fails where tracing would. With `clean`, what killed tracers have left is removed first.
+/// Prints the report. Fails where tracing would. With `clean`, filters left behind by killed tracers are removed first.
 ///
 /// # Errors
-/// When nothing can be printed. A reader of stdout who has gone is none.
+/// When nothing can be printed. A reader of stdout that has gone is no error.
 pub fn run(clean: bool) -> Result<ExitCode> {
     let report = examine(clean)?;
     let works = report.works();
@@ -51,7 +51,7 @@ fn examine(clean: bool) -> Result<Report> {
     Ok(report)
 }
 
-/// Removes what tracers that were killed have left on the interfaces of all network namespaces.
+/// Removes filters that killed tracers have left on the interfaces of all network namespaces.
 async fn clean_up(report: &mut Report) -> Result<()> {
     let interfaces = Interfaces::follow().context("interfaces cannot be followed through netlink")?;
     let present = interfaces.list().await.context("the interfaces of this host cannot be listed")?;

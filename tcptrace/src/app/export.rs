@@ -1,4 +1,4 @@
-//! The exporter of `--otlp`, as the options choose it.
+//! Creation of the exporter of `--otlp` from the options.
 
 use anyhow::Result;
 use tcptrace_core::filter::Only;
@@ -10,16 +10,16 @@ use crate::{
     privileges::as_caller,
 };
 
-/// Starts to export to the collector that the options name; nothing without one. The thread that delivers keeps the rights that
+/// Starts to export to the collector that the options name; `None` without one. The delivering thread keeps the rights that
 /// it needs, so that the others can give up theirs afterwards.
 ///
 /// # Errors
 /// When the collector or an environment variable cannot be used, or a thread cannot be started.
 pub(super) fn start(options: &Options, source: Source) -> Result<Option<Exporter>> {
     let Some(endpoint) = &options.otlp else { return Ok(None) };
-    // It reads a file that the environment names.
+    // This reads a file that the environment names.
     let target = as_caller(|| Target::prepare(endpoint))??;
-    // As for --write, --only does not count here.
+    // Like --write, --otlp ignores --only.
     let scoped = !options.command.is_empty() || !options.filter.who.is_empty();
     let selection = scoped.then(|| choice(options, Only::default()));
     let exporter = Exporter::start(target, source, selection)?;

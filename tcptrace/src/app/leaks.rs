@@ -32,7 +32,7 @@ use tcptrace_core::{
 /// Lists the sockets, of this host or of a recording.
 ///
 /// # Errors
-/// When they cannot be listed, or not be printed. A reader of stdout who has gone is none.
+/// When they cannot be listed or printed. A reader of stdout that has gone is no error.
 pub fn run(options: &Leaks, unicode: bool) -> Result<ExitCode> {
     let filter = options.filter();
     let found = match &options.read {
@@ -55,7 +55,7 @@ pub fn run(options: &Leaks, unicode: bool) -> Result<ExitCode> {
     }
 }
 
-/// The sockets that are open when a recording ends.
+/// Returns the sockets that are open when a recording ends.
 fn recorded(path: &std::path::Path, filter: &Filter) -> Result<Vec<LeakOutput>> {
     let (sockets, stamp, end) = open_sockets::at_end(path, filter)?;
     let leaks = sockets.into_iter().filter(|socket| LEAK_STATES.contains(&socket.state));
@@ -76,7 +76,7 @@ fn recorded(path: &std::path::Path, filter: &Filter) -> Result<Vec<LeakOutput>> 
     Ok(leaks.map(leak).collect())
 }
 
-/// The sockets of the chosen network namespaces, which the kernel lists.
+/// Returns the sockets of the chosen network namespaces, as listed by the kernel.
 fn live(netns: &[String], filter: &Filter) -> Result<Vec<LeakOutput>> {
     let own = own_netns()?;
     let selection = select(netns, &[], own)?.unwrap_or_else(|| Selection::Only(vec![own]));

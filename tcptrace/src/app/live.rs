@@ -1,4 +1,4 @@
-//! The live trace from its set-up to the last words on stderr.
+//! The live trace, from its set-up to the summary on stderr.
 
 mod event_loop;
 mod ring_reader;
@@ -51,7 +51,7 @@ async fn trace(options: &Options, mut session: Option<Session>) -> Result<ExitCo
     // The other threads have started by now and keep the default priority.
     priority::raise();
     let began = Instant::now();
-    // From here on every path detaches the programs, also after an error.
+    // From here on every path detaches the programs, including those after an error.
     let ending = match trace.attach(command.running()).await {
         Ok(()) => {
             service.ready(Instant::now(), status(&trace));
@@ -115,7 +115,7 @@ async fn trace(options: &Options, mut session: Option<Session>) -> Result<ExitCo
     Ok(command.finish(failed_on).unwrap_or(own))
 }
 
-/// The counts so far, in words.
+/// Returns the counts so far, in words.
 fn counts(pipeline: &Pipeline) -> String {
     let totals = pipeline.totals();
     let (events, lost) = pipeline.counts();

@@ -1,4 +1,4 @@
-//! Why nothing shows: is there any traffic where it is looked for?
+//! The notice for a trace without events: the packets that have passed the traced interfaces.
 
 use std::{
     cmp::Reverse,
@@ -9,7 +9,7 @@ use std::{
 use crate::interfaces::Interface;
 use tcptrace_core::text::Escaped;
 
-/// Interfaces that are named, those with the most packets. A host of containers has hundreds.
+/// Maximum number of interfaces named, those with the most packets. A host of containers has hundreds.
 const NAMED: usize = 4;
 
 /// Packets that have passed interfaces, by the interfaces' own counts.
@@ -17,13 +17,13 @@ const NAMED: usize = 4;
 pub(super) struct Passed(BTreeMap<u32, (String, u64)>);
 
 impl Passed {
-    /// Packets that have ever passed those that are up.
+    /// Counts the packets that have passed the interfaces that are up, since they exist.
     pub(super) fn of(interfaces: &[Interface]) -> Self {
         let up = interfaces.iter().filter(|interface| interface.up);
         Self(up.map(|interface| (interface.index, (interface.name.clone(), interface.packets))).collect())
     }
 
-    /// The packets that have passed since `earlier`. An interface that was not up then counts from 0.
+    /// Returns the packets that have passed since `earlier`. An interface that was not up then counts from 0.
     pub(super) fn since(mut self, earlier: &Self) -> Self {
         for (index, (_, packets)) in &mut self.0 {
             let before = earlier.0.get(index).map_or(0, |(_, before)| *before);
@@ -33,7 +33,7 @@ impl Passed {
     }
 }
 
-/// `7 packets have passed lo, 3 eth0`.
+/// Writes the counts in words: `7 packets have passed lo, 3 eth0`.
 impl Display for Passed {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut busy: Vec<_> = self.0.values().filter(|(_, packets)| *packets > 0).collect();
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(now.since(&before).to_string(), "30 packets have passed eth0, 7 lo, 1 new");
         assert_eq!(before.clone().since(&before).to_string(), "no packet has passed any interface");
         assert_eq!(passed(&[("lo", 6)]).since(&before).to_string(), "1 packet has passed lo");
-        // An interface of the same index took the other's place.
+        // Another interface has taken the index.
         assert_eq!(passed(&[("lo", 1)]).since(&before).to_string(), "no packet has passed any interface");
     }
 

@@ -1,4 +1,4 @@
-//! Decides when to look up the owners of sockets and the accept queues of listeners, and turns the results into events.
+//! Scheduling of look-ups of sockets' owners and of listeners' accept queues, and conversion of the results to events.
 
 mod elsewhere;
 mod events;
@@ -22,14 +22,14 @@ use crate::{
 };
 use tcptrace_core::{correlate::Unanswered, event::BootTime, filter::Filter};
 
-/// Most connections per request. The others are still open a second later, or are too short-lived to look up.
+/// Maximum number of connections per request. Further ones are still open a second later, or too short-lived to look up.
 const MAX_REQUESTED: usize = 1024;
 
-/// Longest time for which the beginning of a trace waits for the listeners that exist and their owners.
+/// Maximum time for which the start of a trace waits for the existing listeners and their owners.
 const MAX_WAIT_LISTENERS: Duration = Duration::from_millis(500);
 
-/// Longest time for which it waits for the sockets of other network namespaces, and then for all sockets and their owners. What
-/// happens meanwhile has to fit into the ring buffer.
+/// Maximum time for which it waits for the sockets of other network namespaces, and then for all sockets and their owners.
+/// The events of that time must fit into the ring buffer.
 const MAX_WAIT: Duration = Duration::from_millis(50);
 
 /// Number of scans of all sockets after a socket has begun to listen, one per tick: a server may start its workers later.
@@ -39,7 +39,7 @@ const SCANS_AFTER_LISTEN: u8 = 2;
 /// that have lived for a while. Also looks up the accept queues of listeners that do not answer.
 #[derive(Debug)]
 pub(super) struct OwnerLookup {
-    /// None if owners cannot be looked up.
+    /// `None` if owners cannot be looked up.
     scanner: Option<Scanner>,
     /// Number of scans of all sockets that remain to be requested.
     scans: u8,
@@ -48,7 +48,7 @@ pub(super) struct OwnerLookup {
     /// True once it has been logged that owners may be hidden.
     hidden_reported: bool,
     filter: Filter,
-    /// True if tcptrace's own network namespace is traced, which is the one that the scanner lists.
+    /// True if tcptrace's own network namespace is traced, which is the one listed by the scanner.
     own: bool,
 }
 
@@ -57,13 +57,13 @@ impl OwnerLookup {
     pub(super) fn start(filter: &Filter, own: bool) -> Self {
         let scanner = Scanner::start();
         if let Err(error) = &scanner {
-            warn!("cannot look up the owners of sockets, only state changes tell them: {}", with_causes(error));
+            warn!("cannot look up the owners of sockets; only state changes show them: {}", with_causes(error));
         }
         Self { scanner: scanner.ok(), scans: 0, elsewhere: None, hidden_reported: false, filter: filter.clone(), own }
     }
 
-    /// Looks up listeners, then all sockets, with those of the other network namespaces of `selection`, and who owns them. What
-    /// fails or takes too long is left out; a late result comes from [`Self::next`].
+    /// Looks up listeners, then all sockets, including those of the other network namespaces of `selection`, and their
+    /// owners. Look-ups that fail or take too long are left out; [`Self::next`] returns late results.
     pub(super) async fn all(&mut self, selection: Option<&Selection>, own: u32) -> Vec<Snapshot> {
         let Some(scanner) = &mut self.scanner else { return Vec::new() };
         scanner.request(Request::Listening);
@@ -83,7 +83,7 @@ impl OwnerLookup {
         snapshots
     }
 
-    /// Requests owners and accept queues that the pipeline has come to need since the last call.
+    /// Requests the owners and accept queues that the pipeline needs since the last call.
     pub(super) fn request_new(&mut self, pipeline: &mut Pipeline, now: BootTime) {
         let Some(scanner) = &self.scanner else { return };
         if std::mem::take(&mut pipeline.listened) {

@@ -1,4 +1,4 @@
-//! Raises the scheduling priority so that the ring is drained in time.
+//! Scheduling priority of the thread that drains the ring.
 
 use log::debug;
 use rustix::process::setpriority_process;

@@ -1,4 +1,4 @@
-//! Reads captures and recordings, and writes the same records as a live trace.
+//! Reading of captures and recordings, with the same output as that of a live trace.
 
 mod ahead;
 mod binary;
@@ -42,10 +42,10 @@ use tcptrace_core::{
     text::Escaped,
 };
 
-/// Time for which a reader may take nothing of the output that is left at the end of a file.
+/// Time for which the reader of an output may be idle at the end of a file, before the rest of the output is given up.
 const PATIENT_FLUSH_TIMEOUT: Duration = Duration::from_secs(3600);
 
-/// Time after which a user's keys are looked at.
+/// Interval at which a user's keys are handled.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Number of events after which to check whether the output has a reader.
@@ -74,7 +74,7 @@ pub(super) fn run(path: &Path, options: &Options, session: Option<&mut Session>)
 enum Destination {
     /// The output that the options ask for, with the exporter of `--otlp`.
     Chosen(Option<Box<Exporter>>),
-    /// Another one, for a file that is merged with others.
+    /// Another output, for a file that is merged with others.
     Merged(Box<Output>),
 }
 
@@ -87,7 +87,7 @@ fn read(
 ) -> Result<ExitCode> {
     let Source { name, file, size } = source;
     let contents = Contents::new(file).with_context(|| format!("{name} cannot be read"))?;
-    // Of a compressed file, the size of the contents is not known.
+    // The size of a compressed file's contents is unknown.
     let size = size.filter(|_| contents.is_plain());
     let progress = Progress::new(
         &name,
@@ -165,7 +165,7 @@ struct Replay<'a> {
     pipeline: Pipeline,
     /// The user at the terminal, with `tcptrace top`.
     session: Option<&'a mut Session>,
-    /// Time at which the run began, as far as the file tells.
+    /// Time at which the run began, if the file states it.
     began: BootTime,
     /// Times of the first and of the latest event of this run.
     times: Option<(BootTime, BootTime)>,
@@ -203,7 +203,7 @@ impl<'a> Replay<'a> {
         })
     }
 
-    /// The next batch of the file; none at its end, or if the user has quit.
+    /// Returns the next batch of the file; `None` at its end, or if the user has quit.
     fn next<B>(&mut self, batches: &Receiver<B>) -> Result<Option<B>> {
         let Some(session) = self.session.as_deref_mut() else { return Ok(batches.recv().ok()) };
         loop {
@@ -218,7 +218,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Lets the user look at what was read, if there is one.
+    /// Lets the user examine the records, if there is one.
     fn linger(&mut self) -> Result<()> {
         let Some(session) = self.session.as_deref_mut() else { return Ok(()) };
         session.set_activity("");
@@ -229,14 +229,14 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// Handles an event, of a segment that passed `interface`. Breaks if `--duration` or `--count` is reached, or the output
-    /// has no reader any more.
+    /// Handles an event whose segment passed `interface`. Breaks if `--duration` or `--count` is reached, or the output has
+    /// no reader any more.
     fn take(&mut self, event: &Event, interface: Option<&str>) -> ControlFlow<()> {
         let chosen = event_filter::is_chosen(event, interface, self.options);
         self.take_if(event, chosen)
     }
 
-    /// As [`Self::take`], where the filters are applied later.
+    /// Like [`Self::take`], for events whose filters are applied later.
     fn take_chosen(&mut self, event: &Event) -> ControlFlow<()> {
         self.take_if(event, true)
     }
@@ -260,8 +260,8 @@ impl<'a> Replay<'a> {
         ControlFlow::Continue(())
     }
 
-    /// Updates the progress: `bytes` have been read in all. If the input is dry and more must be waited for, what has been
-    /// rendered is handed to the sinks.
+    /// Updates the progress: `bytes` have been read in all. If the input is dry and must be waited for, the rendered output
+    /// is handed to the sinks.
     fn has_read(&mut self, bytes: u64, dry: bool) {
         self.progress.has_read(bytes);
         if dry {
@@ -269,16 +269,16 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The latest time of an event in this run, or that of its beginning.
+    /// Returns the latest time of an event in this run, or that of its beginning.
     fn last(&self) -> BootTime {
         self.times.map_or(self.began, |(_, last)| last)
     }
 
-    /// Writes what is left and returns the exit status. `outcome` is that of reading.
+    /// Writes the rest and returns the exit status. `outcome` is the result of reading.
     fn finish(mut self, outcome: Result<()>) -> Result<ExitCode> {
         self.linger()?;
         let timeout = if outcome.is_ok() { PATIENT_FLUSH_TIMEOUT } else { FLUSH_TIMEOUT };
-        // Without a choice, what was read is all there, and nobody has to be told.
+        // Without a selection everything was shown, and a summary is unnecessary.
         let summary = if self.options.only.is_some() || self.options.summarizes_files {
             summary::lines(&self.pipeline, self.options)
         } else {

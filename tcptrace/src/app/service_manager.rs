@@ -1,4 +1,5 @@
-//! Reports the state of the trace to systemd, or another service manager that speaks its protocol (sd_notify(3)).
+//! Notification of systemd, or another service manager that speaks its protocol (sd_notify(3)), about the state of the
+//! trace.
 //!
 //! Without `NOTIFY_SOCKET` nothing is sent. The socket is connected once, before the thread drops its rights: in a Landlock
 //! domain it could no longer connect to an abstract address. Messages are sent from the main loop, so that a stuck loop sends
@@ -29,15 +30,15 @@ use tcptrace_core::text::Escaped;
 /// The environment variable that names the socket of the service manager.
 const SOCKET_VARIABLE: &str = "NOTIFY_SOCKET";
 
-/// Longest time that a service manager that does not read may block the main loop per message. The ring holds the events
-/// meanwhile.
+/// Maximum time for which a service manager that does not read may block the main loop per message. The ring holds the
+/// events meanwhile.
 const SEND_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Shortest time between two changes of the status.
+/// Minimum time between two changes of the status.
 const STATUS_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Most bytes of the trace's scope in the status: systemd accepts messages of at most 4096 bytes, and a container host may
-/// have hundreds of interfaces.
+/// Maximum length of the trace's scope in the status, in bytes: systemd accepts messages of at most 4096 bytes, and a
+/// container host may have hundreds of interfaces.
 const MAX_SCOPE_BYTES: usize = 1024;
 
 /// The service manager that runs the trace, if there is one.
@@ -52,7 +53,7 @@ pub(super) struct ServiceManager {
 #[derive(Debug)]
 struct Connection {
     socket: UnixDatagram,
-    /// A failure to send has been logged.
+    /// True if a failure to send has been logged.
     failed: bool,
     /// Time of the next keep-alive message, and the interval after that.
     watchdog: Option<(Instant, Duration)>,
@@ -170,8 +171,8 @@ fn address(name: &OsStr) -> io::Result<SocketAddr> {
     }
 }
 
-/// The interval of keep-alive messages for a watchdog that expects one within `limit`: two in that time, as far as ticks
-/// allow.
+/// Returns the interval of keep-alive messages for a watchdog that expects one within `limit`: two in that time, as far as
+/// ticks allow.
 fn interval(limit: Duration) -> Duration {
     if limit < 2 * TICK {
         warn!("a watchdog timeout of {limit:?} is too short: set it to at least {:?}", 2 * TICK);
@@ -179,7 +180,7 @@ fn interval(limit: Duration) -> Duration {
     (limit / 2).saturating_sub(TICK)
 }
 
-/// The status text: the scope, shortened to [`MAX_SCOPE_BYTES`], and the counts.
+/// Returns the status text: the scope, shortened to [`MAX_SCOPE_BYTES`], and the counts.
 pub(super) fn status(scope: &str, counts: &str) -> String {
     let shown = scope.get(..scope.floor_char_boundary(MAX_SCOPE_BYTES)).unwrap_or_default();
     let cut = if shown.len() < scope.len() { "…" } else { "" };

@@ -13,7 +13,7 @@ pub(super) enum Signal {
     Terminate,
     /// SIGHUP: reopen the file of `--write`, or end the trace if there is none.
     HangUp,
-    /// SIGQUIT, which is handled only if there is a command.
+    /// SIGQUIT, handled only if there is a command.
     Quit,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Installs the handlers, that of SIGQUIT only if `quit` says so.
+    /// Installs the handlers; the one of SIGQUIT only with `quit`.
     ///
     /// # Errors
     /// When the kernel refuses.

@@ -1,4 +1,4 @@
-//! The form of the records on stdout, as the options choose it.
+//! Formats of the records on stdout, as chosen by the options.
 
 use std::{io, os::fd::AsFd as _, path::Path, sync::LazyLock};
 
@@ -20,16 +20,16 @@ use tcptrace_core::{
 /// The time zone of this host, or that of the environment variable `TZ`.
 static TIME_ZONE: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
 
-/// How text is drawn.
+/// Returns the drawing options of text.
 pub(super) fn drawing(options: &Options) -> Drawing {
     let Options { color, absolute_seq, unicode, .. } = *options;
     Drawing { color, absolute_seq, unicode, zone: &TIME_ZONE }
 }
 
-/// Opens stdout and the file of `--write`. Where a user is at the terminal, that session gets the records instead.
+/// Opens stdout and the file of `--write`. If a user is at the terminal, that session gets the records instead.
 ///
 /// # Errors
-/// As [`Output::open`].
+/// Those of [`Output::open`].
 pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Output, SinkError> {
     if let Some(session) = session {
         return open_session(options, session);
@@ -68,7 +68,7 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
         let chosen = (!options.filter.who.is_empty()).then(|| choice(options, Only::default()));
         return Output::open(shown, file(chosen));
     }
-    // stdout is the command's.
+    // stdout belongs to the command.
     let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(SinkError::Start)?;
     let commands = Some(choice(options, Only::default()));
     let mut output = Output::open_to(Sink::stream(stderr, BUDGET)?, shown, file(commands))?;
@@ -78,10 +78,10 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
     Ok(output)
 }
 
-/// Text of the records that are no packets in a pcapng file; the file itself holds their times.
+/// The text of records that are not packets in a pcapng file; the file itself contains their times.
 const WORDS: Events = Events { color: false, absolute_seq: false, unicode: true, zone: &TimeZone::UTC };
 
-/// How the file of `--write` is written, by its name; `selection` chooses connections.
+/// Returns the form of the file of `--write`, by its name; `selection` chooses connections.
 fn file_output<'a>(path: &'a Path, options: &Options, selection: Option<Selection>) -> FileOutput<'a> {
     let packets = path.extension().is_some_and(|ending| ending == "pcapng");
     let render: Box<dyn Render> = if packets { Box::new(Pcapng::new(WORDS)) } else { Box::new(Json) };
@@ -92,7 +92,7 @@ fn file_output<'a>(path: &'a Path, options: &Options, selection: Option<Selectio
     FileOutput { path, form, render, selection }
 }
 
-/// Opens the output of `tcptrace top`: its list gets all records of the processes that are chosen, and stdout nothing.
+/// Opens the output of `tcptrace top`: its list gets all records of the chosen processes, and stdout gets nothing.
 fn open_session(options: &Options, session: &Session) -> Result<Output, SinkError> {
     let nothing = session.nothing().map_err(SinkError::Start)?;
     let shown = Shown {
@@ -105,10 +105,10 @@ fn open_session(options: &Options, session: &Session) -> Result<Output, SinkErro
     Output::open_to(Sink::stream(nothing, BUDGET)?, shown, None)
 }
 
-/// Records that tell what became of connections.
+/// The types of records that are verdicts.
 const VERDICTS: Emit = Emit::HANDSHAKE.with(Emit::CLOSE).with(Emit::STALLED);
 
-/// The choice of `--only`, and of the filters on processes.
+/// Returns the selection of `--only` and of the filters on processes.
 fn selection(options: &Options) -> Option<Selection> {
     if options.only.is_none() && options.command.is_empty() && options.filter.who.is_empty() {
         return None;
@@ -122,8 +122,8 @@ fn selection(options: &Options) -> Option<Selection> {
     Some(if current { selection.without_past_stalls() } else { selection })
 }
 
-/// The choice of `only`, among the connections of the processes that the filters name and those of the command, if there is
-/// one.
+/// Returns the selection by `only`, among the connections of the processes that the filters name and those of the command,
+/// if there is one.
 pub(super) fn choice(options: &Options, only: Only) -> Selection {
     let slow_ns = nanoseconds(options.slow);
     let selection = Selection::new(only, slow_ns, options.max_connections.get());
@@ -131,7 +131,7 @@ pub(super) fn choice(options: &Options, only: Only) -> Selection {
     if options.command.is_empty() { selection } else { selection.scoped() }
 }
 
-/// Width of a terminal in columns.
+/// Returns the width of a terminal in columns.
 fn terminal_columns(on: &impl std::os::fd::AsFd) -> u16 {
     terminal_size::terminal_size_of(on).map_or(DEFAULT_COLUMNS, |(columns, _)| columns.0)
 }

@@ -1,11 +1,11 @@
-//! The summary on stderr for those who read text: how many connections were left out, and how many there were of each verdict.
+//! The summary on stderr for readers of text: the number of connections left out, and those of each verdict.
 
 use crate::{
     cli::{Options, Verbosity},
     pipeline::Pipeline,
 };
 
-/// The lines of the summary; none if stdout's reader is a program.
+/// Returns the lines of the summary; empty if stdout's reader is a program.
 pub(super) fn lines(pipeline: &Pipeline, options: &Options) -> Vec<String> {
     let Some(tally) = pipeline.output.tally() else { return Vec::new() };
     let mut lines = Vec::new();

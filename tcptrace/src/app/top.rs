@@ -1,11 +1,12 @@
-//! `tcptrace top`: the connections on the terminal, as they come, stall and end.
+//! `tcptrace top`: the connections on the terminal as they appear, stall and end.
 //!
-//! The records come from the pipeline as they do for every other output; [`tcptrace_core::render::top`] holds what is shown.
+//! The records come from the pipeline as for every other output; [`tcptrace_core::render::top`] holds the contents of the
+//! screen.
 //!
-//! - `session`: keys in, pictures out, at most ten a second;
-//! - `terminal`: takes the terminal, and gives it back as it was; `frames`: writes to it, on a thread of its own;
-//! - `keys`: what is typed; `picture`, `ansi`: what is drawn; `file`: what `w` writes;
-//! - `messages`: what would go to stderr meanwhile.
+//! - `session`: keys in, screens out, at most ten a second;
+//! - `terminal`: takes over the terminal, and restores it; `frames`: writes to it, on a thread of its own;
+//! - `keys`: input; `picture`, `ansi`: drawing; `file`: the files that `w` writes;
+//! - `messages`: messages for stderr, held back meanwhile.
 
 mod ansi;
 mod file;
@@ -23,10 +24,10 @@ use std::{
 
 pub(super) use self::session::Session;
 
-/// The exit status of wrong usage.
+/// Exit status of wrong usage.
 const WRONG_USAGE: u8 = 2;
 
-/// Says that there is no terminal, and returns the exit status for that; none where stdin and stdout are one.
+/// Reports that there is no terminal, and returns the exit status for that; `None` if stdin and stdout are one.
 pub(super) fn refused() -> Option<ExitCode> {
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
         return None;

@@ -1,4 +1,4 @@
-//! A live trace: what it consists of, and its set-up from the options.
+//! A live trace: its parts, and its set-up from the options.
 
 mod announce;
 mod attach;
@@ -34,7 +34,7 @@ use crate::{
 };
 use tcptrace_core::{describe::Describer, event::BootTime, filter::Filter};
 
-/// A trace: the loaded programs, their attachments, and the pipeline that takes their records.
+/// A trace: the loaded programs, their attachments, and the pipeline that processes their records.
 #[derive(Debug)]
 pub(super) struct Trace {
     pub(super) pipeline: Pipeline,
@@ -42,7 +42,7 @@ pub(super) struct Trace {
     pub(super) attachments: Attachments,
     pub(super) hints: Hints,
     pub(super) drops: Drops,
-    /// `None` where the kernel has no connection tracking, or the own namespace is not traced.
+    /// `None` if the kernel has no connection tracking, or tcptrace's own namespace is not traced.
     pub(super) conntrack: Option<Conntrack>,
     pub(super) ring: Ring,
     pub(super) losses: LossCounters,
@@ -51,15 +51,15 @@ pub(super) struct Trace {
     pub(super) interfaces: Interfaces,
     pub(super) program_log: Option<ProgramLog>,
     pub(super) owners: OwnerLookup,
-    /// The other network namespaces, where their segments are wanted.
+    /// The other network namespaces, if their segments are wanted.
     pub(super) namespaces: Option<Namespaces>,
-    /// The namespaces that are traced; `None` for the states of all and the segments of the own one.
+    /// The traced namespaces; `None` for the states of all namespaces and the segments of tcptrace's own.
     selection: Option<Selection>,
-    /// The namespaces as they were given with `--netns`.
+    /// The namespaces given with `--netns`.
     chosen: Vec<String>,
-    /// Inode number of the own network namespace.
+    /// Inode number of tcptrace's own network namespace.
     netns: u32,
-    /// Time when the output was opened.
+    /// Time at which the output was opened.
     began: BootTime,
     /// UUID of this run.
     run: Option<Arc<str>>,
@@ -69,7 +69,7 @@ pub(super) struct Trace {
     filter: String,
     /// True if stderr is a terminal that may be watched: it gets a notice if no event comes.
     watched: bool,
-    /// The packet counters of the interfaces when everything was attached, if `watched`.
+    /// The packet counters of the interfaces when everything had been attached, if `watched`.
     passed: Passed,
 }
 
@@ -118,7 +118,7 @@ impl Trace {
         let pending = object.take_pending()?;
         let owners =
             OwnerLookup::start(&options.filter, selection.as_ref().is_none_or(|selection| selection.contains(netns)));
-        // The output is opened last, because this empties the file of `--write`: by now nothing else can fail.
+        // The output is opened last, because this empties the file of `--write`: nothing else can fail after it.
         let (pipeline, began) = open_pipeline(options, session, &object, netns, across)?;
         Ok(Self {
             pipeline,
@@ -148,19 +148,20 @@ impl Trace {
         })
     }
 
-    /// Connection tracking of a namespace has forgotten how to translate addresses of open connections.
+    /// Reports address translations of open connections that the connection tracking of a namespace has forgotten.
     fn forget_translations(&mut self, netns: u32, forgotten: &[Forgotten], filter: &Filter) {
         let now = host_clock::now();
         let events = forgotten.iter().flat_map(|one| conntrack::events(one, filter, netns, now));
         events.for_each(|event| self.pipeline.learn(&event));
     }
 
-    /// Connection tracking of the own namespace has forgotten how to translate addresses of open connections.
+    /// Reports address translations of open connections that the connection tracking of tcptrace's own namespace has
+    /// forgotten.
     pub(super) fn forget_own_translations(&mut self, forgotten: &[Forgotten], filter: &Filter) {
         self.forget_translations(self.netns, forgotten, filter);
     }
 
-    /// Something about the other namespaces has changed.
+    /// Handles a change of the other namespaces.
     pub(super) fn follow_namespace(&mut self, news: News, filter: &Filter) {
         match news {
             News::Covered { netns, name, interfaces } => {
@@ -177,8 +178,8 @@ impl Trace {
     }
 }
 
-/// Loads the kernel programs; `indices` are those of the interfaces that are named, and `group` is the ID of the control
-/// group whose sockets are to be marked.
+/// Loads the kernel programs; `indices` are those of the interfaces named by the options, and `group` is the ID of the
+/// control group whose sockets are to be marked.
 fn load(
     options: &Options,
     indices: &[u32],
@@ -213,8 +214,8 @@ fn load(
     Ok(object)
 }
 
-/// Opens all outputs, the one that empties a file as the last, and makes the pipeline that feeds them. Returns the time when
-/// they were open, too. `across` says that the segments of several network namespaces are seen.
+/// Opens all outputs, the file that is emptied last, and creates the pipeline that feeds them. Also returns the time when
+/// they were open. `across`: the segments of several network namespaces are seen.
 fn open_pipeline(
     options: &Options,
     session: Option<&Session>,
@@ -253,7 +254,7 @@ fn open_pipeline(
     Ok((pipeline, began))
 }
 
-/// A new UUID, made by the kernel; none where /proc does not show it.
+/// Returns a new UUID made by the kernel; `None` if /proc does not provide it.
 fn new_uuid() -> Option<Arc<str>> {
     let source = "/proc/sys/kernel/random/uuid";
     let uuid = std::fs::read_to_string(source).inspect_err(|error| debug!("cannot read {source}: {error}"));

@@ -13,7 +13,7 @@ pub struct Choices {
     /// Only connections with one of these ports at either end
     ///
     /// A comma-separated list of ports and ranges, such as 80,443,8000-8100. May be repeated. A connection is shown only
-    /// if all filters match; while tracing they are applied in the kernel.
+    /// if all filters match; while tracing, they are applied in the kernel.
     #[arg(short, long, value_name = "LIST", help_heading = "Filters", allow_negative_numbers = true)]
     pub port: Vec<PortSet>,
 
@@ -56,9 +56,9 @@ pub struct Choices {
 
     /// Only connections of these processes, at either end
     ///
-    /// A comma-separated list of process IDs. May be repeated. Of --pid, --comm, --uid, --unit and --container, one end has to
-    /// match all that are given. A connection is shown from its beginning as soon as one of its ends is known to match. These
-    /// filters are applied after tracing, to --write too.
+    /// A comma-separated list of process IDs. May be repeated. One end must match all of --pid, --comm, --uid, --unit and
+    /// --container that are given. A connection is shown from its beginning as soon as one of its ends is known to match.
+    /// These filters are applied after tracing, including to --write.
     #[arg(long, value_name = "LIST", help_heading = "Filters", value_delimiter = ',', value_parser = values::pid)]
     pub pid: Vec<u32>,
 
@@ -71,20 +71,20 @@ pub struct Choices {
 
     /// Only connections of these users, at either end
     ///
-    /// A comma-separated list of names or numbers. It counts who made or accepted the socket. May be repeated.
+    /// A comma-separated list of names or numbers of the users who made or accepted the socket. May be repeated.
     #[arg(long, value_name = "LIST", help_heading = "Filters", value_delimiter = ',', value_parser = values::uid)]
     pub uid: Vec<u32>,
 
     /// Only connections of these systemd units, at either end
     ///
-    /// A comma-separated list of names, with `*` and `?` for other characters; `.service` need not be written. May be repeated.
+    /// A comma-separated list of names, with `*` and `?` for other characters; `.service` may be omitted. May be repeated.
     #[arg(long, value_name = "LIST", help_heading = "Filters", value_delimiter = ',')]
     pub unit: Vec<Glob>,
 
     /// Only connections of these containers, at either end
     ///
-    /// A comma-separated list of names of containers or Kubernetes pods, with `*` and `?` for other characters, UIDs of pods,
-    /// or the first digits of a container's ID, at least 4. May be repeated.
+    /// A comma-separated list of names of containers or Kubernetes pods, with `*` and `?` for other characters, UIDs of
+    /// pods, or the first digits of a container's ID, at least 4. May be repeated.
     #[arg(long, value_name = "LIST", help_heading = "Filters", value_delimiter = ',')]
     pub container: Vec<Glob>,
 
@@ -94,10 +94,10 @@ pub struct Choices {
 
     /// Show only these connections
     ///
-    /// A comma-separated list of words: `failed` (not established, reset or timed out), `stalled`, `slow` (see --slow), `all`,
-    /// or any outcome, kind or cause of a handshake, close or reset, such as refused,unread_data. A connection is shown if one
-    /// of the words holds. `!` in front excludes: '!three_segment,!four_segment'. All of a connection is shown when its verdict
-    /// is known, so connections may change places. It affects stdout and --count, and not --write.
+    /// A comma-separated list of words: `failed` (not established, reset or timed out), `stalled`, `slow` (see --slow),
+    /// `all`, or any outcome, kind or cause of a handshake, close or reset, such as refused,unread_data. A connection is
+    /// shown if one of the words holds. `!` in front excludes: '!three_segment,!four_segment'. A connection is shown as a
+    /// whole once its verdict is known, so connections may be out of order. It affects stdout and --count, but not --write.
     #[arg(long, value_name = "LIST", help_heading = "Output", value_parser = values::OnlyParser, hide_possible_values = true)]
     pub only: Vec<Only>,
 
@@ -121,7 +121,7 @@ pub struct Choices {
     ///
     /// A pcap or pcapng file, or the output of --write or --json. No privileges are needed, and all filters apply. A
     /// capture holds neither socket states nor processes, so these stay unknown. Up to 16 files of several hosts are merged:
-    /// a connection that more than one has seen is shown once, with what each knows of it.
+    /// a connection that several of them saw is shown once, with what each knows about it.
     #[arg(short, long, value_name = "FILE", help_heading = "Input", num_args = 1..)]
     pub read: Vec<PathBuf>,
 
@@ -133,9 +133,9 @@ pub struct Choices {
 
     /// Remember at most this many connections
     ///
-    /// Connections of which only a SYN was seen get an eighth of it. When there are more, these are forgotten first, then
-    /// those that ended longest ago, then those that have been silent longest. The end record counts the connections that
-    /// were forgotten before they ended.
+    /// At most an eighth may be connections of which only a SYN was seen. When there are more, these are forgotten first,
+    /// then those that ended longest ago, then those that have been silent longest. The end record counts the connections
+    /// that were forgotten before they ended.
     #[arg(long, value_name = "N", help_heading = "Limits", value_parser = values::connections, default_value_t = values::DEFAULT_MAX_CONNECTIONS)]
     pub max_connections: NonZeroU32,
 
@@ -147,13 +147,13 @@ pub struct Choices {
     #[arg(long, hide = true)]
     pub no_typed_loads: bool,
 
-    /// How to attach to interfaces
+    /// Way of attaching to interfaces
     #[arg(long, value_name = "HOW", hide = true, value_enum, default_value_t)]
     pub attach: Attach,
 }
 
 impl Choices {
-    /// Returns whether there are filters on processes.
+    /// Returns true if there are filters on processes.
     pub(super) fn names_processes(&self) -> bool {
         let Self { pid, comm, uid, unit, container, .. } = self;
         !(pid.is_empty() && comm.is_empty() && uid.is_empty() && unit.is_empty() && container.is_empty())

@@ -1,4 +1,4 @@
-//! The part of the environment that output depends on.
+//! The part of the environment that affects the output.
 
 use std::{
     env,
@@ -6,7 +6,7 @@ use std::{
     io::{self, IsTerminal},
 };
 
-/// Environment variables and terminals, as far as output depends on them.
+/// Environment variables and terminals that affect the output.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Environment {
     /// `NO_COLOR` is set and not empty.
@@ -23,20 +23,20 @@ pub struct Environment {
     pub columns: Option<u16>,
 }
 
-/// Width of text in columns if neither a terminal nor `COLUMNS` tells.
+/// Width of text in columns if neither a terminal nor `COLUMNS` determines it.
 pub const DEFAULT_COLUMNS: u16 = 100;
 
 impl Environment {
-    /// Reads the environment variables, and what stdout and stderr are.
+    /// Reads the environment variables, and the types of stdout and stderr.
     ///
-    /// With `to_stderr`, data goes to stderr as well.
+    /// With `to_stderr`, data goes to stderr, too.
     pub fn read(to_stderr: bool) -> Self {
         let (stdout, stderr) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         let data = if to_stderr { stderr } else { stdout };
         Self { watched: data || stderr, messages_watched: stderr, ..Self::of(|name| env::var_os(name), data) }
     }
 
-    /// The environment whose variables `variable` looks up; `terminal` says that stdout is a terminal.
+    /// Creates it from the variables that `variable` looks up; `terminal`: stdout is a terminal.
     fn of(variable: impl Fn(&str) -> Option<OsString>, terminal: bool) -> Self {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         // POSIX: the first of these that is set and not empty decides.

@@ -51,12 +51,12 @@ pub struct Leaks {
 }
 
 impl Leaks {
-    /// The sockets to list.
+    /// Returns the filter of the sockets to list.
     pub fn filter(&self) -> Filter {
         filter(&self.port, &self.local_port, &self.remote_port, &self.host, (self.ipv4, self.ipv6))
     }
 
-    /// The network namespaces whose sockets to list, as they were given; empty for the own one.
+    /// Returns the network namespaces whose sockets to list, as given; empty for tcptrace's own.
     pub fn netns(&self) -> Vec<String> {
         without_repeats(self.netns.clone())
     }

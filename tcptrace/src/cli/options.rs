@@ -20,10 +20,10 @@ use tcptrace_core::{
 pub enum Verbosity {
     /// Errors only.
     Quiet,
-    /// Also warnings, and when tracing begins and ends.
+    /// Also warnings, and the beginning and end of tracing.
     #[default]
     Normal,
-    /// Also what is attached where, and how.
+    /// Also the attachments.
     Verbose,
     /// All messages, and warnings of the libraries.
     Debug,
@@ -44,7 +44,7 @@ impl From<Segments> for SegmentChoice {
 pub struct Options {
     /// The connections to trace.
     pub filter: Filter,
-    /// The network namespaces to trace, as they were given; empty for the default.
+    /// The network namespaces to trace, as given; empty for the default.
     pub netns: Vec<String>,
     /// The segments to show.
     pub segments: Segments,
@@ -52,35 +52,35 @@ pub struct Options {
     pub output: OutputFormat,
     /// Types of records that go to stdout as JSON.
     pub emit: Emit,
-    /// The connections to show on stdout; none for all of them.
+    /// The connections to show on stdout; `None` for all of them.
     pub only: Option<Only>,
-    /// Time from which on a handshake is slow, above 0.
+    /// Minimum duration of a slow handshake, above 0.
     pub slow: Duration,
     /// The file that gets every record: a binary recording by its name ([`is_binary`]), or JSON lines.
     pub write: Option<PathBuf>,
-    /// When another file is begun; none for never.
+    /// Condition for beginning another file; `None` for never.
     pub rotate: Option<RotateAt>,
-    /// Number of files with numbers that are kept; none for all.
+    /// Number of numbered files to keep; `None` for all.
     pub keep: Option<NonZeroU32>,
-    /// How a binary recording is compressed.
+    /// Compression of a binary recording.
     pub compress: Option<Compression>,
-    /// The address where metrics are served, if they are.
+    /// The address on which metrics are served, if they are.
     pub metrics: Option<SocketAddr>,
-    /// The collector to which is exported, if there is one.
+    /// The collector to export to, if there is one.
     pub otlp: Option<Endpoint>,
     /// The captures or recordings to read instead of tracing this host; `-` is stdin. Several are merged; empty to trace.
     pub read: Vec<PathBuf>,
-    /// Text shows absolute sequence numbers after the handshake too.
+    /// True to show absolute sequence numbers in text after the handshake, too.
     pub absolute_seq: bool,
-    /// Text on stdout is in color.
+    /// True if text on stdout is in color.
     pub color: bool,
-    /// Text on stdout may use characters beyond ASCII.
+    /// True if text on stdout may use characters beyond ASCII.
     pub unicode: bool,
-    /// Width of text on stdout in columns; none to follow its terminal.
+    /// Width of text on stdout in columns; `None` to follow its terminal.
     pub columns: Option<u16>,
     /// The command to run and trace; empty to trace this host.
     pub command: Vec<OsString>,
-    /// The connections of the command with which the exit status is 3.
+    /// The connections of the command for which the exit status is 3.
     pub fail_on: Option<Only>,
     /// Number of ended connections after which to stop.
     pub count: Option<NonZeroU64>,
@@ -88,28 +88,28 @@ pub struct Options {
     pub duration: Option<Duration>,
     /// Size of the ring buffer in bytes: a power of two from 2^12 to 2^30.
     pub ring_buffer: u32,
-    /// Largest number of connections that are remembered.
+    /// Maximum number of connections that are remembered.
     pub max_connections: NonZeroU32,
     /// The messages that go to stderr.
     pub verbosity: Verbosity,
-    /// Somebody may be watching a terminal, and is told why if no event comes.
+    /// True if somebody may be watching a terminal, who is told why no event comes.
     pub watched: bool,
-    /// The summary by verdict is also printed when a file has been read without `--only`.
+    /// True to print the summary by verdict even when a file has been read without `--only`.
     pub summarizes_files: bool,
-    /// Use the kernel's type information (BTF) if there is any.
+    /// True to use the kernel's type information (BTF) if there is any.
     pub btf: bool,
-    /// Use programs that load from sockets, where the kernel allows them.
+    /// True to use programs that load from sockets, where the kernel allows them.
     pub typed_loads: bool,
-    /// How to attach to interfaces.
+    /// Method of attaching to interfaces.
     pub attach: Attach,
-    /// The connections are listed on the terminal, by `tcptrace top`.
+    /// True if the connections are listed on the terminal, by `tcptrace top`.
     pub top: bool,
 }
 
 impl Cli {
     /// Turns the arguments into settings, with defaults that depend on the environment.
     pub fn into_options(self, environment: Environment) -> Options {
-        // With `top`, nothing else can be given.
+        // `top` excludes all other output options.
         let top = matches!(self.command, Some(Command::Top(_)));
         let choices = match self.command {
             Some(Command::Top(top)) => top.choices,
@@ -178,12 +178,12 @@ impl Cli {
     }
 }
 
-/// Returns whether a file of this name is written as a binary recording.
+/// Returns true if a file of this name is written as a binary recording.
 pub fn is_binary(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "ttr")
 }
 
-/// The filter of these options; `family` is `-4` and `-6`.
+/// Returns the filter of these options; `family` is `-4` or `-6`.
 pub(super) fn filter(
     port: &[PortSet],
     local_port: &[PortSet],
@@ -205,7 +205,7 @@ pub(super) fn filter(
     }
 }
 
-/// The union of the sets of a repeated option.
+/// Returns the union of the sets of a repeated option.
 fn merged<T: Clone>(sets: &[T], merge: impl Fn(&mut T, &T)) -> Option<T> {
     sets.iter().cloned().reduce(|mut all, set| {
         merge(&mut all, &set);

@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 1 << 30;
 pub struct RingSize(u32);
 
 impl RingSize {
-    /// The size in bytes.
+    /// Returns the size in bytes.
     pub fn bytes(self) -> u32 {
         self.0
     }
@@ -36,19 +36,19 @@ pub enum RingSizeError {
     #[error("'{}' is not a size: give a power of two with its unit, such as 512KiB or 16MiB", .0.escape_debug())]
     NotASize(String),
     /// Not a power of two.
-    #[error("{bytes} bytes are no power of two: the nearest is {nearest}")]
+    #[error("{bytes} bytes are not a power of two: the nearest is {nearest}")]
     NotAPowerOfTwo {
-        /// The size asked for.
+        /// The requested size.
         bytes: u64,
-        /// The size to ask for instead.
+        /// The nearest allowed size.
         nearest: RingSize,
     },
     /// A size that is too small or too large.
     #[error("{bytes} bytes are too {}: the {} is {nearest}", size(*.bytes), bound(*.bytes))]
     OutOfRange {
-        /// The size asked for.
+        /// The requested size.
         bytes: u64,
-        /// The size to ask for instead.
+        /// The nearest allowed size.
         nearest: RingSize,
     },
 }
@@ -79,7 +79,7 @@ impl FromStr for RingSize {
     }
 }
 
-/// The allowed size nearest to `bytes`; the larger one halfway between two.
+/// Returns the allowed size nearest to `bytes`; the larger one halfway between two.
 fn nearest(bytes: u64) -> RingSize {
     let bytes = bytes.clamp(MIN_BYTES, MAX_BYTES);
     let above = bytes.next_power_of_two();
@@ -88,7 +88,7 @@ fn nearest(bytes: u64) -> RingSize {
     RingSize(u32::try_from(nearest).unwrap_or(MAX_BYTES as u32))
 }
 
-/// With the largest unit that leaves a whole number, as [`RingSize::from_str`] reads it.
+/// Writes the size with the largest unit that leaves a whole number, as [`RingSize::from_str`] reads it.
 impl Display for RingSize {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.0.trailing_zeros() {
@@ -124,10 +124,10 @@ mod tests {
     #[test]
     fn errors_name_the_nearest_size() {
         for (text, message) in [
-            ("16MB", "16000000 bytes are no power of two: the nearest is 16MiB"),
-            ("5000", "5000 bytes are no power of two: the nearest is 4KiB"),
-            ("6KiB", "6144 bytes are no power of two: the nearest is 8KiB"),
-            ("1000MiB", "1048576000 bytes are no power of two: the nearest is 1GiB"),
+            ("16MB", "16000000 bytes are not a power of two: the nearest is 16MiB"),
+            ("5000", "5000 bytes are not a power of two: the nearest is 4KiB"),
+            ("6KiB", "6144 bytes are not a power of two: the nearest is 8KiB"),
+            ("1000MiB", "1048576000 bytes are not a power of two: the nearest is 1GiB"),
             ("0", "0 bytes are too few: the least is 4KiB"),
             ("2048", "2048 bytes are too few: the least is 4KiB"),
             ("2GiB", "2147483648 bytes are too many: the most is 1GiB"),

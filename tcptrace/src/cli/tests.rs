@@ -2,6 +2,8 @@ mod refusals;
 
 use std::{ffi::OsStr, num::NonZeroU32, path::PathBuf};
 
+use clap::{CommandFactory as _, error::ErrorKind};
+
 use super::*;
 use tcptrace_core::{
     event::Family,
@@ -16,7 +18,7 @@ fn options(args: &[&str]) -> Options {
     parse(args).unwrap().into_options(Environment::default())
 }
 
-/// The text behind `error: ` in the first line, after checking the kind of error and the exit status.
+/// Returns the text after `error: ` in the first line, after checking the kind of error and the exit status.
 fn error(args: &[&str], kind: ErrorKind) -> String {
     let error = parse(args).unwrap_err();
     assert_eq!(error.kind(), kind, "{args:?}");
@@ -178,7 +180,7 @@ fn doctor_is_a_word_by_itself() {
     error(&["doctor", "-p", "80"], ErrorKind::UnknownArgument);
     assert!(error(&["-p", "80", "doctor"], ErrorKind::UnknownArgument).contains("doctor"));
     assert_eq!(parse(&["doctor", "--help"]).unwrap_err().exit_code(), 0);
-    // A file of that name is an argument as any other.
+    // A file of that name is an argument like any other.
     assert_eq!(options(&["-r", "doctor"]).read, [PathBuf::from("doctor")]);
 }
 

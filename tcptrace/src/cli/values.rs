@@ -30,7 +30,7 @@ pub enum OutputFormat {
     Json,
     /// One line per connection when it ends, with its verdict in words
     List,
-    /// A page that stands by itself, with a table and the ladder of each connection
+    /// A self-contained page with a table and the ladder of each connection
     Html,
     /// Sequence diagrams for Mermaid, one per connection, in Markdown
     Mermaid,
@@ -40,7 +40,7 @@ pub enum OutputFormat {
     None,
 }
 
-/// The word for it on the command line.
+/// Writes its word on the command line.
 impl Display for OutputFormat {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -68,7 +68,7 @@ pub enum Segments {
     None,
 }
 
-/// How a binary recording is compressed.
+/// Compression of a binary recording.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Compression {
     /// Zstandard (RFC 8878)
@@ -87,7 +87,7 @@ pub enum Color {
     Never,
 }
 
-/// How to attach to interfaces.
+/// A way of attaching to interfaces.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub enum Attach {
     /// TCX if the kernel has it, clsact otherwise
@@ -114,7 +114,7 @@ pub(super) enum ValueError {
     SmallRotation(String),
     #[error("'{}' is not a length of time: give a number with its unit, such as 500ms, 10s or 5m", .0.escape_debug())]
     Duration(String),
-    #[error("'{}' is no time at all: give a length of time above 0, such as 500ms, 10s or 5m", .0.escape_debug())]
+    #[error("'{}' is too short: give a length of time above 0, such as 500ms, 10s or 5m", .0.escape_debug())]
     NoDuration(String),
     #[error(
         "'{}' cannot be the name of an interface: give one of 1 to 15 bytes without spaces, '/' and ':', such as eth0",
@@ -127,7 +127,7 @@ pub(super) enum ValueError {
     Address(String),
     #[error("'{}' is not a process ID: give whole numbers from 1, such as 801,6980", .0.escape_debug())]
     Pid(String),
-    #[error("'{}' is no user of this host: give names of users, or numbers from 0", .0.escape_debug())]
+    #[error("'{}' is not a user of this host: give names of users, or numbers from 0", .0.escape_debug())]
     User(String),
     #[error("'-' is not stdout here: give --json for JSON lines on stdout, or ./- for a file of that name")]
     Stdout,
@@ -147,7 +147,7 @@ pub(super) fn count(text: &str) -> Result<NonZeroU64, ValueError> {
 /// Default of `--max-connections`.
 pub(crate) const DEFAULT_MAX_CONNECTIONS: NonZeroU32 = NonZeroU32::new(1_000_000).expect("above 0");
 
-/// Largest value of `--max-connections`.
+/// Maximum of `--max-connections`.
 const MAX_CONNECTIONS_LIMIT: u32 = 1 << 30;
 
 /// Parses a number of connections to remember, from 1 to [`MAX_CONNECTIONS_LIMIT`].
@@ -163,7 +163,7 @@ pub(super) fn files(text: &str) -> Result<NonZeroU32, ValueError> {
     text.parse().map_err(|_| ValueError::Files(text.to_owned()))
 }
 
-/// Smallest size and age of a file before another is begun.
+/// Minimum size and age of a file before another is begun.
 const MIN_ROTATION: (u64, Duration) = (64 << 10, Duration::from_secs(1));
 
 /// Parses a size or a time. A unit that ends in B is one of bytes; so are K, M and G, while m is a minute.
@@ -216,23 +216,23 @@ pub(super) fn interface(name: &str) -> Result<String, ValueError> {
     }
 }
 
-/// Checks that a namespace has a name.
+/// Checks that the name of a namespace is not empty.
 pub(super) fn netns(name: &str) -> Result<String, ValueError> {
     if name.is_empty() || name.contains('\0') { Err(ValueError::Netns(name.to_owned())) } else { Ok(name.to_owned()) }
 }
 
 /// Parses a process ID.
 pub(super) fn pid(text: &str) -> Result<u32, ValueError> {
-    // The kernel's are signed (pid_t).
+    // The kernel's PIDs are signed (pid_t).
     let number: Option<i32> = text.trim().parse().ok();
     let number = number.filter(|&number| number > 0).and_then(|number| u32::try_from(number).ok());
     number.ok_or_else(|| ValueError::Pid(text.to_owned()))
 }
 
-/// Returns the number of a user: a number, or that of the user with this name.
+/// Returns the ID of a user, given as a number or by name.
 pub(super) fn uid(text: &str) -> Result<u32, ValueError> {
     let name = text.trim();
-    // The last number stands for none (`INVALID_UID`).
+    // The last number stands for no user (`INVALID_UID`).
     let number = name.parse().ok().filter(|&number: &u32| number != u32::MAX);
     let named = || nix::unistd::User::from_name(name).ok().flatten().map(|user| user.uid.as_raw());
     number.or_else(named).ok_or_else(|| ValueError::User(text.to_owned()))

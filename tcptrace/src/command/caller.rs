@@ -21,8 +21,8 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// The user who called sudo; none if this process does not run as root, or was not started by sudo: then the command
-    /// runs as this process does.
+    /// Returns the user who called sudo; `None` if this process does not run as root, or was not started by sudo: then the
+    /// command runs as the same user as this process.
     pub(super) fn of_sudo() -> Option<Self> {
         let number = |name| env::var(name).ok()?.parse::<u32>().ok();
         let (uid, gid) = (number("SUDO_UID")?, number("SUDO_GID")?);
@@ -43,7 +43,7 @@ impl Caller {
         }
     }
 
-    /// The environment variables that differ from those that sudo left, as `sudo -u` would set them.
+    /// Returns the environment variables that differ from those that sudo left, as `sudo -u` would set them.
     pub(super) fn environment(&self) -> impl Iterator<Item = (&'static str, Option<OsString>)> {
         let removed = ["SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND", "SUDO_HOME"].map(|name| (name, None));
         let set = [

@@ -36,7 +36,7 @@ impl ControlGroup {
         self.id
     }
 
-    /// The processes in the group.
+    /// Returns the processes in the group.
     pub(super) fn processes(&self) -> Vec<u32> {
         let text = fs::read_to_string(self.path.join("cgroup.procs")).unwrap_or_default();
         text.lines().filter_map(|line| line.parse().ok()).collect()
@@ -46,7 +46,7 @@ impl ControlGroup {
     pub(super) fn remove(self) -> io::Result<()> {
         if let Some(above) = self.path.parent() {
             for pid in self.processes() {
-                // One that has ended meanwhile need not be moved.
+                // A process that has ended meanwhile need not be moved.
                 let _ = fs::write(above.join("cgroup.procs"), pid.to_string());
             }
         }
@@ -54,7 +54,7 @@ impl ControlGroup {
     }
 }
 
-/// Mount points of cgroup v2 in the text of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
+/// Returns the mount points of cgroup v2 in the text of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
 pub(crate) fn mount_points(mounts: &[u8]) -> impl Iterator<Item = PathBuf> {
     mounts.split(|&byte| byte == b'\n').filter_map(|line| {
         let fields: Vec<_> = line.split(|&byte| byte == b' ').collect();
@@ -64,7 +64,7 @@ pub(crate) fn mount_points(mounts: &[u8]) -> impl Iterator<Item = PathBuf> {
     })
 }
 
-/// The bytes of a field in which spaces, tabs, newlines and backslashes are `\` and three octal digits.
+/// Decodes a field in which spaces, tabs, newlines and backslashes are written as `\` and three octal digits.
 fn unescaped(field: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;
@@ -77,7 +77,7 @@ fn unescaped(field: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The path of this process's group below the mount point, from `/proc/self/cgroup` (cgroups(7)).
+/// Returns the path of this process's group below the mount point, from `/proc/self/cgroup` (cgroups(7)).
 fn own_group(groups: &[u8]) -> Option<PathBuf> {
     let path = groups.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"0::/"))?;
     Some(PathBuf::from(std::ffi::OsString::from_vec(path.to_vec())))

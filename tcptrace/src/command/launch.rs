@@ -1,4 +1,4 @@
-//! The process between the tracer and the command: this program once more, which becomes the user and then the command.
+//! The process between the tracer and the command: this program executed again, which becomes the user and then the command.
 //!
 //! A separate process does that, because the rights that it gives up cannot be regained, and because a process with threads
 //! must not allocate memory between fork() and exec().
@@ -17,17 +17,17 @@ use tcptrace_core::text::Escaped;
 
 use super::caller::Caller;
 
-/// The name by which this program is called to become the command.
+/// The name by which this program is executed to become the command.
 const NAME: &str = "tcptrace-launch";
 
-/// Stands for nothing in an argument.
+/// Stands for an absent value in an argument.
 const NOTHING: &str = "-";
 
-/// Exit statuses of a command that cannot be run, as shells have them.
+/// Exit statuses of a command that cannot be run, as in shells.
 const CANNOT_RUN: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
-/// The command line that becomes `command`, in the control group at this path, as this user.
+/// Returns the command line that becomes `command`, in the control group at this path, as this user.
 pub(super) fn command(command: &[OsString], group: Option<&Path>, caller: Option<&Caller>) -> Command {
     let mut launch = Command::new("/proc/self/exe");
     launch.arg0(NAME).arg(group.map_or(OsStr::new(NOTHING), Path::as_os_str));
@@ -48,8 +48,8 @@ pub(super) fn command(command: &[OsString], group: Option<&Path>, caller: Option
     launch
 }
 
-/// Becomes the command if this program was called for that. Returns the exit status if that fails, which has been said on
-/// stderr; none if it was called for anything else.
+/// Becomes the command if this program was executed for that. If that fails, reports it on stderr and returns the exit
+/// status; `None` if it was executed for anything else.
 pub fn run_if_asked() -> Option<ExitCode> {
     let mut arguments = env::args_os();
     if arguments.next()? != NAME {

@@ -1,10 +1,10 @@
-//! The processes of the command by their ancestors, where no control group tells.
+//! The processes of the command, recognised by their ancestors where there is no control group.
 
 use std::collections::HashSet;
 
 use crate::procfs::stat::ProcessStat;
 
-/// Most processes outside of the tree that are remembered.
+/// Maximum number of processes outside the tree that are remembered.
 const OTHERS: usize = 4096;
 
 /// A process and its descendants. One that ends before its ancestors could be read, or whose parent ended before, is not
@@ -12,17 +12,17 @@ const OTHERS: usize = 4096;
 #[derive(Debug)]
 pub(super) struct ProcessTree {
     inside: HashSet<u32>,
-    /// Processes that are not in it, so that they need not be looked up again.
+    /// Processes outside the tree, which need not be looked up again.
     outside: HashSet<u32>,
 }
 
 impl ProcessTree {
-    /// The tree below `root`, and below this process, which adopts the orphans in it.
+    /// Creates the tree below `root`, and below this process, which adopts its orphans.
     pub(super) fn new(root: u32) -> Self {
         Self { inside: HashSet::from([root, std::process::id()]), outside: HashSet::new() }
     }
 
-    /// Returns whether a process is in the tree.
+    /// Returns true if a process is in the tree.
     pub(super) fn contains(&mut self, pid: u32) -> bool {
         self.decide(pid, |pid| ProcessStat::of(pid).map(|stat| stat.parent))
     }
@@ -44,7 +44,7 @@ impl ProcessTree {
         if self.outside.len() >= OTHERS {
             self.outside.clear();
         }
-        // One whose parent cannot be read may be anybody's.
+        // A process whose parent cannot be read may be anybody's.
         if next.is_some() {
             self.outside.insert(pid);
         }

@@ -11,7 +11,7 @@ use zerocopy::FromBytes as _;
 
 use super::process_tree::ProcessTree;
 
-/// The sockets that processes of the command made.
+/// The sockets made by processes of the command.
 #[derive(Debug)]
 pub struct Sockets {
     own: HashSet<SocketKey>,
@@ -19,23 +19,23 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// The sockets that the kernel programs mark, because they were made in the command's control group.
+    /// Recognises the sockets that the kernel programs mark, because they were made in the command's control group.
     pub fn of_group() -> Self {
         Self { own: HashSet::new(), tree: None }
     }
 
-    /// The sockets that processes at and below `root` were seen to use.
+    /// Recognises the sockets that processes at and below `root` were seen to use.
     pub fn of_tree(root: u32) -> Self {
         Self { own: HashSet::new(), tree: Some(ProcessTree::new(root)) }
     }
 
-    /// Notes whose socket has changed its state; `bytes` are the record of that change.
+    /// Notes the owner of a socket that changes its state; `bytes` are the record of that change.
     pub fn note(&mut self, bytes: &[u8], change: &StateChange) {
         let own = match &mut self.tree {
             None => Some(is_marked(bytes)),
             Some(tree) => match change.task {
                 Some(task) if tree.contains(task.pid) => Some(true),
-                // Another socket at the same address.
+                // This is another socket at the same address.
                 _ => (change.old == TcpState::Close || change.old == TcpState::Listen).then_some(false),
             },
         };
@@ -46,13 +46,13 @@ impl Sockets {
         }
     }
 
-    /// Returns whether a socket is one of the command's.
+    /// Returns true if a socket belongs to the command.
     pub fn contains(&self, socket: SocketKey) -> bool {
         self.own.contains(&socket)
     }
 }
 
-/// Returns whether the kernel program has marked the socket.
+/// Returns true if the kernel program has marked the socket.
 fn is_marked(bytes: &[u8]) -> bool {
     StateRecord::read_from_prefix(bytes).is_ok_and(|(record, _)| {
         matches!(record.header.kind, KIND_STATE | KIND_COUNTED_STATE) && record.proof & PROOF_IN_GROUP != 0

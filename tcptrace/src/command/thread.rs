@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::{caller::Caller, group::ControlGroup, launch, sockets::Sockets};
 use crate::privileges::{Duty, reduce};
 
-/// A command that cannot be started.
+/// A failure to start the command.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The kernel refused a thread or a process.
@@ -32,7 +32,7 @@ pub enum StartError {
 pub struct Running {
     tasks: Option<mpsc::Sender<Task>>,
     thread: Option<JoinHandle<Vec<u32>>>,
-    /// ID of the command's control group; none if it has none.
+    /// ID of the command's control group; `None` if it has none.
     group: Option<u64>,
     exit: Option<oneshot::Receiver<io::Result<ExitStatus>>>,
 }
@@ -54,7 +54,8 @@ struct Started {
 }
 
 impl Running {
-    /// Makes a control group for the command, and starts the thread that will run it: before rights are given up.
+    /// Creates a control group for the command, and starts the thread that will run it. Must be called before rights are
+    /// given up.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -69,16 +70,16 @@ impl Running {
         Ok(Self { tasks: Some(tasks), thread: Some(thread), group: id, exit: None })
     }
 
-    /// ID of the command's control group; none if it has none.
+    /// Returns the ID of the command's control group; `None` if it has none.
     pub fn group(&self) -> Option<u64> {
         self.group
     }
 
-    /// Starts the command. `marked` says that the kernel programs mark the sockets of its control group. Returns which
-    /// sockets are the command's.
+    /// Starts the command. `marked`: the kernel programs mark the sockets of its control group. Returns the means of
+    /// recognising the command's sockets.
     ///
     /// # Errors
-    /// When the kernel refuses a process. That the command does not exist shows in its exit status.
+    /// When the kernel refuses a process. A command that does not exist shows in its exit status.
     pub fn start(&mut self, marked: bool) -> Result<Sockets, StartError> {
         if !marked && let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
             debug!("orphans of the command are not adopted: {error}");
@@ -94,7 +95,7 @@ impl Running {
     /// Passes a signal on to the command.
     pub fn signal(&self, signal: Signal) {
         if let Some(tasks) = &self.tasks {
-            // Without its thread the command has ended.
+            // If its thread has ended, so has the command.
             let _ = tasks.send(Task::Signal(signal));
         }
     }
@@ -131,7 +132,7 @@ impl Drop for Running {
     }
 }
 
-/// The thread's work until nothing more can be asked of it. Returns the processes that are left of the command.
+/// Performs tasks until there can be no more. Returns the remaining processes of the command.
 fn work(command: &[OsString], group: Option<ControlGroup>, inbox: &mpsc::Receiver<Task>) -> Vec<u32> {
     let mut process = None;
     while let Ok(task) = inbox.recv() {
@@ -146,7 +147,7 @@ fn work(command: &[OsString], group: Option<ControlGroup>, inbox: &mpsc::Receive
                         .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
                     watch(child)
                 });
-                // Nobody waits for it any more.
+                // The receiver may no longer wait for it.
                 let _ = started.send(outcome);
             }
             Task::Signal(signal) => {
@@ -175,14 +176,14 @@ fn watch(mut child: Child) -> Result<Started, StartError> {
     let pid = child.id();
     let (ended, exit) = oneshot::channel();
     let wait = move || {
-        // Nobody is interested any more if the trace has ended first.
+        // The receiver is gone if the trace has ended first.
         let _ = ended.send(child.wait());
     };
     thread::Builder::new().name("command-wait".to_owned()).spawn(wait).map_err(StartError::Start)?;
     Ok(Started { pid, exit })
 }
 
-/// The orphans that this process has adopted.
+/// Returns the orphans that this process has adopted.
 fn adopted() -> Vec<u32> {
     let own = std::process::id();
     let text = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The messages about entries of connection tracking that end (linux/netfilter/nfnetlink_conntrack.h).
+//! Netlink messages about ended entries of connection tracking (linux/netfilter/nfnetlink_conntrack.h).
 
 use std::net::IpAddr;
 
@@ -37,7 +37,7 @@ const TCP_STATE: u16 = 1;
 const TCP: u8 = 6;
 
 /// `TCP_CONNTRACK_ESTABLISHED` to `TCP_CONNTRACK_LAST_ACK` (linux/netfilter/nf_conntrack_tcp.h): a connection that is open,
-/// or not closed by both ends yet.
+/// or not yet closed by both ends.
 const OPEN: std::ops::RangeInclusive<u8> = 3..=6;
 
 /// One direction of an entry.
@@ -49,23 +49,23 @@ pub struct Direction {
     pub dst: Endpoint,
 }
 
-/// The translation of an open connection that the kernel has forgotten.
+/// A translation of an open connection that the kernel has forgotten.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Forgotten {
-    /// Segments of the end that opened it, before they were translated.
+    /// Segments of the end that opened it, before translation.
     pub original: Direction,
-    /// Segments of the other end, before they were.
+    /// Segments of the other end, before translation.
     pub reply: Direction,
-    /// A program deleted it; else it had expired.
+    /// True if a program deleted it; otherwise it expired.
     pub deleted: bool,
 }
 
-/// Returns the translations that messages tell of: none for entries that translated nothing or whose connection was over, and
-/// on kernels that do not tell its state (before 5.10).
+/// Returns the forgotten translations in messages, without entries that translated nothing or whose connection was over;
+/// none on kernels that do not report its state (before 5.10).
 pub(super) fn forgotten(mut messages: &[u8]) -> Vec<Forgotten> {
     let mut found = Vec::new();
     while let Ok(message) = NetlinkBuffer::new_checked(messages) {
-        // The port of the program that deleted it; the kernel has none.
+        // The port of the program that deleted it; 0 for the kernel.
         let deleted = message.port_number() != 0;
         if message.message_type() == DELETE {
             found.extend(message.payload().get(FAMILY_HEADER..).and_then(|entry| of_entry(entry, deleted)));
@@ -103,7 +103,7 @@ fn direction(tuple: &[u8]) -> Option<Direction> {
     })
 }
 
-/// The value of the first attribute of a kind.
+/// Returns the value of the first attribute of a kind.
 fn attribute(attributes: &[u8], kind: u16) -> Option<&[u8]> {
     let mut all = NlasIterator::new(attributes).map_while(Result::ok);
     let found = all.find(|attribute| attribute.kind() == kind)?;
@@ -141,7 +141,7 @@ mod tests {
         nla(kind | NESTED, &[nla(TUPLE_IP | NESTED, &ip), nla(TUPLE_PROTO | NESTED, &proto)].concat())
     }
 
-    /// A client at .1 called .2, which is the pod .3.
+    /// A client at .1 connected to .2, which is the pod .3.
     fn message(state: u8, server: Endpoint, port_number: u32) -> Vec<u8> {
         let client = end(1, 40_000);
         let state = nla(PROTOINFO | NESTED, &nla(PROTOINFO_TCP | NESTED, &nla(TCP_STATE, &[state])));

@@ -1,4 +1,4 @@
-//! Files as the runtimes write them, in a folder in the place of the root.
+//! Files as written by the runtimes, in a folder that takes the place of the root.
 
 use tcptrace_core::event::Cgroup;
 
@@ -6,7 +6,7 @@ use super::*;
 
 const UID: &str = "7f1c4a2e-9b7d-4c55-8c5e-0f6f2f1b3a10";
 
-/// A folder in the place of the root; it is removed when this is dropped.
+/// A folder that takes the place of the root, removed on drop.
 struct Root(PathBuf);
 
 impl Root {
@@ -23,7 +23,7 @@ impl Root {
         self
     }
 
-    /// The names of the container of this path.
+    /// Returns the names of the container with this path, and of its pod.
     fn names(&self, path: &str) -> (Option<String>, Option<String>) {
         let mut container = Cgroup::of_path(path).container.expect("a container");
         complete(&mut container, &self.0);
@@ -90,7 +90,7 @@ fn containerd_annotates_its_bundles() {
     assert_eq!(root.names(&path), names("web", "shop"));
     let root = Root::new("nerdctl").with(&bundle("default"), r#"{"annotations":{"nerdctl/name":"db"}}"#);
     assert_eq!(root.names(&format!("/system.slice/nerdctl-{id}.scope")), names("db", ""));
-    // No pod is in its path.
+    // No pod is in the path.
     let root = Root::new("beside").with(&bundle("k8s.io"), kubernetes);
     assert_eq!(root.names(&format!("/system.slice/cri-containerd-{id}.scope")), names("web", ""));
 }
@@ -112,7 +112,7 @@ fn the_kubelets_logs_name_what_no_runtime_does() {
 fn where_there_are_no_files_the_id_is_all() {
     let root = Root::new("none");
     assert_eq!(root.names(&format!("/docker/{}", id())), names("", ""));
-    // LXC's own name is its ID, and leads to no file.
+    // LXC's own name is its ID, and is not looked up in files.
     let mut container = Cgroup::of_path("/lxc.payload.web").container.expect("a container");
     complete(&mut container, &root.0);
     assert_eq!((container.name.as_deref(), container.pod), (Some("web"), None));

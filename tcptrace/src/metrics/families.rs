@@ -9,7 +9,7 @@ use super::{
 };
 use crate::host_clock;
 
-/// The name of a metric and what it means.
+/// The name of a metric and its meaning.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Name {
     /// In Prometheus' spelling, without suffixes for unit and type.
@@ -113,9 +113,9 @@ pub(crate) struct Family {
 /// The values of a metric, by labels.
 #[derive(Debug)]
 pub(crate) enum Points {
-    /// Counts since tracing began.
+    /// Totals since tracing began.
     Counts(Vec<(Pairs, u64)>),
-    /// Seconds since tracing began.
+    /// Total in seconds since tracing began.
     Seconds(f64),
     /// Current value of a gauge.
     Now(i64),
@@ -135,7 +135,7 @@ pub(crate) struct Times {
 }
 
 impl Metrics {
-    /// Returns all metrics but the version of the build. With `own_cost`, the processor time of this process is among them.
+    /// Returns all metrics except the version of the build; the processor time of this process only with `own_cost`.
     pub(crate) fn families(&self, own_cost: bool) -> Vec<Family> {
         let mut families = vec![
             counts(names::HANDSHAKES, &self.handshakes),

@@ -10,7 +10,7 @@ use tcptrace_core::{
     verdict::{Close, CloseEnd, Handshake, HandshakeEnd, Outcome, Role, Stalled},
 };
 
-/// Maximum number of different names of processes; the others are counted together as [`OTHERS`].
+/// Maximum number of distinct process names; the others are counted together as [`OTHERS`].
 const MAX_NAMES: usize = 100;
 
 /// The value of `process` for names beyond [`MAX_NAMES`]. No process can have it: a name has 15 bytes at most.
@@ -19,9 +19,9 @@ pub(super) const OTHERS: &str = "(all other processes)";
 /// Names and values of labels in OpenTelemetry's spelling, without those that do not apply.
 pub(crate) type Pairs = Vec<(&'static str, String)>;
 
-/// Labels that can be told one by one.
+/// Labels that can be enumerated.
 pub(super) trait Labels {
-    /// Returns those that apply.
+    /// Returns the labels that apply.
     fn pairs(&self) -> Pairs;
 }
 
@@ -35,7 +35,7 @@ fn that_apply<const N: usize>(labels: [(&'static str, &str); N]) -> Pairs {
     labels.into_iter().filter(applies).map(|(name, value)| (name, value.to_owned())).collect()
 }
 
-/// The names of processes that have a value of their own.
+/// The process names that have a value of their own.
 #[derive(Debug, Default)]
 pub(super) struct Names(HashSet<[u8; 16]>);
 
@@ -56,7 +56,7 @@ impl Names {
 /// Labels of a handshake. A label that does not apply is empty, which is the same as absent.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct HandshakeLabels {
-    /// Which ends are on this host: `client`, `server`, `both` or `none`.
+    /// The ends on this host: `client`, `server`, `both` or `none`.
     network_tcp_handshake_role: &'static str,
     kind: &'static str,
     outcome: &'static str,
@@ -207,7 +207,7 @@ impl Here {
     }
 }
 
-/// Returns which ends are on this host, and the process of one of them: the client's if it is.
+/// Returns the ends that are on this host, and the process of one of them: the client's if it is here.
 fn of_ends(client: Option<Here>, server: Option<Here>) -> (&'static str, Option<Comm>) {
     match (client, server) {
         (Some(Here(comm)), Some(_)) => ("both", comm),

@@ -1,4 +1,4 @@
-//! Answers scrapers by HTTP, on a thread of its own.
+//! The HTTP server for scrapers, on a thread of its own.
 
 use std::{
     convert::Infallible,
@@ -35,7 +35,7 @@ const MAX_SCRAPERS: usize = 16;
 /// Maximum time for the header of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Maximum time for a connection: a scraper that stalls gives its place to another one.
+/// Maximum duration of a connection: a scraper that stalls gives way to another one.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Metrics cannot be served.
@@ -59,7 +59,7 @@ pub enum ServeError {
 #[derive(Debug)]
 pub struct Listener {
     listener: StdListener,
-    /// The address, with the port that the kernel chose if 0 was asked for.
+    /// The address, with the port that the kernel chose if 0 was requested.
     pub address: SocketAddr,
 }
 
@@ -67,7 +67,7 @@ impl Listener {
     /// Listens on `address`.
     ///
     /// # Errors
-    /// When the address is in use, is none of this host, or needs rights that this process does not have.
+    /// When the address is in use, does not belong to this host, or needs rights that this process does not have.
     pub fn bind(address: SocketAddr) -> Result<Self, ServeError> {
         let bound = || {
             let listener = StdListener::bind(address)?;
@@ -117,7 +117,7 @@ impl Listener {
                         }
                     });
                 }
-                // Out of file descriptors: those of scrapers that are answered become free.
+                // Out of file descriptors: those of scrapers being answered will become free.
                 Err(error) => {
                     debug!("a scraper was not accepted: {error}");
                     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,4 +1,4 @@
-//! Numbers by labels. Unlike the metric types of `prometheus_client`, they can be read again, which OTLP takes.
+//! Numbers by labels. Unlike the metric types of `prometheus_client`, they can be read back, which OTLP requires.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use prometheus_client::{
 #[derive(Debug)]
 pub(super) struct Table<L, N>(Arc<Mutex<HashMap<L, N>>>);
 
-// Derived, both would ask for the same of the labels and the numbers.
+// A derived impl would require `Clone` of labels and numbers.
 impl<L, N> Clone for Table<L, N> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
@@ -68,7 +68,7 @@ where
     }
 }
 
-/// A counter: the number of times that something happened.
+/// A counter of occurrences.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Count(pub(super) u64);
 
@@ -88,14 +88,14 @@ impl EncodeMetric for Count {
 
 /// Upper bounds of a histogram's buckets in seconds, without the last bucket, which has none.
 pub(crate) trait Bounds {
-    /// Ascending.
+    /// In ascending order.
     const SECONDS: [f64; 12];
 }
 
 /// A histogram of times in seconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Durations<B> {
-    /// Number of times in each bucket; the last one is for those above all bounds.
+    /// Number of times in each bucket; the last one has those above all bounds.
     pub(crate) buckets: [u64; 13],
     /// Sum of all times in seconds.
     pub(crate) sum: f64,

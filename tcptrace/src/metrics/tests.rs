@@ -5,7 +5,7 @@ use std::{
 
 use super::*;
 
-/// Serves metrics without a connection on a port that the kernel chooses.
+/// Serves metrics of no connections on a port chosen by the kernel.
 fn served() -> std::net::SocketAddr {
     let listener = Listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = listener.address;
@@ -57,7 +57,7 @@ fn nothing_else_is_answered() {
 #[test]
 fn those_who_say_nothing_keep_nobody_out() {
     let address = served();
-    // Fewer than may be connected at once: they hold their places until they are timed out.
+    // Fewer than the maximum number of connections: they hold their places until they time out.
     let silent: Vec<_> = (0..15).map(|_| TcpStream::connect(address).unwrap()).collect();
     for _ in 0..100 {
         assert!(ask(address, "GET /metrics HTTP/1.1").starts_with("HTTP/1.1 200 OK\r\n"));

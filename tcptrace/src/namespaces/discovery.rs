@@ -1,4 +1,4 @@
-//! Finds network namespaces: by the names that `ip netns` and docker give them, and by the processes in them.
+//! Discovery of network namespaces: by the names that `ip netns` and docker give them, and by the processes in them.
 
 use std::{
     collections::BTreeMap,
@@ -18,17 +18,18 @@ pub(super) const FOLDERS: [&str; 2] = ["/run/netns", "/run/docker/netns"];
 /// The namespaces whose connections are traced.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Selection {
-    /// All that there are, and those that come.
+    /// All namespaces, including future ones.
     All,
     /// Only these, by inode number; they existed when tracing began.
     Only(Vec<u32>),
 }
 
 impl Selection {
-    /// The namespaces that a list of `own`, `all`, names, PIDs and paths means. `own` is the inode number of the tracer's.
+    /// Returns the namespaces given by a list of `own`, `all`, names, PIDs and paths. `own` is the inode number of the
+    /// tracer's.
     ///
     /// # Errors
-    /// When there is no such namespace, or it cannot be looked at.
+    /// When there is no such namespace, or it cannot be accessed.
     pub fn of(list: &[String], own: u32) -> Result<Self, UnknownNamespace> {
         if list.iter().any(|one| one == "all") {
             return Ok(Self::All);
@@ -42,7 +43,7 @@ impl Selection {
         matches!(self, Self::Only(inodes) if inodes.iter().all(|&inode| inode == own))
     }
 
-    /// Returns whether the namespace is one of them.
+    /// Returns true if the namespace is one of them.
     pub fn contains(&self, inode: u32) -> bool {
         match self {
             Self::All => true,
@@ -54,18 +55,18 @@ impl Selection {
 /// A namespace that `--netns` names cannot be found.
 #[derive(Debug, Error)]
 pub enum UnknownNamespace {
-    /// There is nothing of this name.
+    /// There is no namespace of this name.
     #[error("there is no network namespace {}; there are: {there}", Escaped(.name.as_bytes()))]
     Name {
-        /// As it was given.
+        /// The name as given.
         name: String,
-        /// The names that there are.
+        /// The existing names.
         there: String,
     },
-    /// A process or a path that is no namespace, or may not be looked at.
+    /// A process or a path that is not a namespace, or may not be accessed.
     #[error("cannot look at the network namespace {}", Escaped(.name.as_bytes()))]
     Unreadable {
-        /// As it was given.
+        /// The name as given.
         name: String,
         /// Error of the system call.
         #[source]
@@ -85,7 +86,7 @@ fn inode_of(name: &str) -> Result<u32, UnknownNamespace> {
     inode(&path).map_err(|cause| UnknownNamespace::Unreadable { name: name.to_owned(), cause })
 }
 
-/// The names of all named namespaces, escaped.
+/// Returns the names of all named namespaces, escaped.
 fn names() -> String {
     let names: Vec<String> =
         named().into_values().filter_map(|found| Some(Escaped(found.name?.as_bytes()).to_string())).collect();
@@ -97,23 +98,23 @@ fn names() -> String {
 pub(super) struct Found {
     /// Its file.
     pub(super) path: PathBuf,
-    /// The name of `ip netns` or docker.
+    /// Its name in `ip netns` or docker.
     pub(super) name: Option<String>,
     /// The process in it by which it was found, where it has no name.
     pub(super) pid: Option<u32>,
 }
 
-/// The inode number of the namespace that a file stands for.
+/// Returns the inode number of the namespace that a file stands for.
 pub(super) fn inode(path: &Path) -> io::Result<u32> {
     let (file, own) = (fs::metadata(path)?, fs::metadata("/proc/self/ns/net")?);
-    // The file of a namespace that has not been mounted yet, or not any more, is an ordinary one.
+    // The file of a namespace that is not yet or no longer mounted is an ordinary one.
     if file.dev() != own.dev() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no namespace"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a network namespace"));
     }
     u32::try_from(file.ino()).map_err(io::Error::other)
 }
 
-/// The namespaces that have names, by inode number.
+/// Returns the named namespaces, by inode number.
 fn named() -> BTreeMap<u32, Found> {
     let mut found = BTreeMap::new();
     for entry in FOLDERS.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten() {
@@ -126,15 +127,15 @@ fn named() -> BTreeMap<u32, Found> {
     found
 }
 
-/// All namespaces that can be found, by inode number.
+/// Returns all namespaces that can be found, by inode number.
 pub(super) fn all() -> BTreeMap<u32, Found> {
     let mut found = of_processes();
-    // A name says more than a process, and stays.
+    // A name takes precedence over a process.
     found.extend(named());
     found
 }
 
-/// The namespaces that processes are in, by inode number, each with the first of its processes.
+/// Returns the namespaces that processes are in, by inode number, each with the first of its processes.
 fn of_processes() -> BTreeMap<u32, Found> {
     let mut found = BTreeMap::new();
     let Ok(processes) = fs::read_dir("/proc").inspect_err(|error| debug!("cannot read /proc: {error}")) else {
@@ -151,7 +152,7 @@ fn of_processes() -> BTreeMap<u32, Found> {
     found
 }
 
-/// The inode number in `net:[4026531840]`.
+/// Returns the inode number in `net:[4026531840]`.
 fn inode_in_link(link: &str) -> Option<u32> {
     link.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
 }
@@ -181,7 +182,7 @@ mod tests {
         );
         assert_eq!(list(&["own", "all"]).expect("they are there"), Selection::All);
         assert!(Selection::All.contains(7) && !Selection::Only(vec![own]).contains(7));
-        // However often and by whatever name.
+        // However often and by whatever name it is given.
         assert!(list(&[&by_pid, "own"]).expect("they are there").is_only(own));
         assert!(!Selection::All.is_only(own) && !Selection::Only(vec![own, 7]).is_only(own));
     }

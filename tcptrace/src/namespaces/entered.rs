@@ -1,4 +1,4 @@
-//! A namespace from inside: its interfaces, and the programs on them.
+//! A network namespace from the inside: its interfaces, and the programs on them.
 
 use std::{
     collections::BTreeMap,
@@ -32,7 +32,7 @@ use crate::{
 };
 use tcptrace_core::text::Escaped;
 
-/// An interface that the programs are on.
+/// An interface with the programs attached.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OnInterface {
     /// Its name, which may change.
@@ -43,10 +43,10 @@ pub struct OnInterface {
     made_qdisc: bool,
 }
 
-/// The interfaces that the programs are on, by index.
+/// The interfaces with the programs attached, by index.
 pub(super) type Attached = BTreeMap<u32, OnInterface>;
 
-/// A connection to the kernel inside of a namespace, which lasts as long as this.
+/// A connection to the kernel inside a namespace, which lasts as long as this value.
 pub(super) struct Entered {
     netlink: Handle,
     connection: JoinHandle<()>,
@@ -61,8 +61,8 @@ impl Drop for Entered {
 }
 
 impl Entered {
-    /// Opens a connection inside of the namespace that this file stands for, if it still has this inode number. The thread is
-    /// in its own namespace again when this returns. With `subscribe`, it looks for connection tracking.
+    /// Opens a connection inside the namespace that this file stands for, if it still has this inode number. The thread is
+    /// back in its own namespace when this returns. With `subscribe`, it looks for connection tracking.
     pub(super) fn enter(path: &Path, inode: u32, home: BorrowedFd<'_>, subscribe: bool) -> io::Result<Self> {
         let namespace = File::open(path)?;
         if namespace.metadata()?.ino() != u64::from(inode) {
@@ -74,23 +74,23 @@ impl Entered {
         move_into_link_name_space(home, Some(LinkNameSpaceType::Network))?;
         let (connection, netlink, _) = opened?;
         let refused = |error: &io::Error| {
-            debug!("connection tracking of the network namespace {inode} does not tell what it forgets: {error}");
+            debug!("connection tracking of the network namespace {inode} does not report what it forgets: {error}");
         };
         let conntrack = conntrack.and_then(|subscribed| subscribed.inspect_err(refused).ok());
         Ok(Self { netlink, connection: tokio::spawn(connection), conntrack })
     }
 
-    /// The interfaces of the namespace.
+    /// Returns the interfaces of the namespace.
     async fn interfaces(&self) -> io::Result<Vec<Interface>> {
         self.netlink.link().get().execute().map_ok(|message| describe(&message)).try_collect().await.map_err(cause)
     }
 
-    /// Removes what tracers that were killed have left on its interfaces.
+    /// Removes filters that killed tracers have left on its interfaces.
     pub(super) async fn clean(&self) -> io::Result<stale_filters::Cleaned> {
         Ok(stale_filters::clean(&self.netlink, &self.interfaces().await?).await)
     }
 
-    /// Attaches the programs to the interfaces that they are not on. Returns whether there were any.
+    /// Attaches the programs to the interfaces that do not have them. Returns true if there were any.
     pub(super) async fn attach(&self, programs: &Programs, attached: &mut Attached, first: bool) -> io::Result<bool> {
         let interfaces = self.interfaces().await?;
         if first {
@@ -100,7 +100,7 @@ impl Entered {
             }
         }
         let with_qdisc = stale_filters::with_qdisc(&self.netlink).await?;
-        // Somebody has taken the filters away, or the inode number is another namespace's by now.
+        // Somebody has removed the filters, or the inode number belongs to another namespace by now.
         attached.retain(|index, _| with_qdisc.contains(index));
         let mut new = false;
         for interface in interfaces {
@@ -111,7 +111,7 @@ impl Entered {
             }
             let clsact = Clsact::of(&self.netlink, interface.index);
             let sides = [(programs.egress.as_fd(), Egress), (programs.ingress.as_fd(), Ingress)];
-            // On loopback every segment passes both ways.
+            // On loopback every segment passes in both directions.
             let sides = if interface.loopback { &sides[..1] } else { &sides[..] };
             match put_filters(&clsact, TracerId::this_process(), sides, false).await {
                 Ok(made_qdisc) => {
@@ -125,7 +125,7 @@ impl Entered {
         Ok(new)
     }
 
-    /// Takes the programs off again.
+    /// Detaches the programs.
     pub(super) async fn detach(&self, attached: &Attached) {
         let own = TracerId::this_process();
         for (&index, OnInterface { name, made_qdisc, .. }) in attached {

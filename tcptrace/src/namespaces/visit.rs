@@ -1,4 +1,4 @@
-//! Visits network namespaces once, one after another.
+//! Visits to network namespaces, one after another.
 
 use std::{fs::File, io, os::fd::AsFd as _, os::unix::fs::MetadataExt as _, thread};
 
@@ -6,16 +6,16 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::discovery::{self, Found, Selection};
 
-/// Calls `look` on a thread inside of each chosen namespace but `own`. Returns what it returns, with the inode number of the
-/// namespace, or why the namespace cannot be entered.
+/// Calls `look` on a thread inside each chosen namespace except `own`. Returns the results, each with the inode number of
+/// the namespace, or the error of entering it.
 pub fn visit<T: Send>(selection: &Selection, own: u32, look: impl Fn() -> T + Sync) -> Vec<(u32, io::Result<T>)> {
     let chosen = discovery::all().into_iter().filter(|&(inode, _)| inode != own && selection.contains(inode));
     let visited = chosen.map(|(inode, found)| {
-        // The thread ends inside, so that it need not find its way back.
+        // The thread ends inside, so that it need not return.
         let looked = thread::scope(|scope| scope.spawn(|| enter(&found, inode).map(|()| look())).join());
         (inode, looked.unwrap_or_else(|_| Err(io::Error::other("the thread that entered it has failed"))))
     });
-    // One that has gone in between was not there.
+    // A namespace that has gone in between counts as absent.
     visited.filter(|(_, looked)| !looked.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)).collect()
 }
 

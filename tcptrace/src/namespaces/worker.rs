@@ -28,16 +28,16 @@ use crate::{
     privileges::{Duty, reduce},
 };
 
-/// Shortest pause between two scans, used after a sign of change.
+/// Minimum pause between two scans, used after a sign of change.
 const SOON: Duration = Duration::from_millis(2);
 
-/// Longest pause between two scans.
+/// Maximum pause between two scans.
 const RARELY: Duration = Duration::from_secs(1);
 
 /// Minimum ratio of the pause after a scan to its duration, up to [`RARELY`]: bounds the share of processor time.
 const SHARE: u32 = 10;
 
-/// A change of the namespaces that are covered.
+/// A change of the covered namespaces.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum News {
     /// A namespace is covered now, or its name or interfaces have changed.
@@ -51,7 +51,7 @@ pub enum News {
     },
     /// The namespace with this inode number has no name and no process any more.
     Gone(u32),
-    /// Connection tracking of a namespace has forgotten address translations of open connections.
+    /// The connection tracking of a namespace has forgotten address translations of open connections.
     Forgot {
         /// Inode number.
         netns: u32,
@@ -82,7 +82,8 @@ impl Drop for Following {
 }
 
 impl Following {
-    /// Starts to send what the connection tracking of a namespace forgets; `subscription` is a netlink socket of that namespace.
+    /// Starts to send the translations that the connection tracking of a namespace forgets; `subscription` is a netlink
+    /// socket of that namespace.
     fn begin(netns: u32, subscription: OwnedFd, news: mpsc::UnboundedSender<News>) -> io::Result<Self> {
         let mut conntrack = Conntrack::of(subscription)?;
         debug!("connection tracking of the network namespace {netns} is followed");
@@ -129,11 +130,11 @@ pub(super) fn run(
         }
     };
     let worker = Worker { selection, own, home: home.into(), programs, news, known: BTreeMap::new(), refused: false };
-    runtime.block_on(worker.work(commands));
+    runtime.block_on(worker.run(commands));
 }
 
 impl Worker {
-    async fn work(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+    async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let folders = watch_folders();
         let mut pause = SOON;
         loop {
@@ -223,7 +224,7 @@ impl Worker {
     }
 }
 
-/// The name of a namespace in text.
+/// Returns the name of a namespace, for messages.
 pub(super) fn name(inode: u32, found: &Found) -> String {
     match (&found.name, found.pid) {
         (Some(name), _) => name.clone(),

@@ -11,12 +11,12 @@ use tcptrace_core::{
 
 use super::keys::Key;
 
-/// Attributes of one span or log record. What is unknown is left out.
+/// Attributes of one span or log record. Unknown ones are left out.
 #[derive(Debug, Default)]
 pub(super) struct Attributes(pub(super) Vec<KeyValue>);
 
 impl Attributes {
-    /// An empty list with room for what most records have.
+    /// Creates an empty list with room for the attributes of most records.
     pub(super) fn new() -> Self {
         Self(Vec::with_capacity(40))
     }
@@ -44,14 +44,14 @@ impl Attributes {
         }
     }
 
-    /// Adds a number if there is one. OTLP's are signed: above 2^63, the largest of them stands.
+    /// Adds a number if there is one. Numbers in OTLP are signed: above 2^63, the largest of them is used.
     pub(super) fn number(&mut self, key: Key, number: Option<impl Into<u64>>) {
         if let Some(number) = number {
             self.push(key, Value::IntValue(i64::try_from(number.into()).unwrap_or(i64::MAX)));
         }
     }
 
-    /// Adds true or false.
+    /// Adds a truth value.
     pub(super) fn truth(&mut self, key: Key, truth: bool) {
         self.push(key, Value::BoolValue(truth));
     }
@@ -117,14 +117,14 @@ impl Attributes {
         self.text_if(keys.pod_uid, container.pod_uid.as_deref());
     }
 
-    /// Adds the name of a process or a thread as JSON has it.
+    /// Adds the name of a process or a thread in its JSON form.
     fn comm(&mut self, key: Key, comm: Option<Comm>) {
         if let Some(comm) = comm {
             self.text(key, String::from_utf8_lossy(comm.bytes()));
         }
     }
 
-    /// Adds what verdicts have in common.
+    /// Adds the context that all verdicts have.
     pub(super) fn context(&mut self, context: &Context) {
         self.text_if(Key::NetnsName, context.netns_name.as_deref());
         if let Some(id) = context.community_id.and_then(|id| id.text()) {
@@ -142,7 +142,7 @@ impl Attributes {
     }
 }
 
-/// An attribute of any name.
+/// Returns an attribute of any name.
 pub(super) fn key_value(key: &str, value: Value) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
@@ -177,12 +177,12 @@ impl<'a> From<&'a CloseEnd> for End<'a> {
     }
 }
 
-/// The ends whose sockets are on this host, as the metrics tell them.
+/// The ends whose sockets are on this host, as in the metrics.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Here {
-    /// The client's alone.
+    /// Only the client's.
     Client,
-    /// The server's alone.
+    /// Only the server's.
     Server,
     /// Both.
     Both,

@@ -8,7 +8,7 @@ const FIRST: Duration = Duration::from_millis(500);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Pauses that double, each between 80 and 120 % of its length, so that many hosts do not come back at once.
+/// Pauses that double, each randomised between 80 and 120 % of its length, so that many hosts do not return at once.
 #[derive(Debug)]
 pub(super) struct Backoff(Duration);
 
@@ -23,7 +23,7 @@ impl Backoff {
     pub(super) fn next_pause(&mut self) -> Duration {
         let pause = self.0;
         self.0 = (pause * 2).min(LONGEST);
-        // Its keys are random.
+        // The keys of `RandomState` are random.
         let percent = 80 + RandomState::new().hash_one(()) % 41;
         pause.mul_f64(percent as f64 / 100.0)
     }

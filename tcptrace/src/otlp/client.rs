@@ -1,4 +1,4 @@
-//! Sends requests to the collector by HTTP/1.1, over one connection that is kept open.
+//! Requests to the collector by HTTP/1.1, over one connection that is kept open.
 
 use std::{
     io,
@@ -27,24 +27,24 @@ use tokio_rustls::TlsConnector;
 use super::{endpoint::Signal, own_connections::OwnConnections, target::Target};
 use crate::host_clock;
 
-/// Maximum length of an answer in bytes: it holds a count and a sentence.
+/// Maximum length of an answer in bytes: it contains a count and a sentence.
 const MAX_ANSWER: usize = 64 << 10;
 
-/// Longest time to wait that a collector may ask for.
+/// Maximum time to wait that is accepted from a collector.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-/// A request failed before it was answered. It may succeed later.
+/// A failure of a request before it was answered. A later attempt may succeed.
 #[derive(Debug, Error)]
 pub(super) enum SendError {
     #[error("it cannot be reached")]
     Connect(#[source] io::Error),
     #[error("TLS with it fails")]
     Tls(#[source] io::Error),
-    #[error("it does not answer as HTTP asks for")]
+    #[error("its answer is not valid HTTP")]
     Http(#[source] hyper::Error),
     #[error("its answer is longer than {MAX_ANSWER} bytes")]
     Long,
-    #[error("its answer broke off")]
+    #[error("its answer was cut off")]
     Torn(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the request cannot be made")]
     Request(#[source] hyper::http::Error),
@@ -56,7 +56,7 @@ pub(super) enum SendError {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    /// Time after which it may be sent again, if the collector says so.
+    /// Time after which it may be sent again, if the collector states it.
     pub(super) retry_after: Option<Duration>,
     pub(super) body: Bytes,
 }
@@ -80,7 +80,7 @@ impl Client {
         match timeout(limit, self.try_send(signal, body)).await {
             Ok(outcome) => outcome,
             Err(_) => {
-                // An answer that comes later must not be taken for that of another request.
+                // A late answer must not be taken for that of another request.
                 self.connection = None;
                 Err(SendError::Timeout(limit))
             }
@@ -96,7 +96,7 @@ impl Client {
                     self.connection = Some(kept);
                     return Ok(answer);
                 }
-                // A connection that has been idle may be closed just now: that is no failure of the collector.
+                // An idle connection may be closed at any moment: that is not a failure of the collector.
                 Err(SendError::Http(error)) => debug!("the connection to the collector has ended: {error}"),
                 Err(error) => return Err(error),
             }
@@ -134,7 +134,7 @@ impl Client {
     /// Connects to the first address that answers.
     async fn connect(&mut self) -> Result<SendRequest<Full<Bytes>>, SendError> {
         let endpoint = &self.target.endpoint;
-        // Without an answer of the resolver, the addresses that were known last may still be right.
+        // If the resolver does not answer, the last known addresses may still be correct.
         match lookup_host((endpoint.host.as_str(), endpoint.port)).await {
             Ok(addresses) => self.target.addresses = addresses.collect(),
             Err(error) => debug!("{} cannot be looked up again: {error}", endpoint.host),
@@ -154,7 +154,7 @@ impl Client {
             SocketAddr::V4(_) => (TcpSocket::new_v4()?, SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
             SocketAddr::V6(_) => (TcpSocket::new_v6()?, SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))),
         };
-        // The port has to be known before the first event of the connection comes.
+        // The port must be known before the first event of the connection.
         socket.bind(any)?;
         self.own.note(socket.local_addr()?.port(), address);
         let stream = socket.connect(address).await?;
@@ -195,7 +195,7 @@ async fn answer(response: Response<Incoming>) -> Result<Answer, SendError> {
     Ok(Answer { status, retry_after, body: body.to_bytes() })
 }
 
-/// The time to wait that `Retry-After` asks for (RFC 9110 §10.2.3): a number of seconds, or a date.
+/// Returns the time to wait in `Retry-After` (RFC 9110 §10.2.3): a number of seconds, or a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let seconds = value.parse().ok().map(Duration::from_secs);

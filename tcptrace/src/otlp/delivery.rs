@@ -1,4 +1,4 @@
-//! Delivers what is in the queue, on a thread of its own: a failure is followed by another attempt, and only this thread waits.
+//! Delivery of the queue, on a thread of its own: failures are retried, and only this thread waits.
 
 mod answer;
 mod notices;
@@ -22,17 +22,18 @@ use super::{
 };
 use crate::{causes::with_causes, host_clock, host_clock::nanoseconds};
 
-/// Attempts for what is left at the end of a live trace, and the pause between them. The trace waits two seconds at most.
+/// Number of attempts for the rest at the end of a live trace, and the pause between them. The trace waits two seconds at
+/// most.
 const LAST_ATTEMPTS: u32 = 4;
 const LAST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Time without success after which a recording is given up.
+/// Time without success after which the delivery of a recording is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Longest sentence of a collector that is shown, in bytes.
+/// Maximum length of a collector's sentence in messages, in bytes.
 const MAX_SENTENCE: usize = 200;
 
-/// Origin of the events that are exported.
+/// Origin of the exported events.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Source {
     /// A live trace, which must not wait.
@@ -79,7 +80,7 @@ impl Delivery {
         let mut measured = Instant::now();
         loop {
             let now = Instant::now();
-            // At the end of a run, they come with its other records.
+            // At the end of a run, they are sent with its other records.
             let due = (self.source == Source::Live).then(|| measured + self.interval);
             if due.is_some_and(|due| due <= now) {
                 measured = now;
@@ -111,7 +112,7 @@ impl Delivery {
         }
     }
 
-    /// Delivers a batch, or settles that it cannot be. Returns false to give up.
+    /// Delivers a batch, or settles that it cannot be delivered. Returns false to give up.
     async fn deliver(&mut self, batch: &Batch) -> bool {
         let body = self.body(batch);
         let (mut backoff, began, mut last_attempts) = (Backoff::default(), Instant::now(), 0);
@@ -155,12 +156,12 @@ impl Delivery {
             return request.into();
         }
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        // Writing to memory does not fail.
+        // Writing to memory cannot fail.
         let compressed = encoder.write_all(&request).and_then(|()| encoder.finish());
         compressed.unwrap_or_default().into()
     }
 
-    /// Waits, or until the end of the trace if `can_be_cut`.
+    /// Waits for `pause`, or with `can_be_cut` only until the end of the trace.
     async fn pause(&mut self, pause: Duration, can_be_cut: bool) {
         let was_finishing = self.queue.is_finishing();
         let over = sleep(pause);
@@ -207,9 +208,9 @@ impl Delivery {
         }
     }
 
-    /// The collector has taken a batch, apart from `rejected` of its items.
+    /// Notes that the collector has accepted a batch, except `rejected` of its items.
     fn taken(&mut self, batch: &Batch, rejected: u64, sentence: &str) {
-        // Of metrics, points are rejected, and exports counted.
+        // For metrics, points are rejected, but exports are counted.
         let rejected = rejected.min(batch.count);
         let (rejected, delivered) =
             (Items::of(batch.signal, rejected), Items::of(batch.signal, batch.count - rejected));

@@ -1,4 +1,4 @@
-//! Makes spans, log records and metrics of output records, for the queue.
+//! Conversion of output records to spans, log records and metrics, for the queue.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::metrics::Metrics;
 
-/// The run that is exported.
+/// The exported run.
 #[derive(Debug)]
 struct Current {
     id: RunId,
@@ -31,13 +31,13 @@ struct Current {
     metrics: Arc<Metrics>,
 }
 
-/// Makes items of records.
+/// Converts records to items.
 #[derive(Debug)]
 pub(super) struct Encoder {
     queue: Arc<Queue>,
     own: OwnConnections,
     source: Source,
-    /// Attributes that the user gives to the resource.
+    /// Attributes of the resource given by the user.
     resource: Vec<(String, String)>,
     current: Option<Current>,
 }
@@ -47,7 +47,7 @@ impl Encoder {
         Self { queue, own, source, resource, current: None }
     }
 
-    /// Exports a record. What comes before the first `start` is of no run, and is left out.
+    /// Exports a record. Records before the first `start` belong to no run, and are left out.
     pub(super) fn encode(&mut self, record: &OutputRecord) {
         if let OutputRecord::Start(start) = record {
             self.begin(start);
@@ -78,7 +78,7 @@ impl Encoder {
         }
     }
 
-    /// Notes how many connections are open.
+    /// Notes the number of open connections.
     pub(super) fn note(&self, totals: Totals) {
         if let Some(current) = &self.current {
             current.metrics.note(totals);
@@ -92,7 +92,7 @@ impl Encoder {
         self.current = Some(Current { id: RunId::new(start), began, metrics });
     }
 
-    /// Exports what was counted in the run.
+    /// Exports the totals of the run.
     fn end(&self, end: &EndOutput) {
         if let Some(Current { began, metrics, .. }) = &self.current {
             let period = Period { began: *began, now: unix_nanoseconds(end.stamp.time).max(*began) };
@@ -100,7 +100,7 @@ impl Encoder {
         }
     }
 
-    /// Returns whether a record is about a connection of the exporter itself.
+    /// Returns true if a record is about a connection of the exporter itself.
     fn is_own(&self, record: &OutputRecord) -> bool {
         let of_closes = |client: &CloseEnd, server: &CloseEnd| {
             client.netns.is_some() && self.own.contain(client.port, (server.addr, server.port))
@@ -126,14 +126,14 @@ impl Encoder {
     }
 }
 
-/// Names and values of the resource's attributes.
+/// Returns names and values of the resource's attributes.
 fn resource_attributes(start: &StartOutput) -> Vec<(&'static str, String)> {
     let mut attributes =
         vec![("service.name", "tcptrace".to_owned()), ("service.version", env!("CARGO_PKG_VERSION").to_owned())];
     if let Some(run) = &start.run {
         attributes.push(("service.instance.id", run.to_string()));
     }
-    // A capture does not tell where it was made.
+    // A capture does not name its host.
     if let Some(kernel) = &start.kernel {
         attributes.push(("host.name", start.hostname.clone()));
         attributes.push(("os.type", "linux".to_owned()));
@@ -142,7 +142,7 @@ fn resource_attributes(start: &StartOutput) -> Vec<(&'static str, String)> {
     attributes
 }
 
-/// The resource of a run: what the user says replaces what is known.
+/// Returns the resource of a run: attributes given by the user replace known ones.
 fn resource(start: &StartOutput, given: &[(String, String)]) -> Resource {
     let known = resource_attributes(start);
     let known = known.iter().map(|(name, value)| (*name, value.as_str()));

@@ -1,4 +1,4 @@
-//! The address of a collector, as `--otlp` takes it.
+//! The address of a collector, as given by `--otlp`.
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -8,7 +8,7 @@ use std::{
 use hyper::{Uri, http::uri::Scheme};
 use thiserror::Error;
 
-/// A kind of telemetry. It decides the path of a request.
+/// A kind of telemetry. It determines the path of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Signal {
     /// Spans.
@@ -22,26 +22,26 @@ pub(super) enum Signal {
 /// The base URL of a collector that takes OTLP over HTTP.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Endpoint {
-    /// Requests go by TLS.
+    /// True if requests use TLS.
     pub(super) tls: bool,
     /// Name or address of the host, without brackets.
     pub(super) host: String,
     /// TCP port.
     pub(super) port: u16,
-    /// `host:port` as it was given.
+    /// `host:port` as given.
     authority: String,
     /// Path before `/v1/traces`, without a slash at its end.
     path: String,
 }
 
-/// A text that is no URL of a collector.
+/// A text that is not the URL of a collector.
 #[derive(Clone, Debug, Error, Eq, PartialEq)]
 pub enum EndpointError {
     /// The text is not a URL.
     #[error("'{}' is not the URL of a collector: give one such as http://127.0.0.1:4318 or https://otlp.example.com", .0.escape_debug())]
     Url(String),
     /// The scheme is neither `http` nor `https`.
-    #[error("'{}' is neither an http nor an https URL: only OTLP over HTTP is spoken, which collectors take on port 4318", .0.escape_debug())]
+    #[error("'{}' is neither an http nor an https URL: only OTLP over HTTP is supported, which collectors accept on port 4318", .0.escape_debug())]
     Scheme(String),
     /// The URL has a user or a password, which would show in the list of processes.
     #[error("a user in the URL would show in the list of processes: give it as a header in OTEL_EXPORTER_OTLP_HEADERS")]
@@ -70,7 +70,7 @@ impl FromStr for Endpoint {
         }
         let host = authority.host();
         let named_port = authority.port().is_some();
-        // `Authority` also takes a colon with nothing or a number that is too large behind it.
+        // `Authority` also accepts a colon followed by nothing or by a number that is too large.
         if host.is_empty() || (authority.as_str().len() > host.len() && !named_port) {
             return Err(wrong());
         }

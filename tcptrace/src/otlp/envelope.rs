@@ -1,7 +1,7 @@
-//! Requests, put together from spans, log records or metrics that are encoded already.
+//! Requests, assembled from spans, log records or metrics that are already encoded.
 //!
-//! In all three of them, the resource, its scopes and their items have the same numbers of fields, and Protocol Buffers lets a
-//! message be written field by field.
+//! All three kinds of requests use the same field numbers for the resource, its scopes and their items, and Protocol Buffers
+//! allows a message to be written field by field.
 
 use opentelemetry_proto::tonic::{common::v1::InstrumentationScope, resource::v1::Resource};
 use prost::{
@@ -9,8 +9,8 @@ use prost::{
     encoding::{WireType, encode_key, encode_varint, encoded_len_varint},
 };
 
-/// Numbers of fields: of the resource's part in a request, of the resource in that, of the scope's part there, of the scope
-/// and the items in that.
+/// Field numbers: of the resource's part in a request, of the resource in that, of the scope's part there, of the scope and
+/// of the items in that.
 const PART_OF_RESOURCE: u32 = 1;
 const RESOURCE: u32 = 1;
 const PART_OF_SCOPE: u32 = 2;
@@ -62,7 +62,7 @@ fn append(buffer: &mut Vec<u8>, field: u32, bytes: &[u8]) {
     buffer.extend_from_slice(bytes);
 }
 
-/// Length of a field with its beginning; keys up to 15 take one byte.
+/// Returns the length of a field with its key and length prefix; keys up to 15 take one byte.
 fn field_length(length: usize) -> usize {
     1 + encoded_len_varint(length as u64) + length
 }
@@ -88,7 +88,7 @@ mod tests {
         Resource { attributes, ..Resource::default() }
     }
 
-    /// A request with two items, each of which is longer than a varint of one byte can say.
+    /// A request with two items, each longer than a one-byte varint can express.
     fn encoded(item: &impl Message) -> Vec<u8> {
         let mut items = Vec::new();
         append_item(&mut items, item);

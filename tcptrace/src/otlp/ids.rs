@@ -1,5 +1,5 @@
-//! Identities of traces and spans. They follow from the run and the number of the connection, so that a recording that is
-//! exported leads to those of the live trace.
+//! Identities of traces and spans. They are derived from the run and the number of the connection, so that an exported
+//! recording has those of the live trace.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -42,7 +42,7 @@ impl RunId {
         let mut hasher = DefaultHasher::new();
         (&self.0, conn).hash(&mut hasher);
         what.hash(&mut hasher);
-        // All zeroes stand for no identity.
+        // Zero stands for no identity.
         hasher.finish().max(1).to_be_bytes()
     }
 }

@@ -17,7 +17,7 @@ use super::{
     spans::{connection_attributes, handshake_attributes, left_behind, unix_nanoseconds},
 };
 
-/// The log record of a handshake; none unless it failed.
+/// Returns the log record of a handshake; `None` unless it failed.
 pub(super) fn of_handshake(output: &HandshakeOutput, run: &RunId) -> Option<LogRecord> {
     let conn = output.record.conn;
     (output.context.severity == Severity::Failed).then(|| LogRecord {
@@ -30,7 +30,7 @@ pub(super) fn of_handshake(output: &HandshakeOutput, run: &RunId) -> Option<LogR
     })
 }
 
-/// The log record of a connection that has ended; none unless it failed.
+/// Returns the log record of a connection that has ended; `None` unless it failed.
 pub(super) fn of_connection(output: &CloseOutput, run: &RunId) -> Option<LogRecord> {
     let conn = output.record.conn;
     (output.context.severity == Severity::Failed).then(|| LogRecord {
@@ -43,7 +43,7 @@ pub(super) fn of_connection(output: &CloseOutput, run: &RunId) -> Option<LogReco
     })
 }
 
-/// The log record of a stall. It names no span: which one the connection will have is not known yet.
+/// Returns the log record of a stall. It names no span: the connection's span is not known yet.
 pub(super) fn of_stall(output: &StalledOutput, run: &RunId) -> LogRecord {
     LogRecord {
         event_name: "tcptrace.connection.stalled".to_owned(),

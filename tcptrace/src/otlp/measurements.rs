@@ -1,4 +1,4 @@
-//! The metrics of `--metrics` as OTLP has them.
+//! The metrics of `--metrics` in OTLP's form.
 
 use opentelemetry_proto::tonic::{
     common::v1::{KeyValue, any_value::Value},
@@ -11,16 +11,16 @@ use opentelemetry_proto::tonic::{
 use super::{attributes::key_value, envelope::append_item};
 use crate::metrics::{Family, Metrics, Points, Times};
 
-/// The time for which metrics hold, in nanoseconds since the epoch.
+/// The period that metrics cover, in nanoseconds since the epoch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Period {
     /// Time at which counting began.
     pub(super) began: u64,
-    /// Now, or the last time in a recording.
+    /// The current time, or the last time in a recording.
     pub(super) now: u64,
 }
 
-/// Returns the metrics, encoded as items of a request. With `own_cost`, the processor time of this process is among them.
+/// Returns the metrics, encoded as items of a request; the processor time of this process only with `own_cost`.
 pub(super) fn encode(metrics: &Metrics, period: Period, own_cost: bool) -> Vec<u8> {
     let mut items = Vec::new();
     for family in metrics.families(own_cost) {
@@ -31,7 +31,7 @@ pub(super) fn encode(metrics: &Metrics, period: Period, own_cost: bool) -> Vec<u
     items
 }
 
-/// A metric; none if it has no values yet.
+/// Returns a metric; `None` if it has no values yet.
 fn metric(Family { name, points }: Family, period: Period) -> Option<Metric> {
     let is_empty = match &points {
         Points::Counts(points) => points.is_empty(),

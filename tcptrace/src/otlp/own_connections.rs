@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Number of connections that are remembered. The verdict on one comes at most some minutes after it was made.
+/// Maximum number of connections remembered. The verdict on one comes at most some minutes after it was made.
 const MOST: usize = 256;
 
 /// The latest connections, shared by the thread that makes them and the one that exports.
@@ -24,7 +24,7 @@ impl OwnConnections {
         known.push_back((port, collector));
     }
 
-    /// Returns whether a connection with these ends is one of them.
+    /// Returns true if a connection with these ends is one of them.
     pub(super) fn contain(&self, client_port: Option<u16>, server: (IpAddr, Option<u16>)) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.iter().any(|&(port, collector)| {

@@ -1,5 +1,5 @@
-//! The queue between the tracing loop, which must not block, and the thread that delivers. It holds encoded items, so that its
-//! memory is known.
+//! The queue between the tracing loop, which must not block, and the delivering thread. It holds encoded items, so that its
+//! memory is bounded.
 
 mod items;
 
@@ -16,14 +16,14 @@ pub(super) use self::items::{Items, Outcomes};
 use super::{endpoint::Signal, envelope::append_item};
 use crate::metrics::Metrics;
 
-/// Maximum bytes of items that wait: some 30,000 spans. What tracing itself takes comes on top of that.
+/// Maximum number of bytes of waiting items, some 30,000 spans, in addition to the memory of tracing itself.
 pub(super) const BUDGET: usize = 32 << 20;
 
 /// Bytes and items after which a batch is full.
 const BATCH_BYTES: usize = 1 << 20;
 const BATCH_ITEMS: u64 = 2048;
 
-/// Time after which a batch that is not full goes out, too.
+/// Time after which a batch is sent even if it is not full.
 const BATCH_AGE: Duration = Duration::from_secs(1);
 
 /// The run whose records are exported.
@@ -48,13 +48,13 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Returns how many items of which signal there are.
+    /// Returns the number of items, by signal.
     pub(super) fn counted(&self) -> Items {
         Items::of(self.signal, self.count)
     }
 }
 
-/// A batch that more items may come to.
+/// A batch that may still grow.
 #[derive(Debug)]
 struct Filling {
     batch: Batch,
@@ -71,13 +71,13 @@ struct State {
     held: usize,
     in_flight: Items,
     outcomes: Outcomes,
-    /// No more items come.
+    /// True if no more items come.
     finishing: bool,
-    /// Nothing is delivered any more.
+    /// True if nothing is delivered any more.
     ended: bool,
 }
 
-/// The next task of the thread that delivers.
+/// The next task of the delivering thread.
 #[derive(Debug)]
 pub(super) enum Task {
     /// Deliver this.
@@ -98,7 +98,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// A queue for at most `budget` bytes.
+    /// Creates a queue for at most `budget` bytes.
     pub(super) fn new(budget: usize) -> Self {
         Self { budget, state: Mutex::default(), changed: Notify::new(), room: Condvar::new() }
     }
@@ -108,7 +108,7 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Another run begins.
+    /// Begins another run.
     pub(super) fn begin(&self, run: Run) {
         let mut state = self.state();
         state.seal_all();
@@ -117,7 +117,7 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// The run whose records are exported; none before the first one has begun.
+    /// Returns the run whose records are exported; `None` before the first one has begun.
     pub(super) fn run(&self) -> Option<Run> {
         self.state().run.clone()
     }
@@ -151,13 +151,13 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// No more items come.
+    /// Notes that no more items come.
     pub(super) fn finish(&self) {
         self.state().finishing = true;
         self.changed.notify_one();
     }
 
-    /// Returns whether [`Self::finish`] was called.
+    /// Returns true if [`Self::finish`] was called.
     pub(super) fn is_finishing(&self) -> bool {
         self.state().finishing
     }
@@ -167,7 +167,7 @@ impl Queue {
         self.changed.notified().await;
     }
 
-    /// The next task at `now`.
+    /// Returns the next task at `now`.
     pub(super) fn next(&self, now: Instant) -> Task {
         let mut state = self.state();
         if state.finishing {
@@ -188,14 +188,14 @@ impl Queue {
         Task::Wait([&state.traces, &state.logs].into_iter().flatten().map(|filling| filling.since + BATCH_AGE).min())
     }
 
-    /// Notes what became of the items on their way.
+    /// Notes the outcomes of the items that were sent.
     pub(super) fn settle(&self, note: impl FnOnce(&mut Outcomes)) {
         let mut state = self.state();
         state.in_flight = Items::default();
         note(&mut state.outcomes);
     }
 
-    /// Nothing is delivered any more: what is left counts so.
+    /// Notes that nothing is delivered any more: the rest counts as left.
     pub(super) fn end(&self) {
         let mut state = self.state();
         state.ended = true;
@@ -203,7 +203,7 @@ impl Queue {
         self.room.notify_all();
     }
 
-    /// The outcomes of all items by now; those that wait or are on their way are left.
+    /// Returns the outcomes of all items so far; those waiting or in flight count as left.
     pub(super) fn outcomes(&self) -> Outcomes {
         let mut state = self.state();
         state.seal_all();
@@ -213,14 +213,14 @@ impl Queue {
         outcomes
     }
 
-    /// Items that have made room for later ones.
+    /// Returns the items that have made room for later ones.
     pub(super) fn dropped(&self) -> Items {
         self.state().outcomes.dropped
     }
 }
 
 impl State {
-    /// Adds an item. Returns whether the thread that delivers has to know.
+    /// Adds an item. Returns true if the delivering thread must be notified.
     fn push(&mut self, signal: Signal, item: &impl Message) -> bool {
         let Some(run) = &self.run else { return false };
         let place = if signal == Signal::Logs { &mut self.logs } else { &mut self.traces };

@@ -1,4 +1,4 @@
-//! The environment variables that OpenTelemetry's exporters have in common.
+//! The environment variables common to OpenTelemetry's exporters.
 //!
 //! See <https://opentelemetry.io/docs/specs/otel/protocol/exporter/> and
 //! <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>.
@@ -20,7 +20,7 @@ const RESOURCE: &str = "OTEL_RESOURCE_ATTRIBUTES";
 const SERVICE: &str = "OTEL_SERVICE_NAME";
 const INTERVAL: &str = "OTEL_METRIC_EXPORT_INTERVAL";
 
-/// An environment variable whose value cannot be used. The value may be secret, so that no message shows it.
+/// An environment variable whose value cannot be used. The value may be secret, so no message contains it.
 #[derive(Clone, Copy, Debug, Error, Eq, PartialEq)]
 #[error("the environment variable {variable} cannot be used: give {expected}, or unset it")]
 pub struct SettingError {
@@ -33,11 +33,11 @@ pub struct SettingError {
 pub(super) struct Settings {
     /// Headers of each request.
     pub(super) headers: HeaderMap,
-    /// Maximum time for a request, with connecting and the answer.
+    /// Maximum time for a request, including connecting and the answer.
     pub(super) timeout: Duration,
-    /// The file of the certificates that are trusted; none for those of the system.
+    /// The file of trusted certificates; `None` for those of the system.
     pub(super) certificate: Option<PathBuf>,
-    /// Requests are compressed.
+    /// True if requests are compressed.
     pub(super) gzip: bool,
     /// Attributes of the resource; they replace those of the same names.
     pub(super) resource: Vec<(String, String)>,
@@ -51,7 +51,7 @@ impl Settings {
         Self::of(|name| env::var_os(name))
     }
 
-    /// The settings of the variables that `variable` looks up. Empty ones count as unset.
+    /// Returns the settings of the variables that `variable` looks up. Empty ones count as unset.
     fn of(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, SettingError> {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         let text = |name, expected| {

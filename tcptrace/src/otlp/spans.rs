@@ -16,7 +16,7 @@ use super::{
     keys::Key,
 };
 
-/// The span of a handshake; none if it was over before tracing began.
+/// Returns the span of a handshake; `None` if it was over before tracing began.
 pub(super) fn of_handshake(output: &HandshakeOutput, run: &RunId) -> Option<Span> {
     let handshake = &*output.record;
     let outcome = handshake.outcome?;
@@ -34,7 +34,7 @@ pub(super) fn of_handshake(output: &HandshakeOutput, run: &RunId) -> Option<Span
     })
 }
 
-/// The span of a connection that has ended.
+/// Returns the span of a connection that has ended.
 pub(super) fn of_connection(output: &CloseOutput, run: &RunId) -> Span {
     let close = &*output.record;
     Span {
@@ -48,7 +48,7 @@ pub(super) fn of_connection(output: &CloseOutput, run: &RunId) -> Span {
     }
 }
 
-/// The attributes of a handshake.
+/// Returns the attributes of a handshake.
 pub(super) fn handshake_attributes(output: &HandshakeOutput) -> Attributes {
     let Handshake { client, server, .. } = &*output.record;
     let handshake = &*output.record;
@@ -85,7 +85,7 @@ pub(super) fn handshake_attributes(output: &HandshakeOutput) -> Attributes {
     attributes
 }
 
-/// The attributes of a connection that has ended.
+/// Returns the attributes of a connection that has ended.
 pub(super) fn connection_attributes(output: &CloseOutput) -> Attributes {
     let Close { client, server, .. } = &*output.record;
     let close = &*output.record;
@@ -119,7 +119,7 @@ pub(super) fn connection_attributes(output: &CloseOutput) -> Attributes {
     attributes
 }
 
-/// Adds what the ends of a connection have left behind.
+/// Adds the bytes that the ends of a connection have left unread or unsent.
 pub(super) fn left_behind(attributes: &mut Attributes, client: &CloseEnd, server: &CloseEnd) {
     for (end, unread, unsent, signal, code) in [
         (client, Key::ClientUnread, Key::ClientUnsent, Key::ClientExitSignal, Key::ClientExitCode),
@@ -150,13 +150,13 @@ fn same_as(attributes: &mut Attributes, others: Option<&[u64]>) {
     attributes.list(Key::SameAs, numbers.map(Value::IntValue));
 }
 
-/// A span from the connection's first event to the last one that the record includes.
+/// Returns a span from the connection's first event to the last one that the record includes.
 fn times(context: &Context, stamp: Stamp) -> Span {
     let start = unix_nanoseconds(context.started);
     Span { start_time_unix_nano: start, end_time_unix_nano: unix_nanoseconds(stamp.time).max(start), ..Span::default() }
 }
 
-/// Nanoseconds since the epoch; 0 before it.
+/// Returns nanoseconds since the epoch; 0 before it.
 pub(super) fn unix_nanoseconds(WallTime(nanoseconds): WallTime) -> u64 {
     u64::try_from(nanoseconds).unwrap_or(0)
 }
@@ -170,7 +170,7 @@ fn kind(client: &End<'_>, server: &End<'_>) -> i32 {
     kind.into()
 }
 
-/// An error for what failed. What did not fail has no status, as OpenTelemetry asks of instrumentation.
+/// Returns an error status for a failure. Otherwise there is no status, as OpenTelemetry requires of instrumentation.
 fn status(severity: Severity, summary: &str) -> Option<Status> {
     (severity == Severity::Failed).then(|| Status { code: StatusCode::Error.into(), message: summary.to_owned() })
 }

@@ -1,4 +1,4 @@
-//! The collector as it is known at the start: its address, its certificates and how requests are sent.
+//! The collector as known at the start: its address, its certificates and the form of requests.
 
 use std::{
     fs, io,
@@ -25,7 +25,7 @@ pub enum TargetError {
     /// An environment variable is wrong.
     #[error(transparent)]
     Setting(#[from] SettingError),
-    /// Its name leads to no address.
+    /// The name has no address.
     #[error("{endpoint} has no address: check the name, and whether this host can look up others")]
     Unresolved {
         /// The URL.
@@ -34,7 +34,7 @@ pub enum TargetError {
         #[source]
         source: io::Error,
     },
-    /// Its name cannot be in a certificate.
+    /// The name cannot be in a certificate.
     #[error("{0} has no name that a certificate could be for: give the name that is in its certificate")]
     Name(Endpoint),
     /// The file of certificates cannot be used.
@@ -56,7 +56,7 @@ pub enum TargetError {
     Tls(#[source] tokio_rustls::rustls::Error),
 }
 
-/// How TLS is spoken, and the name that the collector has to prove.
+/// TLS settings, and the name that the collector must prove.
 #[derive(Clone, Debug)]
 pub(super) struct Tls {
     pub(super) config: Arc<ClientConfig>,
@@ -68,9 +68,9 @@ pub(super) struct Tls {
 pub struct Target {
     pub(super) endpoint: Endpoint,
     pub(super) settings: Settings,
-    /// Its addresses now.
+    /// Its current addresses.
     pub(super) addresses: Vec<SocketAddr>,
-    /// None without TLS.
+    /// `None` without TLS.
     pub(super) tls: Option<Tls>,
 }
 

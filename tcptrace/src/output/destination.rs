@@ -1,4 +1,4 @@
-//! A destination of output records: what it gets, in which form, and the chunk that is being filled for its sink.
+//! A destination of output records: its records, their form, and the chunk being filled for its sink.
 
 use bytes::Bytes;
 use tcptrace_core::{
@@ -18,25 +18,25 @@ const CHUNK_CAPACITY: usize = CHUNK_BYTES + (8 << 10);
 
 /// The records that a destination gets, and their form.
 pub struct Shown {
-    /// Makes text of records.
+    /// Renders records.
     pub render: Box<dyn Render>,
     /// Types of records to show.
     pub emit: Emit,
-    /// Chooses connections; none for all of them.
+    /// Chooses connections; `None` for all of them.
     pub selection: Option<Selection>,
     /// Counts verdicts for a summary.
     pub tally: Option<Tally>,
-    /// Nothing is ever written.
+    /// True if nothing is ever written.
     pub discards: bool,
 }
 
 impl Shown {
-    /// Everything in `emit` as JSON lines.
+    /// Returns everything in `emit` as JSON lines.
     pub(super) fn json(emit: Emit) -> Self {
         Self { render: Box::new(Json), emit, selection: None, tally: None, discards: false }
     }
 
-    /// Types of records that are needed, if only to choose or count.
+    /// Returns the types of records that are needed, if only to choose or count.
     fn needs(&self) -> Emit {
         match (&self.selection, &self.tally) {
             (None, None) => self.emit,
@@ -46,19 +46,19 @@ impl Shown {
     }
 }
 
-/// A destination: its format, its sink and the chunk that is being filled.
+/// A destination: its format, its sink and the chunk being filled.
 pub(super) struct Destination {
     pub(super) shown: Shown,
     pub(super) needs: Emit,
     pub(super) sink: Sink,
     chunk: Vec<u8>,
-    /// Records in `chunk`, apart from reports of losses.
+    /// Number of records in `chunk`, apart from reports of losses.
     records: u64,
-    /// Losses that have not been reported here yet: dropped records, and what dropped reports told.
+    /// Losses that have not been reported here yet: dropped records, and the losses in dropped reports.
     unreported: LossCounts,
     /// Losses that the reports in `chunk` count.
     reporting: LossCounts,
-    /// Waits for a slow reader instead of dropping records.
+    /// True to wait for a slow reader instead of dropping records.
     pub(super) patient: bool,
 }
 
@@ -76,8 +76,8 @@ impl Destination {
         }
     }
 
-    /// Renders a record if `--emit` and `--only` include it. Returns the number of records dropped.
-    /// `in_scope` says that the record proves its connection to be the command's.
+    /// Renders a record if `--emit` and `--only` include it. Returns the number of records dropped. `in_scope`: the record
+    /// proves its connection to be the command's.
     pub(super) fn write(&mut self, record: &OutputRecord, in_scope: bool) -> u64 {
         if !self.needs.contains(record.emit()) {
             return 0;
@@ -144,7 +144,7 @@ impl Destination {
         self.unreported += LossCounts::of(LossSource::Output, dropped.records);
     }
 
-    /// Returns whether losses have not been reported here yet.
+    /// Returns true if losses have not been reported here yet.
     pub(super) fn has_unreported_losses(&self) -> bool {
         self.unreported.sum() > 0
     }

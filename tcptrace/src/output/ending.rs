@@ -15,8 +15,8 @@ use crate::{
 const STDOUT: &str = "stdout";
 
 impl Output {
-    /// Returns whether writing is pointless: the reader of stdout has gone, or nothing more can be written anywhere. If stdout
-    /// is /dev/null, as for a service, a failed file is enough.
+    /// Returns true if writing is pointless: the reader of stdout has gone, or nothing more can be written anywhere. If
+    /// stdout is /dev/null, as for a service, a failed file is enough.
     pub fn is_over(&self) -> bool {
         let file = self.file_sink().map(|sink| sink.end().is_some());
         match self.stdout.sink.end() {
@@ -26,7 +26,7 @@ impl Output {
         }
     }
 
-    /// Waits until a destination ends by itself, and then returns [`Self::is_over`]. An error is logged once and remembered
+    /// Waits until a destination ends on its own, and then returns [`Self::is_over`]. An error is logged once and remembered
     /// for the exit status.
     pub async fn ended(&mut self) -> bool {
         let sink = self.file.as_mut().map(|file| &mut file.sink);
@@ -45,13 +45,13 @@ impl Output {
         self.is_over()
     }
 
-    /// Writes what is left, and gives up a reader that has taken nothing for as long as `idle` ([`Sink::finish`]). With `--otlp` it
-    /// takes the time of [`Exporter::finish`] too. Returns whether everything was written.
+    /// Writes the rest, and gives up a reader that has taken nothing for as long as `idle` ([`Sink::finish`]). With
+    /// `--otlp`, it also takes the time of [`Exporter::finish`]. Returns true if everything was written.
     ///
     /// [`Sink::finish`]: crate::sink::Sink::finish
     pub fn finish(self, idle: Duration) -> bool {
         let Self { mut stdout, file, recorder, exporter, failed, .. } = self;
-        // Meanwhile, it delivers.
+        // The exporter delivers in parallel.
         exporter.iter().for_each(Exporter::close);
         let _counted_already = stdout.flush();
         let mut complete = !failed;
@@ -69,8 +69,8 @@ impl Output {
     }
 }
 
-/// Returns whether a destination counts as complete, and logs why if not. A reader that has gone is no failure; one that has
-/// stopped reading misses something, which is logged. `logged` says that the failure has been logged before.
+/// Returns true if a destination counts as complete, and logs why if not. A reader that has gone is no failure; one that has
+/// stopped reading misses records, which is logged. `logged`: the failure has been logged before.
 fn is_complete(finish: Finish, name: &str, logged: bool) -> bool {
     match finish {
         Finish::Flushed | Finish::Ended(SinkEnd::Closed) => true,
@@ -78,18 +78,18 @@ fn is_complete(finish: Finish, name: &str, logged: bool) -> bool {
         Finish::Ended(SinkEnd::Failed(_)) => false,
         Finish::GivenUp { bytes } => {
             error!("{name} did not take the last {bytes} bytes in time: they are missing, including the end record");
-            // Whoever stopped the trace knows whether stdout is still read; nobody watches a file.
+            // The user who stopped the trace knows whether stdout is still read; nobody watches a file.
             name == STDOUT
         }
     }
 }
 
-/// Logs the failure of a sink. Returns whether it was one.
+/// Logs the failure of a sink. Returns true if it was one.
 fn log_failure(end: &SinkEnd) -> bool {
     match end {
         SinkEnd::Closed => false,
         SinkEnd::Failed(error) => {
-            // Said by the writer when it began.
+            // The writer logged this when it began.
             if !matches!(**error, WriteError::Full { .. }) {
                 error!("{}", with_causes(&**error));
             }

@@ -1,5 +1,5 @@
-//! Facts about the host that come beside the events: names of interfaces, network namespaces and control groups, its clocks,
-//! and the sockets that were there before.
+//! Facts about the host that accompany the events: names of interfaces, network namespaces and control groups, its clocks,
+//! and the sockets that existed before.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use tcptrace_core::{
 };
 
 impl Pipeline {
-    /// Names an interface. `netns` is the inode number of its namespace; `tells_netns` says that events tell theirs. `bridge`
-    /// says that it is a bridge whose ports are watched.
+    /// Names an interface. `netns` is the inode number of its namespace; `tells_netns`: events contain theirs. `bridge`: it
+    /// is a bridge whose ports are watched.
     pub fn name_interface(&mut self, netns: u32, tells_netns: bool, index: u32, name: &str, bridge: bool) {
         self.describer.name_interface(tells_netns.then_some(netns), index, name);
         self.correlator.set_bridge(netns, index, bridge);
@@ -24,7 +24,8 @@ impl Pipeline {
         }
     }
 
-    /// Notes that these interfaces of a network namespace are traced from `at` on, and the name of that, if it has one.
+    /// Notes that these interfaces of a network namespace are traced from `at` on, and the name of the namespace, if it has
+    /// one.
     pub fn cover_netns(&mut self, at: BootTime, netns: u32, name: Option<Arc<str>>, interfaces: Vec<String>) {
         let record = self.describer.cover_namespace(at, netns, name, interfaces);
         if let Some(recorder) = &mut self.output.recorder {
@@ -33,14 +34,14 @@ impl Pipeline {
         self.write(&record);
     }
 
-    /// A network namespace is gone: its inode number may become another's.
+    /// Forgets a network namespace: its inode number may become another's.
     pub fn forget_netns(&mut self, netns: u32) {
         self.namespaces.remove(&netns);
         self.describer.forget_namespace(netns);
     }
 
-    /// Finds the name of a control group, and tells it to the correlator and to the binary recording: before the same record, so
-    /// that a replay knows it as early.
+    /// Finds the name of a control group, and passes it to the correlator and to the binary recording: before the same
+    /// record in both, so that a replay knows it as early.
     pub(super) fn find_cgroup(&mut self, key: CgroupKey, at: BootTime) {
         let Some(cgroup) = self.cgroups.as_mut().and_then(|names| names.find(key.0)).map(Arc::new) else { return };
         if let Some(recorder) = &mut self.output.recorder {
@@ -59,8 +60,8 @@ impl Pipeline {
         }
     }
 
-    /// Writes the record of the sockets that existed when tracing began, each with the ID of its control group; nothing if there
-    /// were none.
+    /// Writes the record of the sockets that existed when tracing began, each with the ID of its control group; nothing if
+    /// there were none.
     pub fn report_existing(&mut self, sockets: impl Iterator<Item = (ExistingSocket, Option<u64>)>, at: BootTime) {
         let mut groups = KnownGroups::new(self.cgroups.as_mut());
         let named = sockets.map(|(socket, id)| ExistingSocket { cgroup: id.and_then(|id| groups.group(id)), ..socket });
@@ -68,7 +69,7 @@ impl Pipeline {
         self.replay_existing(existing);
     }
 
-    /// Writes the record of sockets that were there when tracing began, if there were any.
+    /// Writes the recorded record of the sockets that existed when tracing began, if there were any.
     pub fn replay_existing(&mut self, existing: Existing) {
         if existing.sockets > 0 {
             let stamp = self.describer.stamp(existing.at);

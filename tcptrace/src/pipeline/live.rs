@@ -1,4 +1,4 @@
-//! Events of a live trace: records of the ring buffer, facts that were looked up, and the kernel's counts of lost records.
+//! Events of a live trace: records of the ring buffer, looked-up facts, and the kernel's counts of lost records.
 
 use log::error;
 
@@ -16,7 +16,7 @@ use tcptrace_core::{
 };
 
 impl Pipeline {
-    /// A pipeline for live events. `netns` is the inode number of the network namespace whose segments are seen.
+    /// Creates a pipeline for live events. `netns` is the inode number of the network namespace whose segments are seen.
     pub fn new(netns: u32, describer: Describer, output: Output, kernel_threads: Option<KernelThreads>) -> Self {
         Self::with(Correlator::new(netns), describer, output, kernel_threads)
     }
@@ -53,7 +53,7 @@ impl Pipeline {
             if let Some(sockets) = &mut self.command {
                 sockets.note(bytes, change);
             }
-            // With a binary recording that has been done.
+            // With a binary recording, this has been done before.
             if let Some(key) = change.cgroup
                 && self.output.recorder.is_none()
                 && !self.correlator.knows_cgroup(key)
@@ -65,7 +65,7 @@ impl Pipeline {
         self.handle(&decoded.event);
     }
 
-    /// Removes from a decoded record what does not hold here, and handles the loss that it shows.
+    /// Removes facts from a decoded record that do not hold here, and handles the loss that it shows.
     pub fn prepare(&mut self, decoded: &mut Decoded) {
         if let Event::Segment(segment) = &mut decoded.event
             && !self.across_namespaces
@@ -98,17 +98,17 @@ impl Pipeline {
         }
     }
 
-    /// Enables [`Self::poll_unowned`] and [`Self::poll_unanswered`], which from now on have to be polled.
+    /// Enables [`Self::poll_unowned`] and [`Self::poll_unanswered`], which must be polled from now on.
     pub fn want_owners(&mut self) {
         self.correlator.want_owners();
     }
 
-    /// The next accepted connection whose owner should be looked up.
+    /// Returns the next accepted connection whose owner should be looked up.
     pub fn poll_unowned(&mut self, now: BootTime) -> Option<Unowned> {
         self.correlator.poll_unowned(now)
     }
 
-    /// The next connection whose SYN was retransmitted and whose listener should be looked up.
+    /// Returns the next connection whose SYN was retransmitted and whose listener should be looked up.
     pub fn poll_unanswered(&mut self) -> Option<Unanswered> {
         self.correlator.poll_unanswered()
     }

@@ -1,4 +1,4 @@
-//! The way to a binary recording: records as they come from the ring, before they are decoded.
+//! Binary recording in the pipeline: records as they come from the ring, before they are decoded.
 
 use super::Pipeline;
 use crate::{
@@ -12,17 +12,17 @@ use tcptrace_core::{
 };
 
 impl Pipeline {
-    /// Turns correlation off if a binary recording is the only output that is needed.
+    /// Turns correlation off if a binary recording is the only output needed.
     pub fn record_only(&mut self, counts: bool) {
         self.correlates = self.output.recorder.is_none() || self.output.needs_verdicts() || counts;
     }
 
-    /// Returns whether events are correlated, so that connections are counted.
+    /// Returns true if events are correlated, so that connections are counted.
     pub fn correlates(&self) -> bool {
         self.correlates
     }
 
-    /// Writes a record to the binary recording, with what has to stand before it.
+    /// Writes a record to the binary recording, preceded by the entries that it refers to.
     pub(super) fn record(&mut self, bytes: &[u8]) {
         let Some(glance) = ring::glance(bytes) else { return };
         if let Some(key) = glance.change.and_then(|change| change.cgroup)
@@ -31,7 +31,7 @@ impl Pipeline {
         {
             self.find_cgroup(key, glance.at);
         }
-        // Otherwise that comes with the decoded record.
+        // Otherwise that happens with the decoded record.
         if !self.correlates {
             if let Some(change) = glance.change {
                 self.listened |= change.listens;
@@ -57,7 +57,7 @@ impl Pipeline {
         }
     }
 
-    /// Ends the block of the binary recording if it is due, and counts what had to be left out.
+    /// Ends the block of the binary recording if it is due, and counts the records left out.
     pub(super) fn flush_recorder(&mut self) {
         if let Some(recorder) = &mut self.output.recorder {
             let left_out = recorder.flush(&self.describer, host_clock::now());

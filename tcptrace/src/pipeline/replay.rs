@@ -13,7 +13,7 @@ use tcptrace_core::{
 };
 
 impl Pipeline {
-    /// A pipeline for the frames of a capture, which holds every segment.
+    /// Creates a pipeline for the frames of a capture, which contains every segment.
     pub fn of_capture(netns: u32, describer: Describer, output: Output) -> Self {
         let mut pipeline = Self::with(Correlator::new(netns), describer, output, None);
         pipeline.expect_all_segments();
@@ -21,18 +21,18 @@ impl Pipeline {
         pipeline
     }
 
-    /// A pipeline for recorded events, which have been through a live one before.
+    /// Creates a pipeline for recorded events, which have passed a live one before.
     pub fn recorded(netns: u32, describer: Describer, output: Output) -> Self {
         Self::with(Correlator::recorded(netns), describer, output, None)
     }
 
-    /// Forgets all connections and counts: the next run of a recording begins.
+    /// Forgets all connections and counts, for the next run of a recording.
     pub fn begin_again(&mut self, netns: u32, describer: Describer) {
         self.begin_again_with(Correlator::recorded(netns), describer);
     }
 
-    /// As [`Self::begin_again`], for the next run of a binary recording, whose events have not been through a correlator.
-    /// Only events of which `is_chosen` is true are shown.
+    /// Like [`Self::begin_again`], for the next run of a binary recording, whose events have not passed a correlator. Only
+    /// events for which `is_chosen` returns true are shown.
     pub fn begin_again_unordered(
         &mut self,
         netns: u32,
@@ -53,19 +53,19 @@ impl Pipeline {
         self.events = 0;
     }
 
-    /// Sets whether only segments that open or close connections are shown, of all that come. Then a verdict says nothing that
-    /// the others alone tell, so that a recording of what is shown leads to the same one.
+    /// Sets whether only segments that open or close connections are shown, of all that come. A verdict then contains
+    /// nothing that only the others show, so that a recording of the shown ones leads to the same verdict.
     pub fn show_control_only(&mut self, only: bool) {
         self.control_only = only;
         self.correlator.hide_data(only);
     }
 
-    /// Tells the correlator that every segment is seen in one place.
+    /// Declares that every segment is seen in one place.
     pub fn expect_one_place(&mut self) {
         self.correlator.expect_one_place();
     }
 
-    /// Tells the correlator that the events are those of a capture.
+    /// Declares that the events are those of a capture.
     pub fn expect_pauses(&mut self) {
         self.correlator.expect_pauses();
     }
@@ -93,12 +93,12 @@ impl Pipeline {
     /// Handles an event of a capture or a recording.
     pub fn replay(&mut self, event: &Event) {
         match event {
-            // One at its place is counted when its connection shows it again.
+            // A loss with a place is counted when its connection shows it again.
             Event::Loss(loss) if loss.placed => {}
             Event::Loss(loss) => {
                 let _reported_below = self.ledger.add(loss.source, loss.count);
             }
-            // Looked up, not observed: they do not count as events.
+            // Looked up, not observed: these do not count as events.
             Event::Owner(_) | Event::Listener(_) | Event::Report(_) => {}
             Event::Hint(Hint { name: HintName::AcceptQueue | HintName::NatExpired | HintName::NatDeleted, .. }) => {}
             _ => self.events += 1,
@@ -106,15 +106,15 @@ impl Pipeline {
         self.handle(event);
     }
 
-    /// Records were left out of a recording at this place.
+    /// Notes that records were left out of a recording here.
     pub fn replay_left_out(&mut self, count: u64, at: BootTime) {
         let source = LossSource::Output;
         let total = self.ledger.add(source, count);
         self.handle(&Event::Loss(Loss { at, source, count, total, placed: false }));
     }
 
-    /// Returns the output, when nothing else is to be done: what is known of the connections goes with the process, since
-    /// to free a million of them one by one takes longer than to correlate a hundred thousand segments.
+    /// Returns the output when nothing else is to be done. The state of the connections is freed with the process, since
+    /// freeing a million of them one by one takes longer than correlating a hundred thousand segments.
     pub fn into_output(self) -> Output {
         std::mem::forget(self.correlator);
         self.output

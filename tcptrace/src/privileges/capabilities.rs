@@ -69,7 +69,7 @@ mod tests {
         let before = caps::read(None, CapSet::Permitted).expect("a thread knows its own");
         let left = std::thread::spawn(|| {
             keep(&[]).expect("capabilities can be dropped");
-            // For a second time there is nothing to do.
+            // The second time there is nothing to do.
             keep(&[CAP_BPF]).expect("capabilities can be dropped");
             [CapSet::Permitted, CapSet::Effective, CapSet::Inheritable, CapSet::Ambient]
                 .map(|set| caps::read(None, set).expect("a thread knows its own"))

@@ -1,4 +1,5 @@
-//! Confines a thread's access to files and connections by Landlock, on kernels that have it enabled (since Linux 5.13).
+//! Confinement of a thread's access to files and connections by Landlock, on kernels that have it enabled (since Linux
+//! 5.13).
 
 use std::{env, os::fd::BorrowedFd, path::PathBuf};
 
@@ -7,7 +8,8 @@ use landlock::{
     RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError, Scope, path_beneath_rules,
 };
 
-/// The Landlock version whose access rights are all forbidden unless allowed here. An older kernel forbids those it knows.
+/// The Landlock version whose access rights are all forbidden unless allowed here. An older kernel forbids those it
+/// supports.
 const VERSION: ABI = ABI::V6;
 
 /// The proc file system.
@@ -16,7 +18,7 @@ const PROCESSES: &str = "/proc";
 /// Files that define the system's time zone. They are read again from time to time.
 const ZONES: [&str; 4] = ["/etc/localtime", "/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
 
-/// Port of name servers, which are asked by TCP if an answer is long.
+/// Port of name servers, which are queried by TCP if an answer is long.
 const DNS: u16 = 53;
 
 /// Files that the C library reads to look up names (resolv.conf(5), nsswitch.conf(5), gai.conf(5)), with the folders to which
@@ -40,24 +42,24 @@ const RESOLVER: [&str; 13] = [
 /// Environment variables that name other time zone files.
 const NAMED_ZONES: [&str; 2] = ["TZDIR", "TZ"];
 
-/// Lets the calling thread read `/proc` and time zone files, and use what is open.
+/// Lets the calling thread read `/proc` and time zone files, and use open files.
 pub(super) fn to_reading() -> Result<RestrictionStatus, RulesetError> {
     let paths = zones().chain([PathBuf::from(PROCESSES)]);
     everything_forbidden()?.add_rules(path_beneath_rules(paths, reading()))?.restrict_self()
 }
 
-/// Lets the calling thread read time zone files, and use what is open.
+/// Lets the calling thread read time zone files, and use open files.
 pub(super) fn to_time_zones() -> Result<RestrictionStatus, RulesetError> {
     everything_forbidden()?.add_rules(path_beneath_rules(zones(), reading()))?.restrict_self()
 }
 
-/// Lets the calling thread read what is in these folders, those of them that there are, and use what is open.
+/// Lets the calling thread read the contents of these folders, if they exist, and use open files.
 pub(super) fn to_reading_in(folders: impl Iterator<Item = PathBuf>) -> Result<RestrictionStatus, RulesetError> {
     everything_forbidden()?.add_rules(path_beneath_rules(folders, reading()))?.restrict_self()
 }
 
-/// Lets the calling thread create files in and below this folder and write to those that exist there, also rename and remove
-/// them if it `rotates`, and use what is open.
+/// Lets the calling thread create files in and below this folder and write to existing ones there, with `rotates` also
+/// rename and remove them, and use open files.
 pub(super) fn to_writing_in(folder: BorrowedFd<'_>, rotates: bool) -> Result<RestrictionStatus, RulesetError> {
     let mut access = AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::Truncate;
     if rotates {
@@ -66,19 +68,18 @@ pub(super) fn to_writing_in(folder: BorrowedFd<'_>, rotates: bool) -> Result<Res
     everything_forbidden()?.add_rule(PathBeneath::new(folder, access))?.restrict_self()
 }
 
-/// Lets the calling thread connect to TCP ports `port` and 53, read the files that looking up names takes, and use what is
-/// open.
+/// Lets the calling thread connect to TCP ports `port` and 53, read the files needed to look up names, and use open files.
 pub(super) fn to_connecting(port: u16) -> Result<RestrictionStatus, RulesetError> {
     let connect = [port, DNS].map(|port| Ok::<_, RulesetError>(NetPort::new(port, AccessNet::ConnectTcp)));
     everything_forbidden()?
         .add_rules(path_beneath_rules(RESOLVER, reading()))?
         .add_rules(connect)?
-        // A port that the kernel chooses.
+        // For a port chosen by the kernel.
         .add_rule(NetPort::new(0, AccessNet::BindTcp))?
         .restrict_self()
 }
 
-/// Lets the calling thread use what is open, and nothing else.
+/// Lets the calling thread use open files, and nothing else.
 pub(super) fn to_nothing() -> Result<RestrictionStatus, RulesetError> {
     everything_forbidden()?.restrict_self()
 }
@@ -115,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    /// Confines a thread, and tells which of these things it still can do; all, where the kernel has no Landlock.
+    /// Confines a thread, and returns which of these actions it can still perform; all, if the kernel has no Landlock.
     fn can<const N: usize>(
         confine: impl FnOnce() -> Result<RestrictionStatus, RulesetError> + Send + 'static,
         things: [fn(&Path) -> std::io::Result<()>; N],
@@ -200,7 +201,7 @@ mod tests {
 
     #[test]
     fn the_file_writer_writes_in_its_folder_and_nowhere_else() {
-        // `can` makes its folder in this one.
+        // `can` makes its folder inside this one.
         let folder = File::open(env::temp_dir()).expect("a folder");
         let rotating = folder.try_clone().expect("another descriptor");
         can(move || to_writing_in(rotating.as_fd(), true), [write, make, remove], [true; 3]);

@@ -1,4 +1,4 @@
-//! Tells kernel threads from processes by `/proc`, for kernels without BTF, where the kernel programs cannot tell.
+//! Recognition of kernel threads by `/proc`, for kernels without BTF, where the kernel programs cannot recognise them.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use tcptrace_core::event::Task;
 pub struct KernelThreads(HashMap<u32, ()>);
 
 impl KernelThreads {
-    /// Returns whether the task is a kernel thread. One that has already ended is judged by its name.
+    /// Returns true if the task is a kernel thread. One that has already ended is judged by its name.
     pub fn contains(&mut self, task: &Task) -> bool {
         if self.0.contains_key(&task.pid) {
             return true;

@@ -1,4 +1,4 @@
-//! Parses `/proc/PID/stat` (proc_pid_stat(5)).
+//! The contents of `/proc/PID/stat` (proc_pid_stat(5)).
 
 use std::fs;
 
@@ -16,7 +16,7 @@ pub(crate) struct ProcessStat {
 }
 
 impl ProcessStat {
-    /// Reads the fields of a process; none if there is no such process or it may not be inspected.
+    /// Reads the fields of a process; `None` if there is no such process or it may not be inspected.
     pub(crate) fn of(pid: u32) -> Option<Self> {
         Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }

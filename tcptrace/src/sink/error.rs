@@ -1,4 +1,4 @@
-//! Why a sink cannot be made, and why one ends.
+//! Failures to create a sink, and the reasons why one ends.
 
 use std::{io, sync::Arc};
 
@@ -22,7 +22,7 @@ pub enum SinkError {
 pub enum SinkEnd {
     /// The reader of stdout has gone. This is no error: the program exits quietly.
     Closed,
-    /// Nothing more can be written. The program goes on, but its exit status is 1.
+    /// Nothing more can be written. The program continues, but its exit status is 1.
     Failed(Arc<WriteError>),
 }
 
@@ -30,10 +30,10 @@ pub enum SinkEnd {
 #[derive(Debug, Error)]
 pub enum WriteError {
     /// A write to stdout failed.
-    #[error("writing to stdout failed, nothing more is written there")]
+    #[error("writing to stdout failed; nothing more is written there")]
     Stdout(#[source] io::Error),
     /// A write to the file failed.
-    #[error("writing to {path} failed, nothing more is written there; make room or give another file")]
+    #[error("writing to {path} failed and nothing more is written there; make room or give another file")]
     File {
         /// The file's path, escaped.
         path: String,
@@ -51,6 +51,6 @@ pub enum WriteError {
         cause: io::Error,
     },
     /// The file could not be reopened.
-    #[error("the file cannot be opened again, nothing more is written to it")]
+    #[error("the file cannot be opened again; nothing more is written to it")]
     Reopen(#[source] OpenError),
 }

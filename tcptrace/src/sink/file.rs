@@ -23,7 +23,7 @@ use tcptrace_core::text::Escaped;
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// The last part of the path is a symbolic link.
-    #[error("{0} is a symbolic link, which could lead the records anywhere else: give the path of the file itself")]
+    #[error("{0} is a symbolic link, which could lead the records elsewhere: give the path of the file itself")]
     Symlink(String),
     /// The folder of the path does not exist.
     #[error("{0} cannot be created, since its folder does not exist: create the folder or give another path")]
@@ -39,7 +39,7 @@ pub enum OpenError {
     Foreign(String),
     /// The file has several names.
     #[error(
-        "{0} has other names too (hard links), by which the records would be overwritten or read: give another path"
+        "{0} has other names too (hard links), through which the records could be overwritten or read: give another path"
     )]
     Linked(String),
     /// The path names a FIFO that is not open for reading.
@@ -56,7 +56,7 @@ pub enum OpenError {
     },
 }
 
-/// A file by its name in a folder that is kept open: whatever happens to the path later, it stays the same folder.
+/// A file by its name in a folder that is kept open: it stays the same folder, whatever happens to the path later.
 #[derive(Debug)]
 pub(super) struct File {
     folder: OwnedFd,
@@ -88,7 +88,7 @@ impl File {
 
     /// Creates the file with mode 0600, or empties it.
     pub(super) fn create(&self) -> Result<OwnedFd, OpenError> {
-        // Not by O_TRUNC: a file that is refused keeps its content.
+        // Not by O_TRUNC: a refused file keeps its content.
         let file = self.reopen()?;
         if is_plain(&file) {
             ftruncate(&file, 0).map_err(|error| open_error(error, self.shown.clone()))?;
@@ -96,8 +96,8 @@ impl File {
         Ok(file)
     }
 
-    /// Opens the file again to append to it, or creates a new one if it was moved away. Nobody else can read it then, unless
-    /// they had it open before.
+    /// Opens the file again to append to it, or creates a new one if it was moved away. Nobody else can read it, unless they
+    /// had it open before.
     pub(super) fn reopen(&self) -> Result<OwnedFd, OpenError> {
         let file = self.open()?;
         let failed = |error| open_error(error, self.shown.clone());
@@ -114,24 +114,24 @@ impl File {
         Ok(file)
     }
 
-    /// The name in its folder.
+    /// Returns the name in its folder.
     pub(super) fn name(&self) -> &OsStr {
         &self.name
     }
 
-    /// The folder of the file.
+    /// Returns the folder of the file.
     pub(super) fn folder(&self) -> BorrowedFd<'_> {
         self.folder.as_fd()
     }
 
-    /// The path, escaped.
+    /// Returns the path, escaped.
     pub(super) fn shown(&self) -> &str {
         &self.shown
     }
 
     fn open(&self) -> Result<OwnedFd, OpenError> {
         // APPEND: if log rotation copies and truncates the file, no hole is left. NONBLOCK: a FIFO must not block the start;
-        // the writer waits when it has to. NOCTTY: a terminal must not become the controlling terminal.
+        // the writer waits if necessary. NOCTTY: a terminal must not become the controlling terminal.
         let always = OFlags::WRONLY
             | OFlags::CREATE
             | OFlags::APPEND
@@ -144,7 +144,7 @@ impl File {
     }
 }
 
-/// Returns whether this is a regular file, whose length can be set.
+/// Returns true if this is a regular file, whose length can be set.
 pub(super) fn is_plain(file: &OwnedFd) -> bool {
     fstat(file).is_ok_and(|status| FileType::from_raw_mode(status.st_mode) == FileType::RegularFile)
 }
@@ -171,7 +171,7 @@ mod tests {
         for (error, sentence) in [
             (
                 Errno::LOOP,
-                "a is a symbolic link, which could lead the records anywhere else: give the path of the file itself",
+                "a is a symbolic link, which could lead the records elsewhere: give the path of the file itself",
             ),
             (Errno::ISDIR, "a is a folder: give the path of a file"),
             (

@@ -1,27 +1,27 @@
-//! How long a sink that ends waits for its reader.
+//! The patience of a sink that ends with its reader.
 
 use std::time::Duration;
 
 use tcptrace_core::event::BootTime;
 
-/// Time for which a reader that goes on reading is waited for, unless it may be idle for longer.
+/// Maximum time to wait for a reader that is still reading, unless it may be idle for longer.
 const READING_LIMIT: Duration = Duration::from_secs(5);
 
-/// Decides whether a reader that has not taken everything yet is waited for.
+/// Decides whether to wait for a reader that has not taken everything yet.
 #[derive(Debug)]
 pub(super) struct Patience {
     limit: BootTime,
-    /// Number of bytes that the reader had taken when it was last looked at; it may wrap.
+    /// Number of bytes that the reader had taken at the last check; it may wrap.
     taken: usize,
 }
 
 impl Patience {
-    /// From `now` on, with a reader that has taken `taken` bytes and will be looked at each time that `idle` has passed.
+    /// Starts at `now`, with a reader that has taken `taken` bytes and will be checked every `idle`.
     pub(super) fn new(idle: Duration, taken: usize, now: BootTime) -> Self {
         Self { limit: now + idle.max(READING_LIMIT), taken }
     }
 
-    /// Returns whether to go on waiting: the reader has taken more bytes since it was last looked at, and the limit has not come.
+    /// Returns true to continue waiting: the reader has taken more bytes since the last check, and the limit is not reached.
     pub(super) fn lasts(&mut self, taken: usize, now: BootTime) -> bool {
         std::mem::replace(&mut self.taken, taken) != taken && now < self.limit
     }
@@ -48,7 +48,7 @@ mod tests {
         let mut patience = Patience::new(IDLE, 10, begun);
         assert!(patience.lasts(11, begun + READING_LIMIT - IDLE));
         assert!(!patience.lasts(12, begun + READING_LIMIT));
-        // Whoever has more time for an idle reader has it for one that reads.
+        // If an idle reader may take longer, so may one that reads.
         let mut patience = Patience::new(2 * READING_LIMIT, 10, begun);
         assert!(patience.lasts(11, begun + READING_LIMIT));
     }

@@ -16,12 +16,12 @@ use tokio::sync::oneshot;
 
 use super::{Held, Offer, Reopen};
 
-/// Most bytes that the writer takes at once, unless a single chunk has more.
+/// Maximum number of bytes that the writer takes at once, unless a single chunk has more.
 const BATCH_BYTES: usize = 1 << 20;
-/// Most chunks that the writer takes at once: as many as one `writev` accepts (`IOV_MAX`).
+/// Maximum number of chunks that the writer takes at once: as many as one `writev` accepts (`IOV_MAX`).
 pub(super) const BATCH_CHUNKS: usize = 1024;
 
-/// Most bytes held for a slow reader while whoever writes waits for it: no loss can be put off by holding more.
+/// Maximum number of bytes held for a slow reader by a sender that waits for it: holding more would not avoid any loss.
 const WAITING_BYTES: usize = 4 * BATCH_BYTES;
 
 /// Number of written chunks whose memory is kept for reuse.
@@ -43,13 +43,13 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct Content {
     items: VecDeque<Item>,
-    /// Number of bytes in `items`, and taken but not yet written by the writer.
+    /// Number of bytes in `items`, and of those taken by the writer but not yet written.
     held: usize,
-    /// Memory of chunks that have been written.
+    /// Memory of written chunks.
     spare: Vec<Vec<u8>>,
-    /// No more items will be added.
+    /// True if no more items will be added.
     finishing: bool,
-    /// The writer has ended.
+    /// True if the writer has ended.
     ended: bool,
     /// Contents of the chunks for which the writer had no room, since the last [`Queue::take_lost`].
     lost: Held,
@@ -84,7 +84,7 @@ pub(super) enum WriterTask {
 }
 
 impl Queue {
-    /// An empty queue that holds at most `budget` bytes.
+    /// Creates an empty queue that holds at most `budget` bytes.
     pub(super) fn new(budget: usize) -> io::Result<Self> {
         let changed = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Self {
@@ -101,8 +101,8 @@ impl Queue {
         self.add_chunk(self.content(), chunk)
     }
 
-    /// Waits until no more than [`WAITING_BYTES`] are held, or the budget if that is less, and adds a chunk; [`Offer::Full`] only
-    /// if the chunk exceeds the budget by itself.
+    /// Waits until no more than [`WAITING_BYTES`] are held, or the budget if that is less, and adds a chunk; returns
+    /// [`Offer::Full`] only if the chunk alone exceeds the budget.
     pub(super) fn push_waiting(&self, chunk: Chunk) -> Offer {
         let most = self.budget.min(WAITING_BYTES);
         let no_room = |content: &mut Content| {
@@ -139,39 +139,39 @@ impl Queue {
         self.wake();
     }
 
-    /// Notes that the output has taken so many more bytes.
+    /// Notes that the output has taken `bytes` more.
     pub(super) fn note_written(&self, bytes: usize) {
         self.bytes_written.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Number of bytes that the output has taken so far; it may wrap.
+    /// Returns the number of bytes that the output has taken so far; it may wrap.
     pub(super) fn bytes_written(&self) -> usize {
         self.bytes_written.load(Ordering::Relaxed)
     }
 
-    /// Number of bytes not written yet.
+    /// Returns the number of bytes not written yet.
     pub(super) fn held(&self) -> usize {
         self.content().held
     }
 
-    /// Contents of the chunks for which the writer had no room, since the last call.
+    /// Returns the contents of the chunks for which the writer had no room, since the last call.
     pub(super) fn take_lost(&self) -> Held {
         std::mem::take(&mut self.content().lost)
     }
 
-    /// Adds what the writer had no room for.
+    /// Adds contents for which the writer had no room.
     pub(super) fn lose(&self, more: Held) {
         let lost = &mut self.content().lost;
         lost.records += more.records;
         lost.reported += more.reported;
     }
 
-    /// Length of the file in bytes, as far as it has been written.
+    /// Returns the length of the file in bytes, as far as it has been written.
     pub(super) fn length(&self) -> u64 {
         self.content().length
     }
 
-    /// Sets the length of the file. While another one is asked for, this one's counts no more.
+    /// Sets the length of the file. Ignored once a reopening is requested.
     pub(super) fn set_length(&self, bytes: u64) {
         let mut content = self.content();
         if !content.items.iter().any(|item| matches!(item, Item::Reopen(..))) {
@@ -179,7 +179,7 @@ impl Queue {
         }
     }
 
-    /// The next task of the writer; for [`WriterTask::Write`] the chunks are added to `batch`.
+    /// Returns the next task of the writer; for [`WriterTask::Write`] the chunks are added to `batch`.
     pub(super) fn next(&self, batch: &mut Vec<Chunk>) -> WriterTask {
         self.clear_changed();
         let mut content = self.content();
@@ -218,7 +218,7 @@ impl Queue {
         self.room.notify_all();
     }
 
-    /// The empty buffer of a written chunk.
+    /// Returns the empty buffer of a written chunk.
     pub(super) fn spare(&self) -> Option<Vec<u8>> {
         self.content().spare.pop()
     }
@@ -232,7 +232,7 @@ impl Queue {
         self.room.notify_all();
     }
 
-    /// A file descriptor that is readable when [`Queue::next`] may have a new task.
+    /// Returns a file descriptor that is readable when [`Queue::next`] may have a new task.
     pub(super) fn changed(&self) -> BorrowedFd<'_> {
         self.changed.as_fd()
     }
@@ -243,7 +243,7 @@ impl Queue {
     }
 
     fn add(&self, mut content: MutexGuard<'_, Content>, item: Item) {
-        // The writer empties the queue before it waits, so a queue that is not empty needs no wake-up.
+        // The writer empties the queue before it waits, so a non-empty queue needs no wake-up.
         let first = content.items.is_empty();
         content.items.push_back(item);
         drop(content);
@@ -258,14 +258,14 @@ impl Queue {
     }
 
     /// Makes `changed` unreadable until the next change. A change between this and reading the queue is seen by the latter,
-    /// and causes one wake-up more than needed.
+    /// and causes one unnecessary wake-up.
     fn clear_changed(&self) {
         // This fails only if it is not readable.
         let _ = rustix::io::read(&self.changed, &mut [0; 8]);
     }
 }
 
-/// The memory of a chunk, unless it is shared.
+/// Returns the memory of a chunk, unless it is shared.
 fn emptied(chunk: Chunk) -> Option<Vec<u8>> {
     let mut chunk = chunk.bytes.try_into_mut().ok()?;
     chunk.clear();
@@ -293,7 +293,7 @@ mod tests {
             });
             let (mut batch, mut written) = (Vec::new(), 0);
             while written < CHUNKS {
-                // As slow as can be: it takes nothing before the sender has to wait.
+                // The slowest possible reader: it takes nothing before the sender must wait.
                 let left = (CHUNKS - written) * BATCH_BYTES / 2;
                 while queue.held() < WAITING_BYTES.min(left) {
                     thread::yield_now();

@@ -1,4 +1,4 @@
-//! Rotation of the file of `--write`: a number is put into its name, and a new one begun.
+//! Rotation of the file of `--write`: it is renamed to a numbered name, and a new one is begun.
 
 use std::{
     collections::BTreeSet,
@@ -19,25 +19,25 @@ use super::file::{File, OpenError, open_error};
 /// Digits of the numbers, so that names sort by age.
 const DIGITS: usize = 6;
 
-/// When a new file is begun.
+/// Condition for beginning a new file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RotateAt {
-    /// When it has at least so many bytes.
+    /// It has at least this many bytes.
     Size(u64),
-    /// When it has been written to for so long.
+    /// It has been written to for this long.
     Age(Duration),
 }
 
-/// When a new file is begun, and how many are kept.
+/// Condition for beginning a new file, and the number of files kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Rotation {
-    /// When a new one is begun.
+    /// Condition for beginning a new file.
     pub at: RotateAt,
-    /// Number of files with numbers that are kept; none for all of them.
+    /// Number of numbered files that are kept; `None` for all of them.
     pub keep: Option<NonZeroU32>,
 }
 
-/// The files that have numbers: of `trace.ttr`, these are `trace.000001.ttr` and so on.
+/// The numbered files: for `trace.ttr`, these are `trace.000001.ttr` and so on.
 #[derive(Debug)]
 pub(super) struct Numbered {
     before: Vec<u8>,
@@ -47,7 +47,7 @@ pub(super) struct Numbered {
 }
 
 impl Numbered {
-    /// Looks for those that are there.
+    /// Finds the existing ones.
     pub(super) fn find(file: &File, keep: Option<NonZeroU32>) -> Result<Self, OpenError> {
         let name = file.name().as_bytes();
         let (before, after) = match name.iter().rposition(|&byte| byte == b'.') {
@@ -64,7 +64,7 @@ impl Numbered {
         Ok(numbered)
     }
 
-    /// Puts the next number into the name of the file, if there is one and it has content, and removes those that are too many.
+    /// Renames the file to the next number, if it exists and is not empty, and removes the oldest beyond `keep`.
     pub(super) fn put_away(&mut self, file: &File) -> Result<(), OpenError> {
         let folder = file.folder();
         match statat(folder, file.name(), AtFlags::SYMLINK_NOFOLLOW) {
@@ -96,7 +96,7 @@ impl Numbered {
         OsString::from_vec([&self.before[..], number.as_bytes(), &self.after].concat())
     }
 
-    /// The number in a name; none if it is not of these.
+    /// Returns the number in a name; `None` if it is not one of these files.
     fn number(&self, name: &[u8]) -> Option<u64> {
         let number = name.strip_prefix(&self.before[..])?.strip_prefix(b".")?.strip_suffix(&self.after[..])?;
         let digits = number.len() >= DIGITS && number.iter().all(u8::is_ascii_digit);
@@ -120,7 +120,7 @@ mod tests {
         }
         for content in 1..=3 {
             let mut numbered = Numbered::find(&file, NonZeroU32::new(2)).unwrap();
-            // A file that is missing or empty gets no number.
+            // A missing or empty file gets no number.
             numbered.put_away(&file).unwrap();
             fs::write(folder.join("a.b.ttr"), "").unwrap();
             numbered.put_away(&file).unwrap();

@@ -8,12 +8,12 @@ use std::{
 
 use super::*;
 
-/// For what happens at once: only a failing test waits that long.
+/// Time limit for immediate effects: only a failing test waits that long.
 const LONG: Duration = Duration::from_secs(20);
 
 const SMALL: usize = 256 << 10;
 
-/// A sink with a budget of [`SMALL`] bytes, and what its reader gets.
+/// A sink with a budget of [`SMALL`] bytes, and the reading end of its pipe.
 fn piped() -> (PipeReader, Sink) {
     let (reader, writer) = pipe().unwrap();
     (reader, Sink::stream(writer.into(), SMALL).unwrap())
@@ -25,7 +25,7 @@ fn read(mut reader: PipeReader) -> Vec<u8> {
     bytes
 }
 
-/// Chunks of about 1 kB, no two the same, until the sink refuses one. Returns what it accepted.
+/// Writes chunks of about 1 kB, no two the same, until the sink refuses one. Returns what it accepted.
 fn fill(sink: &Sink) -> Vec<u8> {
     let mut accepted = Vec::new();
     for number in 0.. {
@@ -44,8 +44,8 @@ fn wait_for_end(sink: &mut Sink) -> SinkEnd {
     runtime.block_on(async { tokio::time::timeout(LONG, sink.ended()).await }).unwrap()
 }
 
-/// Returns true if [`Sink::ended`] has nothing to say. A first poll tells: it needs nobody to wake it.
-fn says_nothing(sink: &mut Sink) -> bool {
+/// Returns true if [`Sink::ended`] is pending. The first poll shows that without a waker.
+fn is_running(sink: &mut Sink) -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(Duration::ZERO, sink.ended()).await }).is_err()
 }
@@ -56,7 +56,7 @@ fn what_is_written_is_not_missing_although_the_thread_goes_on() {
     assert_eq!(sink.try_write("all of it".into(), 1), Offer::Accepted);
     let mut bytes = [0; 9];
     (&reader).read_exact(&mut bytes).unwrap();
-    // The reader may have the bytes before the writer knows that.
+    // The reader may have the bytes before the writer notes that.
     while sink.queue.held() > 0 {
         thread::yield_now();
     }
@@ -82,7 +82,7 @@ fn everything_accepted_is_written_in_order() {
 #[test]
 fn a_slow_reader_fills_the_queue_and_blocks_nothing() {
     let (reader, sink) = piped();
-    // Nobody reads: if handing over could wait, this would not come back.
+    // Nobody reads: if handing over could wait, this would not return.
     let accepted = fill(&sink);
     assert!(accepted.len() > SMALL / 2, "{}", accepted.len());
     assert_eq!(sink.try_write(vec![0; SMALL + 1].into(), 1), Offer::Full);
@@ -105,7 +105,7 @@ fn a_reader_that_goes_away_closes_the_sink_at_once() {
     // Nothing was written.
     assert!(matches!(wait_for_end(&mut sink), SinkEnd::Closed));
     assert_eq!(sink.try_write("late\n".into(), 1), Offer::Ended);
-    assert!(says_nothing(&mut sink));
+    assert!(is_running(&mut sink));
     assert!(matches!(sink.finish(LONG), Finish::Ended(SinkEnd::Closed)));
 }
 
@@ -120,7 +120,7 @@ fn a_reader_that_goes_away_during_a_write_closes_the_sink() {
 #[test]
 fn the_end_is_told_even_if_nobody_waited_for_it_then() {
     let (reader, mut sink) = piped();
-    assert!(says_nothing(&mut sink));
+    assert!(is_running(&mut sink));
     drop(reader);
     while sink.try_write("x".into(), 1) != Offer::Ended {
         thread::yield_now();
@@ -165,7 +165,7 @@ fn a_dropped_sink_still_writes_what_it_holds() {
 fn a_full_stdout_is_an_error_too() {
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let mut sink = Sink::stream(full.into(), SMALL).unwrap();
-    assert!(says_nothing(&mut sink));
+    assert!(is_running(&mut sink));
     assert_eq!(sink.try_write("record\n".into(), 1), Offer::Accepted);
     let end = wait_for_end(&mut sink);
     assert!(matches!(&end, SinkEnd::Failed(error) if matches!(**error, WriteError::Stdout(_))), "{end:?}");
@@ -200,7 +200,7 @@ fn nobody_waits_for_a_reader_that_has_gone() {
     let (reader, sink) = piped();
     fill(&sink);
     drop(reader);
-    // However long the writer takes to notice: the next one waits for that, and no longer.
+    // However long the writer takes to notice: the next write waits for that, and no longer.
     while sink.write(Bytes::from_static(&[0; 1000]), 1) != Offer::Ended {}
     assert!(matches!(sink.end(), None | Some(SinkEnd::Closed)));
 }

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::privileges::{Duty, reduce};
 
-/// Bytes of one write to a stream: the capacity of a pipe (pipe(7)). A blocking write returns when the reader has taken all of it,
-/// so that smaller ones show whether it still reads.
+/// Bytes per write to a stream: the capacity of a pipe (pipe(7)). A blocking write returns when the reader has taken all of
+/// it, so smaller writes show whether it still reads.
 const STREAM_WRITE: usize = 64 << 10;
 
 /// The kind of output, which decides what ends a sink.
@@ -42,7 +42,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// A writer that moves chunks from `queue` to `output`, the opened `target`, and tells `ended` why it stopped.
+    /// Creates a writer that moves chunks from `queue` to `output`, the opened `target`, and sends `ended` the reason why it
+    /// stopped.
     pub(super) fn new(
         target: Target,
         output: OwnedFd,
@@ -75,7 +76,7 @@ impl Writer {
                 }
                 WriterTask::Reopen(how, done) => {
                     self.reopen(how)?;
-                    // The receiver may have been dropped: nobody has to wait for it.
+                    // The receiver may have been dropped: waiting for it is optional.
                     let _ = done.send(());
                 }
                 WriterTask::Wait => self.wait()?,

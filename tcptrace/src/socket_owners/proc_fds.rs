@@ -1,4 +1,4 @@
-//! Finds the processes that hold sockets, from `/proc/PID/fd`.
+//! The processes that hold sockets, from `/proc/PID/fd`.
 //!
 //! A scan may have to read every descriptor of every process, so this is written for speed: no path is resolved twice, and
 //! descriptors of other files cost no allocation.
@@ -27,7 +27,7 @@ const DIRECTORY_BUFFER: usize = 1 << 15;
 pub(super) struct Proc {
     root: OwnedFd,
     buffer: Box<[MaybeUninit<u8>]>,
-    /// The first failure to read a process's descriptors has been logged; further ones are not.
+    /// True if a failure to read a process's descriptors has been logged; further ones are not.
     failure_logged: bool,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Proc {
 pub(super) struct Holders {
     /// Owners by inode number, in the order in which they were found.
     pub(super) by_inode: HashMap<u32, Vec<Owner>>,
-    /// Owners may be missing: some processes, or their descriptors, are hidden from this one.
+    /// True if owners may be missing: some processes, or their descriptors, are hidden from this one.
     pub(super) hidden: bool,
 }
 
@@ -70,13 +70,13 @@ impl Proc {
         Ok(holders)
     }
 
-    /// The PIDs of all processes, including kernel threads.
+    /// Returns the PIDs of all processes, including kernel threads.
     fn processes(&mut self) -> io::Result<Vec<u32>> {
         let mut pids = Vec::new();
         seek(&self.root, SeekFrom::Start(0))?;
         let mut entries = RawDir::new(&self.root, &mut self.buffer);
         while let Some(entry) = entries.next() {
-            // Entries that are not numbers are no processes.
+            // Entries that are not numbers are not processes.
             pids.extend(number(entry?.file_name().to_bytes()));
         }
         Ok(pids)
@@ -98,7 +98,7 @@ impl Proc {
 
     /// Adds the process as an owner of the requested sockets that it holds. Kernel threads have no descriptors.
     fn add_descriptors(&mut self, pid: u32, holders: &mut Holders) -> io::Result<()> {
-        // An open directory stays that of the same process, even if its PID is reused.
+        // An open folder stays that of the same process, even if its PID is reused.
         let process = openat(&self.root, DecInt::new(pid), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
         let descriptors = directory(process.as_fd(), c"fd")?;
         let mut owner = None;
@@ -108,7 +108,7 @@ impl Proc {
             let mut link = [MaybeUninit::uninit(); 32];
             let target = match readlinkat_raw(&descriptors, entry.file_name(), &mut link) {
                 Ok((target, _)) => target,
-                // Closed since, or no link at all: `.` and `..`.
+                // Closed in the meantime, or not a link: `.` and `..`.
                 Err(Errno::NOENT | Errno::INVAL) => continue,
                 Err(error) => return Err(error),
             };
@@ -144,7 +144,7 @@ fn comm(process: &OwnedFd) -> io::Result<Comm> {
     Ok(Comm(comm))
 }
 
-/// The number in `socket:[N]`, which is the link target of a socket's descriptor.
+/// Returns the number in `socket:[N]`, the link target of a socket's descriptor.
 fn socket_inode(target: &[u8]) -> Option<u32> {
     number(target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
 }

@@ -1,4 +1,4 @@
-//! Runs one scan: joins the kernel's sockets with the processes that hold them.
+//! One scan: it joins the kernel's sockets with the processes that hold them.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ impl Scan {
         Ok(Self { diag: Diag::open()?, proc: Proc::open()?, stuck: StuckSockets::default() })
     }
 
-    /// Finds the sockets that the job asks for.
+    /// Finds the sockets that the job requests.
     pub(super) fn run(&mut self, job: &Job, began: BootTime) -> Result<Snapshot, OwnersError> {
         match job {
             Job::Nothing => self.with_owners(began, Vec::new(), &BTreeSet::new()),

@@ -1,4 +1,4 @@
-//! Decides what to scan next, and when: requests are collected until the pause after the last scan is over.
+//! Schedule of scans: requests are collected until the pause after the last scan is over.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -12,7 +12,7 @@ use tcptrace_core::event::{BootTime, Endpoint};
 /// Length of the pause after a scan, as a multiple of the time it took: scans take at most 2 % of one processor.
 const PAUSE_FACTOR: u64 = 50;
 
-/// Most sockets that are looked up one by one. Beyond that, listing all of them is cheaper, and memory stays bounded.
+/// Maximum number of sockets looked up one by one. Beyond that, listing all of them is cheaper, and memory stays bounded.
 const MAX_SOCKETS: usize = 1024;
 
 /// The two ends of a connection, as a socket of this host sees them.
@@ -36,7 +36,7 @@ pub enum Request {
     AtStart {
         /// Sockets of other network namespaces, whose owners are looked up with them.
         elsewhere: Vec<Socket>,
-        /// Time when the first of them was asked for.
+        /// Time at which the first of them was requested.
         asked: BootTime,
     },
     /// The sockets of these connections and their owners.
@@ -50,7 +50,7 @@ pub enum Request {
     /// The listeners that would take the SYNs of these connections, where `local` is the listening end. Their owners are not
     /// looked up, so this is fast.
     Listeners(Vec<FourTuple>),
-    /// The sockets that make no progress, and those that do again. Their owners are not looked up.
+    /// The sockets that make no progress, and those that make progress again. Their owners are not looked up.
     Stuck,
 }
 
@@ -62,13 +62,13 @@ pub(super) enum Job {
     Nothing,
     /// Find all sockets.
     Everything,
-    /// Find all listeners, for whom tracing waits.
+    /// Find all listeners, which tracing waits for.
     Listening,
     /// Find all sockets when tracing begins.
     AtStart {
         /// Sockets of other network namespaces.
         elsewhere: Vec<Socket>,
-        /// Time when the first of them was asked for.
+        /// Time at which the first of them was requested.
         asked: BootTime,
     },
     /// Find the sockets of these connections.
@@ -98,7 +98,7 @@ pub(super) enum NextScan {
 /// Collects requests and spaces out scans.
 #[derive(Debug, Default)]
 pub(super) struct ScanSchedule {
-    /// All listeners are requested.
+    /// True if all listeners are requested.
     listening: bool,
     /// The pending requests for sockets and their owners.
     job: Job,
@@ -108,9 +108,9 @@ pub(super) struct ScanSchedule {
     listeners: HashSet<FourTuple>,
     /// Time from which listeners may be looked up.
     listeners_earliest: BootTime,
-    /// Sockets that make no progress are requested.
+    /// True if sockets that make no progress are requested.
     stuck: bool,
-    /// Time from which they may be looked for.
+    /// Time from which these may be looked up.
     stuck_earliest: BootTime,
 }
 
@@ -175,7 +175,7 @@ impl ScanSchedule {
     /// Starts the pause after a scan that ran from `began` to `ended`.
     pub(super) fn scanned(&mut self, job: &Job, began: BootTime, ended: BootTime) {
         let earliest = match job {
-            // Once, and everything else waits for it.
+            // This runs once, and everything else waits for it.
             Job::Listening => return,
             Job::Listeners(_) => &mut self.listeners_earliest,
             Job::Stuck => &mut self.stuck_earliest,

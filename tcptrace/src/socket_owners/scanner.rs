@@ -1,4 +1,4 @@
-//! Runs scans on a thread of their own.
+//! The thread that runs scans.
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -41,7 +41,7 @@ impl Scanner {
     pub fn start() -> Result<Self, OwnersError> {
         let scan = Scan::open()?;
         let shared = Arc::new(Shared::default());
-        // While a snapshot waits to be taken, a newer one is of no use.
+        // While a snapshot waits to be taken, a newer one is useless.
         let (sender, snapshots) = mpsc::channel(1);
         let worker = Worker { shared: Arc::clone(&shared), scan, snapshots: sender, failed: false };
         thread::Builder::new().name("owners".into()).spawn(|| worker.run()).map_err(OwnersError::Thread)?;
@@ -100,7 +100,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     schedule: ScanSchedule,
-    /// The [`Scanner`] has been dropped.
+    /// True if the [`Scanner`] has been dropped.
     dropped: bool,
 }
 
@@ -110,7 +110,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the next job; none once the scanner has been dropped.
+    /// Waits for the next job; returns `None` once the scanner has been dropped.
     fn job(&self) -> Option<Job> {
         let mut state = self.state();
         while !state.dropped {
@@ -130,7 +130,7 @@ struct Worker {
     shared: Arc<Shared>,
     scan: Scan,
     snapshots: mpsc::Sender<Option<Snapshot>>,
-    /// A scan has failed, which has been logged.
+    /// True if a scan has failed, which has been logged.
     failed: bool,
 }
 
@@ -150,7 +150,7 @@ impl Worker {
             let (began, used_before) = (host_clock::now(), host_clock::thread_time());
             let result = self.scan.run(&job, began);
             let (ended, used) = (host_clock::now(), host_clock::thread_time().saturating_sub(used_before));
-            // On a busy machine a scan of the lowest priority takes long, but costs no more.
+            // On a busy machine, a scan at the lowest priority takes long but costs no more.
             self.shared.state().schedule.scanned(&job, ended.minus(host_clock::nanoseconds(used)), ended);
             let snapshot = match result {
                 Ok(snapshot) => {

@@ -1,4 +1,4 @@
-//! Asks the kernel for TCP sockets through `NETLINK_SOCK_DIAG` (sock_diag(7)), which needs no privileges.
+//! Queries of the kernel for TCP sockets through `NETLINK_SOCK_DIAG` (sock_diag(7)), which need no privileges.
 
 use std::{io, mem::MaybeUninit, net::IpAddr, os::fd::OwnedFd, time::Duration};
 
@@ -30,7 +30,7 @@ const RECEIVE_BUFFER: usize = 1 << 16;
 /// Timeout of a reply. The kernel prepares it while it handles the request, so a reply this late is a failure.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Most times that a list is requested if it comes with gaps.
+/// Maximum number of times that a list is requested if it has gaps.
 const MAX_ATTEMPTS: usize = 3;
 
 /// The cookie that matches any socket (`INET_DIAG_NOCOOKIE`).
@@ -41,9 +41,9 @@ const ANY_COOKIE: [u8; 8] = [0xff; 8];
 pub(super) struct Wanted {
     /// Bit N stands for the state with number N (include/net/tcp_states.h).
     states: u32,
-    /// Request `tcp_info` as well, which more than doubles the work.
+    /// True to request `tcp_info`, too, which more than doubles the work.
     with_info: bool,
-    /// Only sockets that make no progress: the others are not decoded.
+    /// True to select only sockets that make no progress: the others are not decoded.
     stuck: bool,
 }
 
@@ -92,7 +92,7 @@ impl Diag {
         Ok(Self { socket, sequence_number: 0, buffer: Box::new_uninit_slice(RECEIVE_BUFFER) })
     }
 
-    /// All sockets of the namespace in some states, each once.
+    /// Returns all sockets of the namespace in some states, each once.
     pub(super) fn everything(&mut self, wanted: Wanted) -> Result<Vec<Socket>, OwnersError> {
         let mut sockets = self.list(AF_INET, SocketId::new_v4(), wanted)?;
         sockets.append(&mut self.list(AF_INET6, SocketId::new_v6(), wanted)?);
@@ -102,7 +102,7 @@ impl Diag {
         Ok(sockets)
     }
 
-    /// The socket of this connection, if it exists and is not in TIME_WAIT.
+    /// Returns the socket of this connection, if it exists and is not in TIME_WAIT.
     pub(super) fn find(&mut self, tuple: &FourTuple) -> Result<Option<Socket>, OwnersError> {
         self.find_as(tuple, Wanted::ALL)
     }
@@ -123,20 +123,20 @@ impl Diag {
         Ok(candidates.into_iter().find(of_tuple))
     }
 
-    /// The socket of this connection, with [`Socket::info`], if it exists and is not in TIME_WAIT.
+    /// Returns the socket of this connection, with [`Socket::info`], if it exists and is not in TIME_WAIT.
     pub(super) fn find_in_detail(&mut self, tuple: &FourTuple) -> Result<Option<Socket>, OwnersError> {
         self.find_as(tuple, Wanted::IN_DETAIL)
     }
 
-    /// The listener that would take a SYN from `tuple.remote` to `tuple.local`, chosen by the kernel among all that could.
-    /// It is not checked that the address belongs to this host.
+    /// Returns the listener that would take a SYN from `tuple.remote` to `tuple.local`, chosen by the kernel among all that
+    /// could. It is not checked that the address belongs to this host.
     pub(super) fn find_listener(&mut self, tuple: &FourTuple) -> Result<Option<Socket>, OwnersError> {
         let (family, socket_id) = socket_id(tuple);
         // If the connection exists, the kernel returns that instead.
         Ok(self.find_any(family, socket_id, Wanted::ALL)?.into_iter().find(|socket| socket.accepts(tuple.local)))
     }
 
-    /// The socket that a segment between the ends of `socket_id` would reach, if there is one.
+    /// Returns the socket that a segment between the ends of `socket_id` would reach, if there is one.
     fn find_any(&mut self, family: u8, socket_id: SocketId, wanted: Wanted) -> Result<Vec<Socket>, OwnersError> {
         match self.ask(0, family, socket_id, wanted) {
             Ok(reply) => Ok(reply.sockets),
@@ -145,8 +145,8 @@ impl Diag {
         }
     }
 
-    /// All sockets of a family with the ports of `socket_id`, where 0 matches any. The kernel ignores addresses in a list
-    /// request.
+    /// Returns all sockets of a family with the ports of `socket_id`, where 0 matches any. The kernel ignores addresses in a
+    /// list request.
     fn list(&mut self, family: u8, socket_id: SocketId, wanted: Wanted) -> Result<Vec<Socket>, OwnersError> {
         for attempt in 1.. {
             let reply = self.ask(NLM_F_DUMP, family, socket_id.clone(), wanted).map_err(OwnersError::Refused)?;
@@ -196,7 +196,7 @@ impl Diag {
     }
 }
 
-/// The address family and the kernel's identification of the socket of this connection.
+/// Returns the address family and the kernel's identification of the socket of this connection.
 fn socket_id(tuple: &FourTuple) -> (u8, SocketId) {
     let family = if tuple.local.addr.is_ipv4() { AF_INET } else { AF_INET6 };
     let socket_id = SocketId {

@@ -1,4 +1,4 @@
-//! Decodes the kernel's replies about sockets.
+//! Decoding of the kernel's replies about sockets.
 
 #[cfg(test)]
 mod tests;
@@ -29,7 +29,7 @@ const ALIGN: usize = 4;
 /// Attribute that holds the ID of a socket's control group (include/uapi/linux/inet_diag.h).
 const INET_DIAG_CGROUP_ID: u16 = 21;
 
-/// A TCP socket as the kernel lists it.
+/// A TCP socket as listed by the kernel.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Socket {
     /// State. A connection request that has no full socket yet is in SYN_RECV.
@@ -38,16 +38,16 @@ pub struct Socket {
     pub local: Endpoint,
     /// Remote end; a listener has the unspecified address and port 0.
     pub remote: Endpoint,
-    /// Inode number of its network namespace; none for that of the thread that has asked.
+    /// Inode number of its network namespace; `None` for that of the requesting thread.
     pub netns: Option<u32>,
-    /// Inode number, by which a process's descriptor refers to it. None while the socket waits to be accepted and after its
-    /// processes have closed it: then no process owns it.
+    /// Inode number, by which a process's descriptor refers to it. `None` while the socket waits to be accepted and after
+    /// its processes have closed it: then no process owns it.
     pub inode: Option<u32>,
     /// The kernel's identifier of the socket (`SO_COOKIE`), never reused.
     pub cookie: u64,
-    /// An IPv6 listener that takes no IPv4 connections (`IPV6_V6ONLY`).
+    /// True for an IPv6 listener that takes no IPv4 connections (`IPV6_V6ONLY`).
     pub ipv6_only: bool,
-    /// For a listener, its queue of connections to be accepted.
+    /// For a listener, its accept queue.
     pub queue: Option<AcceptQueue>,
     /// Number of retransmission timeouts since the last ACK that acknowledged something, or of SYN,ACKs sent again.
     pub retransmits: u8,
@@ -55,16 +55,16 @@ pub struct Socket {
     pub unread: u32,
     /// Payload bytes written that the other end has not acknowledged, sent or not; 0 for a listener.
     pub unacknowledged: u32,
-    /// ID of the control group in which it was made, where the kernel tells (Linux 5.9).
+    /// ID of the control group in which it was made, if the kernel reports it (Linux 5.9).
     pub cgroup: Option<u64>,
-    /// Contents of `tcp_info`, if it was asked for. Connection requests and sockets that their processes have closed and that
-    /// wait for a last FIN have none.
+    /// Contents of `tcp_info`, if requested. Connection requests and sockets that their processes have closed and that wait
+    /// for a last FIN have none.
     pub info: Option<TcpInfo>,
 }
 
 #[cfg(test)]
 impl Socket {
-    /// A socket with inode number and cookie 1 whose queues are empty.
+    /// Creates a socket with inode number and cookie 1 whose queues are empty.
     pub(crate) fn idle(state: TcpState, local: Endpoint, remote: Endpoint) -> Self {
         Self {
             state,
@@ -85,8 +85,8 @@ impl Socket {
 }
 
 impl Socket {
-    /// Returns whether this is a listener for connections to `local`. Another listener may match better: one bound to the
-    /// address takes precedence over one for any address. Interfaces that listeners are bound to are ignored.
+    /// Returns true if this is a listener for connections to `local`. Another listener may match better: one bound to the
+    /// address takes precedence over one for any address. The interfaces that listeners are bound to are ignored.
     pub fn accepts(&self, local: Endpoint) -> bool {
         let any = match self.local.addr {
             IpAddr::V4(addr) => addr.is_unspecified() && local.addr.is_ipv4(),
@@ -95,19 +95,19 @@ impl Socket {
         self.state == TcpState::Listen && self.local.port == local.port && (any || self.local.addr == local.addr)
     }
 
-    /// Returns the time for which it has been in its state at least, where the kernel tells. The state of the others began with
-    /// a call of their process, of which no time is kept.
+    /// Returns the minimum time for which it has been in its state, if the kernel reports it. Other states began with a call
+    /// of the socket's process, whose time is not kept.
     pub fn in_state_at_least(&self) -> Option<Duration> {
         let info = self.info?;
         match self.state {
             TcpState::Established => Some(info.last_data_received),
-            // It was entered when a segment came whose ACK counts here, or one before it.
+            // The state was entered when a segment arrived whose ACK counts here, or an earlier one.
             TcpState::CloseWait | TcpState::FinWait2 => Some(info.last_ack_received),
             _ => None,
         }
     }
 
-    /// Decodes a message; none if the state is unknown.
+    /// Decodes a message; `None` if the state is unknown.
     fn decode(response: &InetResponse) -> Option<Self> {
         let header = &response.header;
         let SocketId { source_address, source_port, destination_address, destination_port, cookie, .. } =
@@ -168,15 +168,15 @@ impl Socket {
 pub(super) struct SockDiagReply {
     /// The sockets.
     pub(super) sockets: Vec<Socket>,
-    /// The list may have gaps: the kernel's table changed while it was listed, or messages were lost.
+    /// True if the list may have gaps: the kernel's table changed while it was listed, or messages were lost.
     pub(super) interrupted: bool,
     /// Number of messages that could not be decoded.
     pub(super) unreadable: usize,
-    /// Sockets that make progress are left out.
+    /// True if sockets that make progress are left out.
     pub(super) only_stuck: bool,
 }
 
-/// Returns whether a socket may make no progress: it has had a retransmission timeout, probes a window, or waits to be
+/// Returns true if a socket may make no progress: it has had a retransmission timeout, probes a window, or waits to be
 /// accepted. Decoding takes many times as long.
 fn may_be_stuck(message: &[u8]) -> bool {
     /// Timers (`idiag_timer` of `struct inet_diag_msg`, include/uapi/linux/inet_diag.h).
@@ -193,7 +193,7 @@ fn may_be_stuck(message: &[u8]) -> bool {
 }
 
 impl SockDiagReply {
-    /// Adds received messages that reply to the request with this sequence number. Returns whether the reply is complete.
+    /// Adds received messages that reply to the request with this sequence number. Returns true if the reply is complete.
     ///
     /// # Errors
     /// The error that the kernel reports.
@@ -225,7 +225,7 @@ impl SockDiagReply {
         Ok(false)
     }
 
-    /// Adds one message. Returns whether it is the last.
+    /// Adds one message. Returns true if it is the last.
     fn take_message(&mut self, payload: Option<NetlinkPayload<SockDiagMessage>>) -> io::Result<bool> {
         match payload {
             Some(NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response))) => {

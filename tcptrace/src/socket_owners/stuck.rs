@@ -1,4 +1,4 @@
-//! Finds the sockets that make no progress, without looking at every socket in detail.
+//! Sockets that make no progress, found without querying every socket in detail.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,19 +9,19 @@ use super::{
     sock_diag_reply::Socket,
 };
 
-/// Most sockets of which the details are asked for at a time.
+/// Maximum number of sockets whose details are requested at a time.
 const MAX_SOCKETS: usize = 1024;
 
 /// The sockets that made no progress when the kernel was last asked, by cookie.
 #[derive(Debug, Default)]
 pub(super) struct StuckSockets {
     known: HashMap<u64, FourTuple>,
-    /// Sockets not yet accepted at their first sight, most of which are accepted a moment later.
+    /// Sockets not yet accepted when first seen, most of which are accepted a moment later.
     unaccepted: HashSet<u64>,
 }
 
 impl StuckSockets {
-    /// Returns the sockets that make no progress, and those that did not the last time, in detail.
+    /// Returns the sockets that make no progress, and those that made none the last time, in detail.
     pub(super) fn look(&mut self, diag: &mut Diag) -> Result<Vec<Socket>, OwnersError> {
         let found = diag.everything(Wanted::STUCK)?;
         let mut unaccepted = HashSet::new();

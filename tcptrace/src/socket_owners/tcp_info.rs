@@ -1,15 +1,15 @@
-//! The part of `tcp_info` that tells how long a connection has been silent and what it waits for.
+//! The part of `tcp_info` that shows how long a connection has been silent and what it waits for.
 
 use std::time::Duration;
 
 /// The kernel's knowledge of a connection (`struct tcp_info`, include/uapi/linux/tcp.h).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TcpInfo {
-    /// Number of timeouts that have sent the same data again without an answer.
+    /// Number of timeouts after which the same data was sent again without an answer.
     pub retransmits: u8,
     /// Number of window probes without an answer.
     pub probes: u8,
-    /// Number of times by which the timer was doubled.
+    /// Number of times that the timer was doubled.
     pub backoff: u8,
     /// Retransmission timeout, doubled as often.
     pub rto: Duration,
@@ -30,7 +30,7 @@ pub struct TcpInfo {
 }
 
 impl TcpInfo {
-    /// Decodes the structure, to which later kernels append; none if it is shorter than in Linux 4.6.
+    /// Decodes the structure, which later kernels extend; `None` if it is shorter than in Linux 4.6.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let byte = |at: usize| bytes.get(at).copied();
         let number = |at: usize| Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?));

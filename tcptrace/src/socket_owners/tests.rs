@@ -24,7 +24,7 @@ use tcptrace_core::{
     tcp::TcpState::{self, *},
 };
 
-/// An IPv4 socket, one of IPv6, and an IPv6 socket that talks IPv4.
+/// An IPv4 socket, an IPv6 one, and an IPv6 socket that uses IPv4.
 const FAMILIES: [&str; 3] = ["127.0.0.1:0", "[::1]:0", "[::ffff:127.0.0.1]:0"];
 
 fn endpoint(addr: SocketAddr) -> Endpoint {
@@ -68,7 +68,7 @@ fn scan(job: &Job) -> Snapshot {
 }
 
 /// Scans until the result is as expected: while another test starts a child, that holds everything of this process for a
-/// moment, and the other end of a connection needs one to notice what this end did.
+/// moment, and the other end of a connection takes a moment to notice what this end did.
 #[track_caller]
 fn eventually(job: &Job, expected: impl Fn(&Snapshot) -> bool) -> Snapshot {
     let began = host_clock::now();
@@ -94,7 +94,7 @@ fn pids(owned: &OwnedSocket) -> Vec<u32> {
     owned.owners.iter().map(|owner| owner.pid).collect()
 }
 
-/// Returns true if there is a socket with these ends, in this state, that these processes hold.
+/// Returns true if there is a socket with these ends, in this state, held by these processes.
 fn is(snapshot: &Snapshot, ends: FourTuple, state: TcpState, owners: &[u32]) -> bool {
     socket(snapshot, ends).is_some_and(|owned| owned.socket.state == state && pids(owned) == owners)
 }
@@ -105,7 +105,7 @@ fn listening(listener: &TcpListener) -> FourTuple {
     FourTuple { local, remote: Endpoint { addr: unspecified.parse().unwrap(), port: 0 } }
 }
 
-/// A process that has `fd` and is killed in the end.
+/// A process that holds `fd` and is killed on drop.
 struct Holder(Child);
 
 impl Holder {
@@ -199,7 +199,7 @@ fn closing_sockets_are_found_and_closed_ones_belong_to_nobody() {
         assert_eq!(socket(&snapshot, client_ends).unwrap().socket.inode, None);
     }
     drop(server);
-    // Now one end is gone and the other in TIME_WAIT.
+    // Now one end is gone and the other is in TIME_WAIT.
     for job in [Job::Everything, connections(&[client_ends, server_ends], &[])] {
         eventually(&job, |snapshot| socket(snapshot, client_ends).or(socket(snapshot, server_ends)).is_none());
     }
@@ -208,7 +208,7 @@ fn closing_sockets_are_found_and_closed_ones_belong_to_nobody() {
 #[test]
 fn who_waits_for_an_answer_to_a_syn_is_found() {
     let listener = TcpListener::bind(FAMILIES[0]).unwrap();
-    // Room for one.
+    // The queue has room for one.
     listen(&listener, 0).unwrap();
     let addr = listener.local_addr().unwrap();
     let _first = TcpStream::connect(addr).unwrap();
@@ -239,7 +239,7 @@ fn the_listener_that_does_not_answer_is_found_with_its_queue() {
         found(1);
         let second = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         found(2);
-        // Where they are connected there is no listener between the two.
+        // A connected pair has no listener between its ends.
         let FourTuple { local, remote } = ends_of(&second);
         let taken = Job::Listeners([FourTuple { local: remote, remote: local }].into());
         assert_eq!(scan(&taken).listeners, []);
@@ -278,9 +278,9 @@ fn without_rights_its_own_sockets_are_found_and_it_is_said_that_others_may_be_hi
     let other = Holder::start(OwnedFd::from(connection.server));
     let look = move || {
         let powerful = !caps::read(None, CapSet::Effective).unwrap().is_empty();
-        // Capabilities are those of a thread.
+        // Capabilities belong to threads.
         caps::clear(None, CapSet::Effective).unwrap();
-        // A child with rights that this thread has not may not be looked at, any other may.
+        // A child with rights that this thread lacks may not be inspected, any other may.
         let owners = if powerful { vec![] } else { vec![other.0.id()] };
         let snapshot = eventually(&connections(&[client, server], &[]), |snapshot| {
             is(snapshot, client, Established, &[me()]) && is(snapshot, server, Established, &owners)
@@ -307,7 +307,7 @@ async fn the_scanner_answers_each_request_and_ends_when_it_is_dropped() {
     assert!(found.iter().all(|owned| pids(owned).contains(&me())), "{found:#?}");
 
     let shared = Arc::downgrade(scanner.shared());
-    // In the middle of something, and with a snapshot that nobody took.
+    // In the middle of a scan, and with a snapshot that nobody took.
     scanner.request(Request::Everything);
     drop(scanner);
     let began = host_clock::now();

@@ -1,4 +1,4 @@
-//! A connection with Accurate ECN, from a capture and from its recording.
+//! A connection with Accurate ECN, read from a capture and from its recording.
 
 use std::{process::Command, time::Duration};
 

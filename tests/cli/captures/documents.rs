@@ -1,4 +1,4 @@
-//! The exchanges that five documents on the web show as tcpdump printed them; where a document stops short, what is added is
+//! The exchanges of five documents on the web, as printed there by tcpdump; segments added where a document stops short are
 //! marked (+).
 
 mod port_9999;
@@ -12,7 +12,7 @@ const SYN_ACK: u8 = SYN | ACK;
 const DATA: u8 = PUSH | ACK;
 const FIN_ACK: u8 = FIN | ACK;
 
-/// A document: its two ends, and what was captured of them.
+/// A document: its two ends, and the segments captured.
 pub(super) struct Document {
     client: End,
     server: End,
@@ -28,7 +28,7 @@ impl Document {
         [&self.client, &self.server]
     }
 
-    /// Its handshake, with these microseconds from the SYN to the SYN,ACK and from there to the ACK.
+    /// Returns its handshake, with these microseconds from the SYN to the SYN,ACK and from there to the ACK.
     fn opened(&self, there: u64, back: u64) -> Value {
         let [client, server] = self.ends().map(|end| {
             let (addr, port) = (end.address().ip(), end.address().port());
@@ -49,7 +49,7 @@ impl Document {
         })
     }
 
-    /// A close by the server in three segments, with this much payload from the client and from the server.
+    /// Returns a close by the server in three segments, with this much payload from the client and from the server.
     fn closed(&self, [sent, answered]: [u64; 2]) -> Value {
         let [client, server] = self
             .ends()
@@ -65,7 +65,7 @@ impl Document {
 }
 
 /// States with the microseconds spent in them, and the last one.
-fn stays(passed: &[(&str, u64)], last: &str) -> Value {
+fn states_with_times(passed: &[(&str, u64)], last: &str) -> Value {
     let passed = passed.iter().map(|(state, micros)| json!({ "state": state, "ns": 1000 * micros, "inferred": true }));
     passed.chain([json!({ "state": last, "ns": null, "inferred": true })]).collect()
 }
@@ -108,8 +108,8 @@ fn the_first_document_as_the_client_s_host_saw_it() {
     let close = json!({
         "half_close_ns": 711_000, "duration_ns": 2_787_000,
         "states": {
-            "client": stays(&[("SYN_SENT", 455), ("ESTABLISHED", 1282), ("CLOSE_WAIT", 711), ("LAST_ACK", 339)], "CLOSE"),
-            "server": stays(&[("SYN_RECV", 497), ("ESTABLISHED", 1240), ("FIN_WAIT1", 711), ("FIN_WAIT2", 0)], "TIME_WAIT"),
+            "client": states_with_times(&[("SYN_SENT", 455), ("ESTABLISHED", 1282), ("CLOSE_WAIT", 711), ("LAST_ACK", 339)], "CLOSE"),
+            "server": states_with_times(&[("SYN_RECV", 497), ("ESTABLISHED", 1240), ("FIN_WAIT1", 711), ("FIN_WAIT2", 0)], "TIME_WAIT"),
         },
     });
     check(&read, &FIRST.opened(455, 42), &but(FIRST.closed([33, 29]), close));
@@ -141,8 +141,8 @@ fn the_first_document_as_the_server_s_host_saw_it_from_the_syn_ack_on() {
     let close = json!({
         "half_close_ns": 1_087_000, "duration_ns": null,
         "states": {
-            "client": stays(&[("ESTABLISHED", 1257), ("CLOSE_WAIT", 1087), ("LAST_ACK", 24)], "CLOSE"),
-            "server": stays(&[("SYN_RECV", 397), ("ESTABLISHED", 860), ("FIN_WAIT1", 1087), ("FIN_WAIT2", 0)], "TIME_WAIT"),
+            "client": states_with_times(&[("ESTABLISHED", 1257), ("CLOSE_WAIT", 1087), ("LAST_ACK", 24)], "CLOSE"),
+            "server": states_with_times(&[("SYN_RECV", 397), ("ESTABLISHED", 860), ("FIN_WAIT1", 1087), ("FIN_WAIT2", 0)], "TIME_WAIT"),
         },
         "summary": ["closed by the server, three segments; 33 B →, 29 B ←; the server holds TIME_WAIT for 60 s"],
     });
@@ -175,11 +175,11 @@ fn the_second_document_with_a_pause_and_four_segments() {
         "half_close_ns": 300_000_000, "duration_ns": 17_300_040_000_u64,
         // The pause is spent in ESTABLISHED; the handshake took 24 microseconds.
         "states": {
-            "client": stays(
+            "client": states_with_times(
                 &[("SYN_SENT", 14), ("ESTABLISHED", 16_999_986), ("FIN_WAIT1", 40), ("FIN_WAIT2", 299_960)],
                 "TIME_WAIT",
             ),
-            "server": stays(
+            "server": states_with_times(
                 &[("SYN_RECV", 24), ("ESTABLISHED", 16_999_976), ("CLOSE_WAIT", 300_000), ("LAST_ACK", 40)],
                 "CLOSE",
             ),
@@ -210,8 +210,8 @@ fn the_fourth_document_with_data_and_fin_back_to_back() {
     let close = json!({
         "half_close_ns": 2_022_000, "duration_ns": 4_018_000,
         "states": {
-            "client": stays(&[("SYN_SENT", 460), ("ESTABLISHED", 1443), ("CLOSE_WAIT", 2022), ("LAST_ACK", 93)], "CLOSE"),
-            "server": stays(&[("SYN_RECV", 636), ("ESTABLISHED", 1267), ("FIN_WAIT1", 2022), ("FIN_WAIT2", 0)], "TIME_WAIT"),
+            "client": states_with_times(&[("SYN_SENT", 460), ("ESTABLISHED", 1443), ("CLOSE_WAIT", 2022), ("LAST_ACK", 93)], "CLOSE"),
+            "server": states_with_times(&[("SYN_RECV", 636), ("ESTABLISHED", 1267), ("FIN_WAIT1", 2022), ("FIN_WAIT2", 0)], "TIME_WAIT"),
         },
     });
     let file = DOCUMENT.capture().pcap();
@@ -222,7 +222,7 @@ fn the_fourth_document_with_data_and_fin_back_to_back() {
         assert_eq!(shown.len(), segments, "{arguments:?}");
         if segments == 8 {
             let absolute = shown.iter().map(|segment| (segment["seq"].clone(), segment["ack"].clone()));
-            // As the document prints them.
+            // As printed in the document.
             let printed = [
                 (3_563_066_036_u64, None),
                 (3_565_563_744, Some(3_563_066_037_u64)),
@@ -261,11 +261,11 @@ fn the_fifth_document_from_two_hosts() {
     let close = json!({
         "half_close_ns": 1_000_000, "duration_ns": 40_002_020_000_u64,
         "states": {
-            "client": stays(
+            "client": states_with_times(
                 &[("SYN_SENT", 22), ("ESTABLISHED", 40_000_978), ("CLOSE_WAIT", 1000), ("LAST_ACK", 20)],
                 "CLOSE",
             ),
-            "server": stays(
+            "server": states_with_times(
                 &[("SYN_RECV", 583), ("ESTABLISHED", 40_000_417), ("FIN_WAIT1", 1000), ("FIN_WAIT2", 0)],
                 "TIME_WAIT",
             ),

@@ -8,7 +8,7 @@ use tcptrace_tests::binary;
 use super::{documents::FIRST, read, records, word};
 use crate::run;
 
-/// How a file names the processes of a frame that the client, or the server, has sent.
+/// Returns a frame with the names of processes, for a frame sent by the client or by the server.
 type Framing = fn(by_client: bool, frame: &[u8]) -> Vec<u8>;
 
 fn block(kind: u32, body: &[u8]) -> Vec<u8> {
@@ -24,8 +24,8 @@ fn option(code: u16, value: &[u8]) -> Vec<u8> {
     [&code.to_le_bytes(), &u16::try_from(value.len()).expect("short").to_le_bytes(), &padded[..]].concat()
 }
 
-/// A pcapng file of the first connection, as captured at the client; `blocks` come before the frames, and `options` are those
-/// of each.
+/// Returns a pcapng file of the first connection, as captured at the client; `blocks` come before the frames, and each frame
+/// has `options`.
 fn pcapng(blocks: &[Vec<u8>], options: fn(by_client: bool) -> Vec<u8>) -> Vec<u8> {
     let pcap = FIRST.capture().pcap();
     let version = [&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat();
@@ -59,7 +59,7 @@ fn is_of_client(frame: &[u8]) -> bool {
     frame[20..22] == FIRST.capture().client.address().port().to_be_bytes()
 }
 
-/// The processes that a file names: those of the two ends of the handshake and of the close, and where they are from.
+/// Returns the processes that a file names: those of the two ends of the handshake and of the close, and their source.
 fn processes(file: &[u8], arguments: &[&str]) -> Value {
     let read = read(file, arguments);
     assert_eq!((read.status, read.log.as_str()), (Some(0), ""));
@@ -88,7 +88,7 @@ fn a_process_that_sends_frames_is_that_of_their_end() {
         [&header, frame].concat()
     });
     assert_eq!(processes(&by_header, &[]), expected(4242, "curl".into()));
-    // The one that acts for another comes first, as does the kernel, which has no ID.
+    // The process that acts for another comes first, and so does the kernel, which has no ID.
     let described =
         |pid: u32, name: &[u8]| block(0x8000_0001, &[&pid.to_le_bytes()[..], &option(2, name), &[0; 4]].concat());
     let blocks =

@@ -1,4 +1,4 @@
-//! Simple packet blocks of pcapng have no times: none are told.
+//! Simple packet blocks of pcapng have no times: none are reported.
 
 use std::{fs, process::Command};
 
@@ -14,7 +14,7 @@ fn block(kind: u32, body: &[u8]) -> Vec<u8> {
     [&kind.to_le_bytes()[..], &length, body, &vec![0; padded - body.len()], &length].concat()
 }
 
-/// A pcapng file of raw IP packets. The first `timed` have times, a millisecond after each other.
+/// Returns a pcapng file of raw IP packets. The first `timed` have times, a millisecond apart.
 fn pcapng(timed: usize) -> Vec<u8> {
     let mut file = block(0x0a0d_0d0a, &[&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat());
     file.extend(block(1, &[101, 0, 0, 0, 0, 0, 0, 0]));
@@ -33,7 +33,7 @@ fn pcapng(timed: usize) -> Vec<u8> {
     file
 }
 
-/// The names of all fields in which a time or a duration stands.
+/// Collects the names of all fields that contain a time or a duration.
 fn times(record: &Value, found: &mut Vec<String>) {
     match record {
         Value::Object(fields) => {
@@ -71,7 +71,7 @@ fn times_and_durations_are_null_and_all_else_is_told() {
         read.log.contains("10 of 10 frames have no time: from the first of them on, times and durations are unknown")
     );
 
-    // A recording of it reads the same.
+    // A recording of the capture gives the same result.
     let recording = folder.path().join("untimed.jsonl");
     let again = run(&file(&folder, "untimed.pcapng", &pcapng(0)), &["-w", recording.to_str().expect("UTF-8")]);
     let reread = run(&recording, &[]);

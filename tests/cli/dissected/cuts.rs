@@ -1,4 +1,4 @@
-//! The exchange in frames that were cut, in fragments, and in frames whose lengths contradict each other.
+//! The exchange in truncated frames, in fragments, and in frames whose lengths contradict each other.
 
 use std::process::Command;
 
@@ -8,35 +8,35 @@ use super::{
     Wrap, dissected,
     exchange::{Packet, exchange},
     file::pcap_of,
-    known, told,
+    known, reported,
     tunnels::{ether_type, ethernet},
 };
 use crate::run;
 
-/// A frame as it was captured, and its original length in the record.
+/// The captured bytes of a frame, and its original length in the record.
 type Captured = (Vec<u8>, usize);
 
-/// One way in which the packets come.
+/// A way in which packets are damaged.
 struct Kind {
     name: &'static str,
     frames: fn(&Packet) -> Vec<Captured>,
-    ours: Told,
-    wireshark: Told,
+    ours: Verdicts,
+    wireshark: Verdicts,
     /// Parts of the text about the frames, in order.
     says: &'static [&'static str],
 }
 
 /// The part of the exchange that a program reports.
 #[derive(Clone, Copy)]
-enum Told {
+enum Verdicts {
     Everything,
     Nothing,
-    /// Something else.
+    /// Different totals.
     Otherwise,
 }
-use Told::{Everything, Nothing, Otherwise};
+use Verdicts::{Everything, Nothing, Otherwise};
 
-/// As many frames as the exchange has packets.
+/// Kinds with one or more frames for each packet of the exchange.
 const KINDS: [Kind; 19] = [
     cut(
         "in Ethernet",
@@ -55,7 +55,7 @@ const KINDS: [Kind; 19] = [
     cut("behind the ports", |p| of_tcp(p, 6), Nothing, &["40 × cut by the snap length in the TCP header"]),
     cut("behind the sequence number", |p| of_tcp(p, 8), Nothing, &["40 × cut by the snap length in the TCP header"]),
     cut("behind the flags", |p| of_tcp(p, 14), Nothing, &["40 × cut by the snap length in the TCP header"]),
-    // Where the end of the fixed header is cut off, tshark takes what is sent again for more data.
+    // If the end of the fixed header is cut off, tshark takes a retransmission for new data.
     Kind { name: "behind the window", frames: |p| of_tcp(p, 16), ours: Everything, wireshark: Otherwise, says: &[] },
     cut("in front of the options", |p| of_tcp(p, 20), Everything, &[]),
     cut("in the options", |p| of_tcp(p, 31), Everything, &[]),
@@ -81,7 +81,7 @@ const KINDS: [Kind; 19] = [
             vec![(frame, length)]
         },
         Everything,
-        &["40 of 40 frames are shorter than their IP header says: their segments have the length that is there"],
+        &["40 of 40 frames are shorter than their IP header says: their segments end with the frame"],
     ),
     cut("fragments", |p| fragments(p, 64), Everything, &["× later IP fragment"]),
     cut(
@@ -100,11 +100,11 @@ const KINDS: [Kind; 19] = [
     cut("fragments without the first", |p| fragments(p, 16).split_off(1), Nothing, &["× later IP fragment"]),
 ];
 
-/// Both programs tell the same.
+/// A kind on which both programs agree.
 const fn cut(
     name: &'static str,
     frames: fn(&Packet) -> Vec<Captured>,
-    both: Told,
+    both: Verdicts,
     says: &'static [&'static str],
 ) -> Kind {
     Kind { name, frames, ours: both, wireshark: both, says }
@@ -121,7 +121,7 @@ fn snapped(packet: &Packet, kept: impl FnOnce(&Packet) -> usize) -> Vec<Captured
     vec![(frame, original)]
 }
 
-/// A frame with so many bytes from the TCP header on.
+/// Returns a frame with `kept` bytes from the TCP header on.
 fn of_tcp(packet: &Packet, kept: usize) -> Vec<Captured> {
     snapped(packet, |packet| 14 + header(packet) + kept)
 }
@@ -130,7 +130,7 @@ fn header(packet: &Packet) -> usize {
     if packet.v6 { 40 } else { 20 }
 }
 
-/// The frames of a packet whose payload is in fragments of this length, a multiple of 8.
+/// Returns the frames of a packet whose payload is in fragments of this length, a multiple of 8.
 fn fragments(packet: &Packet, length: usize) -> Vec<Captured> {
     let (header, payload) = packet.bytes.split_at(header(packet));
     let id = u16::try_from(packet.micros / 250_000 + 1).expect("there are few packets").to_be_bytes();
@@ -168,9 +168,10 @@ fn what_was_cut_or_is_in_fragments_is_read_as_wireshark_reads_it_or_counted() {
         let path = folder.path().join("cut.pcap");
         std::fs::write(&path, pcap_of(1, records.iter().map(|(at, frame, length)| (*at, &frame[..], *length))))
             .expect("a file can be written");
-        for (reader, found, told) in [("tcptrace", told(&path), ours), ("tshark", dissected(&path), wireshark)] {
-            let expected = if let Nothing = told { Default::default() } else { known(1, &whole) };
-            let differs = matches!(told, Otherwise);
+        for (reader, found, reported) in [("tcptrace", reported(&path), ours), ("tshark", dissected(&path), wireshark)]
+        {
+            let expected = if let Nothing = reported { Default::default() } else { known(1, &whole) };
+            let differs = matches!(reported, Otherwise);
             if (found != expected) != differs {
                 faults.push(format!("{name}: {reader}: {found:?}; to differ from {expected:?}: {differs}"));
             }

@@ -1,4 +1,5 @@
-//! Four connections: one that ends in order after a retransmission, a reset one, a refused one, and one without an answer.
+//! Four connections: one that closes in order after a retransmission, one that is reset, one refused, and one without an
+//! answer.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -17,7 +18,7 @@ pub(super) struct Packet {
     pub(super) micros: u64,
     pub(super) bytes: Vec<u8>,
     pub(super) v6: bool,
-    /// The client has sent it.
+    /// True if the client sent it.
     pub(super) by_client: bool,
     /// Its connection.
     pub(super) ends: Ends,
@@ -35,7 +36,7 @@ pub(super) struct Seen {
     pub(super) segments: u64,
 }
 
-/// Of a segment: true if it is the client's, flags, numbers relative to the ISNs, payload.
+/// A segment: true if it is the client's, flags, numbers relative to the ISNs, payload.
 type Line = (bool, u8, u32, u32, usize);
 
 const C: bool = true;
@@ -60,7 +61,7 @@ const RESET: &[Line] =
 const REFUSED: &[Line] = &[(C, SYN, 0, 0, 0), (S, RST | ACK, 0, 1, 0)];
 const UNANSWERED: &[Line] = &[(C, SYN, 0, 0, 0), (C, SYN, 0, 0, 0)];
 
-/// The exchange between the hosts `number`.1 and `number`.2 of a network, by IPv4 and by IPv6.
+/// Returns the exchange between the hosts `number`.1 and `number`.2 of a network, by IPv4 and by IPv6.
 pub(super) fn exchange(number: u8) -> Vec<Packet> {
     const OPENED: u8 = Completeness::SYN | Completeness::SYN_ACK | Completeness::ACK | Completeness::DATA;
     let connections = [
@@ -91,7 +92,7 @@ pub(super) fn exchange(number: u8) -> Vec<Packet> {
                 let bytes_sent = tcp_packet(from, to, flags, (seq, ack), options, &vec![b'x'; length]);
                 let seen = Seen { bytes, completeness, segments: 0 };
                 packets.push(Packet { micros, bytes: bytes_sent, v6, by_client, ends, seen });
-                // Longer than any timeout for retransmissions, so that none is taken for a copy or for fast.
+                // Longer than any retransmission timeout, so that no packet is taken for a copy or a fast retransmission.
                 micros += 250_000;
             }
         }

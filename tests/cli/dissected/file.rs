@@ -1,8 +1,8 @@
-//! The files: one pcapng file of everything, or a pcap file of one encapsulation.
+//! The files: one pcapng file of all encapsulations, or a pcap file of one.
 
 use super::Wrap;
 
-/// When the first frame was captured, in microseconds since 1970.
+/// Time of the first frame, in microseconds since 1970.
 const BEGINNING: u64 = 1_700_000_000_000_000;
 
 type Frames = [(u64, Vec<u8>)];
@@ -49,8 +49,8 @@ impl Section {
     }
 }
 
-/// A pcapng file: the first half of the encapsulations in a section with numbers in network order and times in nanoseconds, the
-/// second half in one with little-endian numbers and times in microseconds.
+/// Returns a pcapng file: the first half of the encapsulations in a section with numbers in network order and times in
+/// nanoseconds, the second half in one with little-endian numbers and times in microseconds.
 pub(super) fn pcapng(wraps: &[Wrap], frames: &[Vec<(u64, Vec<u8>)>]) -> Vec<u8> {
     let half = wraps.len() / 2;
     let mut file = Vec::new();

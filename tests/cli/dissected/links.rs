@@ -129,7 +129,7 @@ fn sent(packet: &Packet) -> u8 {
     packet.by_client.into()
 }
 
-/// The address family, as Darwin numbers it.
+/// Returns Darwin's number of the address family.
 fn family(packet: &Packet) -> u32 {
     if packet.v6 { 30 } else { 2 }
 }

@@ -1,4 +1,4 @@
-//! The packet behind tags, labels and extension headers, and in tunnels.
+//! The packet after tags, labels and extension headers, and in tunnels.
 
 use super::{Wrap, exchange::Packet, links::wlan};
 
@@ -10,7 +10,7 @@ const fn tunnelled(name: &'static str, frame: fn(&Packet) -> Option<Vec<u8>>) ->
     Wrap { name, link_type: 101, frame, dissected: true }
 }
 
-/// Each layer that docs/captures.md names, and some of several.
+/// Each layer in docs/captures.md, and some combinations.
 pub(super) const TUNNELS: [Wrap; 58] = [
     tagged("VLAN", |p| Some(ethernet(0x8100, &tag(5, ether_type(p), &p.bytes)))),
     tagged("802.1ad and VLAN", |p| Some(ethernet(0x88a8, &tag(9, 0x8100, &tag(5, ether_type(p), &p.bytes))))),

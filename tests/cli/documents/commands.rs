@@ -1,4 +1,4 @@
-//! The command lines in the documents can be typed.
+//! The command lines in the documents are valid.
 
 use std::process::{Command, Output};
 
@@ -7,7 +7,7 @@ use tcptrace_tests::binary;
 
 use super::{documents, options, options_there, read, root, section};
 
-/// The code in a document: what stands between backquotes, and its blocks.
+/// Returns the code in a document: the text between backquotes, and its blocks.
 fn codes(text: &str) -> Vec<String> {
     let mut codes = Vec::new();
     let mut block: Option<String> = None;
@@ -23,7 +23,7 @@ fn codes(text: &str) -> Vec<String> {
     codes
 }
 
-/// The parts of a pipeline that run the program, without what stands before its name.
+/// Returns the parts of a pipeline that run the program, from its name on.
 fn calls(code: &str) -> impl Iterator<Item = &str> {
     code.split(['|', ';', '\n']).filter_map(|part| {
         let part = part.trim().trim_start_matches("$ ").trim_start_matches("ssh host ").trim_start_matches("sudo ");
@@ -61,7 +61,7 @@ fn every_command_in_the_readme_is_understood() {
     }
 }
 
-/// Runs a command line with a recording in place of this host, and of the files and hosts that are named. Returns what it prints.
+/// Runs a command line with a recording in place of this host, and of the files and hosts in it. Returns its output.
 #[track_caller]
 fn print(command: &str) -> String {
     let script = r#"

@@ -1,4 +1,4 @@
-//! Links and paths in the documents lead somewhere.
+//! The links and paths in the documents exist.
 
 use std::{
     collections::BTreeSet,
@@ -9,7 +9,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::{documents, read, root};
 
-/// The targets of the links and pictures in a document.
+/// Returns the targets of the links and pictures in a document.
 fn targets(text: &str) -> Vec<String> {
     let tags = Parser::new_ext(text, Options::ENABLE_TABLES).filter_map(|event| match event {
         Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => Some(dest_url.into_string()),
@@ -18,7 +18,7 @@ fn targets(text: &str) -> Vec<String> {
     tags.collect()
 }
 
-/// The anchors that GitHub gives the headings of a document.
+/// Returns the anchors that GitHub gives to the headings of a document.
 fn anchors(text: &str) -> BTreeSet<String> {
     let mut anchors = BTreeSet::new();
     let mut heading: Option<String> = None;
@@ -36,13 +36,13 @@ fn anchors(text: &str) -> BTreeSet<String> {
     anchors
 }
 
-/// Small letters, hyphens for spaces, and no punctuation.
+/// Returns the anchor of a heading: lower-case letters, hyphens for spaces, and no punctuation.
 fn anchor(heading: &str) -> String {
     let kept = heading.chars().filter(|&character| character.is_alphanumeric() || " -_".contains(character));
     kept.flat_map(char::to_lowercase).map(|character| if character == ' ' { '-' } else { character }).collect()
 }
 
-/// `docs/../README.md` as `README.md`.
+/// Normalises a path: `docs/../README.md` to `README.md`.
 fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for component in path.components() {

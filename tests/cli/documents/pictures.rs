@@ -1,10 +1,10 @@
-//! The ladders in the documents are what the program draws.
+//! The ladders in the documents are those that the program draws.
 
 use tcptrace_tests::{ladder_svg, ladders};
 
 use super::read;
 
-/// Asserts that a document shows the block of a recording's ladders whose heading says this.
+/// Asserts that a document shows the block of a recording's ladders with this heading.
 #[track_caller]
 fn assert_shown(document: &str, recording: &str, heading: &str) {
     let drawn = ladders(recording);

@@ -1,4 +1,4 @@
-//! The ends of connections: what ends one, who ended it, and what does not.
+//! The ends of connections: segments that end one, and segments that do not.
 
 use super::check;
 
@@ -56,7 +56,7 @@ fn a_reset_is_its_senders_and_its_cause_is_what_the_segments_prove() {
             &["established; reset server server/unknown 0/0"],
         ),
         (
-            "with payload, which is no data",
+            "with payload, which is not data",
             "OPEN; > P. 1/7/1; < . 1/0/8; < R. 1/30/8",
             &["established; reset server server/unknown 7/0"],
         ),

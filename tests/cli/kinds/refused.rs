@@ -1,4 +1,4 @@
-//! Handshakes: what answers a SYN, and what does not.
+//! Handshakes: segments that answer a SYN, and segments that do not.
 
 use super::check;
 
@@ -7,7 +7,7 @@ const CLOSED: &str = "< F. 1/0/1; > . 1/0/2; > F. 1/0/2; < . 2/0/2";
 
 const SERVER_CLOSED: &str = "established; four_segment server 0/0";
 
-/// Plays a beginning with an ordinary end behind it.
+/// Plays beginnings followed by an ordinary end.
 fn check_opening(rows: &[(&'static str, &'static str, &'static [&'static str])]) {
     let rows: Vec<_> = rows
         .iter()
@@ -70,7 +70,7 @@ fn a_request_survives_what_it_does_not_accept() {
         (
             "SYN, FIN and RST in one opens nothing",
             "> SFR 0; > S 0 @5000; < S. 0/0/1; > . 1/0/1; CLOSED",
-            // It resets what it asks for.
+            // It resets the connection that it requests.
             &["reset client/unknown", SERVER_CLOSED],
         ),
     ]);

@@ -1,4 +1,4 @@
-//! Handshakes that wait for data, or that are none.
+//! Handshakes that wait for data, and connections without a handshake.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -35,8 +35,8 @@ fn a_server_that_waits_for_data_is_said_to() {
     close(listener);
     let [hint] = trace.hints(&netns, to.port())[..] else { panic!("one hint: {:#?}", trace.records) };
     assert_eq!((&hint["name"], &hint["state"]), (&json!("defer_accept"), &json!("LISTEN")), "{hint}");
-    let told = trace.told_once(&netns).handshake;
-    let summary = text(told, "summary");
+    let verdict = trace.only_verdicts(&netns).handshake;
+    let summary = text(verdict, "summary");
     assert!(summary.contains("; the server waited ") && summary.ends_with("TCP_DEFER_ACCEPT"), "{summary}");
 }
 
@@ -56,9 +56,9 @@ fn a_syn_that_waits_for_data_in_vain_is_not_missing() {
     tracer.wait_for("the handshake", |record| is_type(record, "handshake"));
     let trace = tracer.stop();
     close(listener);
-    let told = trace.told_failed(&netns);
-    assert_eq!((&told["outcome"], &told["missing"]), (&json!("cancelled"), &json!([])), "{told}");
-    let summary = text(told, "summary");
+    let verdict = trace.failed_handshake(&netns);
+    assert_eq!((&verdict["outcome"], &verdict["missing"]), (&json!("cancelled"), &json!([])), "{verdict}");
+    let summary = text(verdict, "summary");
     assert!(summary.ends_with("the SYN waited for data and was not sent (TCP_FASTOPEN_CONNECT)"), "{summary}");
 }
 
@@ -74,11 +74,11 @@ fn a_restored_socket_had_no_handshake() {
         socket.bind(&address(6114).into()).expect("a free port");
     });
     let stream = stream.expect("a socket in repair is connected at once");
-    // Closed in repair, it says nothing either.
+    // Closed in repair mode, it sends nothing either.
     client.close(stream);
     tracer.wait_for("the close", |record| is_type(record, "close"));
     let trace = tracer.stop();
-    let handshake = trace.told_once(&netns).handshake;
+    let handshake = trace.only_verdicts(&netns).handshake;
     assert_eq!((&handshake["kind"], &handshake["missing"]), (&json!("unseen"), &json!([])), "{handshake}");
     let summary = text(handshake, "summary");
     assert!(summary.starts_with("no handshake: its socket was restored (TCP_REPAIR)"), "{summary}");
@@ -101,7 +101,7 @@ fn a_cookie_that_meets_a_full_queue_makes_no_socket() {
     let quick = client.connect(to);
     let own = quick.local_addr().expect("a connected socket has an address");
     tracer.wait_state("ESTABLISHED", to, own);
-    // Its cookie is not taken any more.
+    // Its cookie is no longer accepted.
     netns.sysctl("ipv4/tcp_syncookies", "0");
     send(&late, 7);
     tracer.wait_for("the close", |record| is_type(record, "close"));

@@ -2,7 +2,7 @@
 
 use super::{Case, check};
 
-/// The kernel's client closes, the peer with it.
+/// The kernel's client closes, and so does the peer.
 const CLOSED: &str = "established; three_segment client 0/0";
 
 /// The kernel's server closes first, the peer afterwards.
@@ -102,7 +102,7 @@ fn a_request_survives_what_it_does_not_accept() {
 
 #[test]
 fn the_ack_comes_when_the_request_is_gone() {
-    // The capture shows a handshake and a reset behind it.
+    // The capture shows a handshake followed by a reset.
     let captured = Some(["established; reset server server/unknown 0/0"].as_slice());
     check(
         &[

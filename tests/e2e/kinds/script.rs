@@ -1,15 +1,15 @@
-//! Scripts: what the peer sends, what has to come of it, and what the application does in between, a line each.
+//! Scripts, a step per line: segments of the peer, expected reactions, and calls of the application.
 //!
 //! | line | meaning |
 //! |---|---|
 //! | `< F. 1/0/1` | the peer sends a segment: flags as tcpdump writes them, sequence number, payload bytes, acknowledgement; numbers relative to the ISNs |
 //! | `< S. 0/0/1 ts=7,9` | with a timestamps option; an echo of `.` is the right one |
 //! | `< icmp 4/0` | the peer's host sends this ICMP error about the kernel's last segment |
-//! | `> F.` | the kernel sends a segment with these flags; others before it are passed over |
+//! | `> F.` | the kernel sends a segment with these flags; others before it are ignored |
 //! | `connect`, `accept`, `read N`, `write N`, `shutdown`, `close`, `linger` | system calls |
 //! | `listen`, `unlisten` | the listener comes or goes |
 //! | `trace` | tracing begins |
-//! | `gone` | the kernel has neither a socket nor a request for it any more |
+//! | `gone` | the kernel no longer has a socket or a request for it |
 
 use tcptrace_tests::{Crafted, flag_bits};
 
@@ -26,7 +26,7 @@ pub(super) enum Step {
     Call(Call),
 }
 
-/// An act of an application.
+/// A call of an application.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Call {
     Connect,
@@ -41,7 +41,7 @@ pub(super) enum Call {
     Unlisten,
     /// Tracing begins.
     Trace,
-    /// Waits until the kernel has nothing left of it.
+    /// Waits until the kernel has no state of the connection.
     Gone,
 }
 
@@ -49,7 +49,7 @@ pub(super) enum Call {
 #[track_caller]
 pub(super) fn parse(script: &str) -> Vec<(String, Step)> {
     let lines = script.split([';', '\n']).map(str::trim).filter(|line| !line.is_empty());
-    lines.map(|line| (line.to_owned(), step(line).unwrap_or_else(|| panic!("`{line}` is no step")))).collect()
+    lines.map(|line| (line.to_owned(), step(line).unwrap_or_else(|| panic!("`{line}` is not a step")))).collect()
 }
 
 fn step(line: &str) -> Option<Step> {

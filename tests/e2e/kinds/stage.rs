@@ -1,4 +1,5 @@
-//! Plays scripts: a real socket at one end, and a peer that sends whatever a script says at the other end of a tun device.
+//! Playing of scripts: a real socket at one end, and a peer that sends the segments of a script at the other end of a tun
+//! device.
 
 use std::{
     io::{Read as _, Write as _},
@@ -16,7 +17,7 @@ use super::script::{Call, Step, parse};
 
 const PSH: u8 = 0x08;
 
-/// The peer's ISN, so that numbers wrap in the course of a script.
+/// The peer's ISN, chosen so that numbers wrap during a script.
 const PEER_ISN: u32 = u32::MAX - 3;
 
 /// A namespace with a tun device in which scripts are played, one after the other.
@@ -24,7 +25,7 @@ pub(super) struct Stage {
     pub(super) netns: Netns,
     tun: Tun,
     actor: Actor,
-    /// Sockets that outlive their scripts: what happens when they are closed is not part of any.
+    /// Sockets that outlive their scripts: their closing is not part of any script.
     kept: Vec<Kept>,
 }
 
@@ -36,7 +37,7 @@ enum Kept {
 /// A segment that passed the device, with its time.
 pub(super) type Packet = (Duration, Vec<u8>);
 
-/// One script as it is played.
+/// A script being played.
 struct Play<'a> {
     stage: &'a Stage,
     /// The end in the kernel.
@@ -57,7 +58,7 @@ impl Stage {
         let netns = Netns::new();
         let usual = [
             ("ipv4/tcp_timestamps", "0"),
-            // Challenge ACKs without limit.
+            // Without a limit on challenge ACKs.
             ("ipv4/tcp_invalid_ratelimit", "0"),
             ("ipv4/tcp_challenge_ack_limit", "1000000"),
             ("ipv4/conf/all/rp_filter", "0"),
@@ -68,14 +69,14 @@ impl Stage {
         Self { netns, tun, actor, kept: Vec::new() }
     }
 
-    /// Plays a script and returns the segments that passed. The kernel is the client if the script connects, else its
+    /// Plays a script and returns the segments that passed. The kernel is the client if the script connects, otherwise its
     /// server listens at `port`; the other end has the port after it.
     #[track_caller]
     pub(super) fn play(&mut self, port: u16, script: &str) -> Vec<Packet> {
         self.play_with(port, script, &mut |_| panic!("it is traced from the beginning"))
     }
 
-    /// [`Self::play`]; `trace` begins to trace.
+    /// Like [`Self::play`]; `trace` begins to trace.
     #[track_caller]
     pub(super) fn play_with(&mut self, port: u16, script: &str, trace: &mut dyn FnMut(&Self)) -> Vec<Packet> {
         let steps = parse(script);
@@ -107,7 +108,7 @@ impl Stage {
         packets
     }
 
-    /// Closes what the scripts have left open.
+    /// Closes the sockets that the scripts have left open.
     pub(super) fn clear(&mut self) {
         for kept in self.kept.drain(..) {
             match kept {
@@ -145,7 +146,7 @@ impl Play<'_> {
         self.inject(tcp_packet(self.peer, self.own, flags, numbers, &options, &vec![b'x'; length]));
     }
 
-    /// Sends a packet with an identification of its own, so that nobody takes it for a copy of another.
+    /// Sends a packet with an identification of its own, so that it is not taken for a copy of another.
     fn inject(&mut self, packet: Vec<u8>) {
         let (mut header, rest) = Ipv4Header::from_slice(&packet).expect("an IPv4 header");
         header.identification = u16::try_from(self.packets.len() + 1).expect("a script is short");
@@ -162,7 +163,7 @@ impl Play<'_> {
             let Some((received, packet)) = self.stage.tun.receive_packet(TRAFFIC_LIMIT) else {
                 panic!("`{line}`: no such segment came out of the device");
             };
-            // Another script's socket may repeat what nobody has acknowledged.
+            // Another script's socket may retransmit unacknowledged segments.
             if (received.from, received.to) != (self.own, self.peer) {
                 continue;
             }

@@ -116,7 +116,7 @@ fn a_forged_syn_neither_ends_nor_splits_a_connection() {
         let script = format!("ACCEPTED; {syn}; > .; < P. 1/7/1; > .; read 7; close; > F.; < . 8/0/2; < F. 8/0/2; > .");
         &*Box::leak(script.into_boxed_str())
     };
-    // The SYN itself is a connection that nobody has answered, until tracing ends.
+    // The SYN itself counts as a connection without an answer, until tracing ends.
     let right = &["established; four_segment server 7/0", "unanswered"];
     let case = |name, syn| Case { name, script: script(syn), right, captured: None };
     check(&[case("near", "< S 5000"), case("in place", "< S 1"), case("far", "< S 900000000")], &[]);

@@ -1,4 +1,4 @@
-//! Connections of which neither end has a socket here, or that no segment shows.
+//! Connections neither of whose ends has a socket on this host, or that no segment shows.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -11,8 +11,7 @@ const PSH: u8 = 0x08;
 /// A segment: flags, numbers relative to the ISNs, payload.
 type Line = (u8, u32, u32, usize);
 
-/// Lets segments of one direction pass, for no host of the namespace, and returns what is said of them live and from a
-/// capture.
+/// Sends segments of one direction to no host of the namespace, and returns the verdicts live and from a capture.
 #[track_caller]
 fn one_way(from: SocketAddr, to: SocketAddr, lines: &[Line], right: &[&str]) {
     let netns = Netns::new();
@@ -31,8 +30,8 @@ fn one_way(from: SocketAddr, to: SocketAddr, lines: &[Line], right: &[&str]) {
     let folder = tempfile::tempdir().expect("a folder");
     let captured = read(&folder.path().join("capture.pcap"), &packets);
     let server = from.port().min(to.port());
-    let told = [&trace.records, &captured].map(|records| verdicts(records, server));
-    assert_eq!(told, [right, right]);
+    let verdicts = [&trace.records, &captured].map(|records| verdicts(records, server));
+    assert_eq!(verdicts, [right, right]);
 }
 
 fn at(host: u8, port: u16) -> SocketAddr {
@@ -45,7 +44,7 @@ fn a_server_whose_client_is_not_seen_was_established() {
         at(20, 6101),
         at(30, 6102),
         &[(SYN | ACK, 0, 1, 0), (ACK, 1, 19, 0), (ACK | PSH, 1, 19, 500), (ACK | FIN, 501, 19, 0), (ACK, 502, 20, 0)],
-        // Nobody sees the client's FIN, nor whether it has the server's.
+        // Neither the client's FIN nor its ACK of the server's FIN is seen.
         &["established; unfinished server 19/500"],
     );
 }
@@ -63,7 +62,7 @@ fn the_bytes_of_a_server_that_is_not_seen_are_those_that_were_acknowledged() {
             (ACK | FIN, 19, 501, 0),
             (ACK, 20, 502, 0),
         ],
-        // Nor is it seen that the last number is that of a FIN.
+        // Neither is it seen that the last number is that of a FIN.
         &["established; unfinished client 18/501"],
     );
 }

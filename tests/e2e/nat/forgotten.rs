@@ -1,4 +1,5 @@
-//! Connection tracking forgets the translation of an open connection: what follows is reset, and that is why.
+//! Connection tracking forgets the translation of an open connection: the next segment is reset, and the verdict names that
+//! reason.
 
 use std::{
     io::{Read as _, Write as _},
@@ -30,7 +31,7 @@ fn flush(netns: &Netns) {
     });
 }
 
-/// Waits until the entry of a connection that says nothing is gone. To list entries removes those that have expired.
+/// Waits until the entry of an idle connection is gone. Listing entries removes those that have expired.
 fn wait_expired(netns: &Netns) {
     let published = format!("dport={PUBLISHED}");
     eventually("an entry that expired", LIMIT, || {
@@ -39,13 +40,14 @@ fn wait_expired(netns: &Netns) {
     });
 }
 
-/// Waits until somebody is told what connection tracking of a namespace forgets.
+/// Waits for a subscription to the connection tracking of a namespace.
 #[track_caller]
 fn wait_followed(netns: &Netns) {
     eventually("a subscription to connection tracking", LIMIT, || subscriptions(netns) == 1);
 }
 
-/// The number of sockets of a namespace that are told of entries that end: those of netlink's protocol 12, in group 3.
+/// Returns the number of sockets in a namespace that are notified of ended entries: those of netlink's protocol 12, in group
+/// 3.
 fn subscriptions(netns: &Netns) -> usize {
     let sockets =
         netns.run(|| std::fs::read_to_string("/proc/thread-self/net/netlink")).expect("netlink lists sockets");
@@ -56,16 +58,16 @@ fn subscriptions(netns: &Netns) -> usize {
     sockets.lines().filter(is_subscription).count()
 }
 
-/// A node that forgets connections that say nothing for `timeout` seconds.
+/// Creates a node that forgets connections idle for `timeout` seconds.
 fn forgetful(timeout: &str) -> Node {
     let node = Node::new(false);
     node.netns.sysctl("netfilter/nf_conntrack_tcp_timeout_established", timeout);
-    // Otherwise the next segment makes a new entry, and goes on as if nothing had happened.
+    // Otherwise the next segment makes a new entry, and the connection continues.
     node.netns.sysctl("netfilter/nf_conntrack_tcp_loose", "0");
     node
 }
 
-/// A host outside has a connection to a published port, the node forgets how to translate it, and the host goes on.
+/// A host outside has a connection to a published port, the node forgets its translation, and the host continues.
 fn check(node: &Node, tracer: Tracer, forget: impl FnOnce(&Netns), name: &str, words: &str) {
     let to = SocketAddr::from((NODE, PUBLISHED));
     let mut stream = node.outside.run(|| TcpStream::connect(to).expect("the port is published"));
@@ -102,14 +104,14 @@ fn a_deleted_entry_is_the_reason_for_the_reset_that_follows() {
 fn an_entry_that_expired_is_the_reason_for_the_reset_that_follows() {
     let node = forgetful("2");
     let tracer = node.trace_from(&node.netns, &["--segments", "all"]);
-    // Every segment is seen, so it is certain how long there was none.
+    // Every segment is seen, so the time without one is certain.
     check(&node, tracer, wait_expired, "nat_expired", " before: its conntrack entry expired, idle for ");
 }
 
 #[test]
 fn what_another_namespace_forgets_is_told_while_its_connection_tracking_is_in_use() {
     let node = forgetful("600");
-    // Its entry stays, but it is over.
+    // Its entry stays, but the connection is over.
     call(&node.outside, (NODE, PUBLISHED).into());
     let elsewhere = node.netns.another();
     let tracer = node.trace_from(&elsewhere, &[]);
@@ -118,7 +120,7 @@ fn what_another_namespace_forgets_is_told_while_its_connection_tracking_is_in_us
     assert_eq!(subscriptions(&node.netns), 0, "it has ended");
 }
 
-/// A namespace whose connection tracking is followed goes when its name does.
+/// A namespace whose connection tracking is followed goes when its name is removed.
 #[test]
 fn no_namespace_stays_for_its_connection_tracking() {
     let own = Netns::new();

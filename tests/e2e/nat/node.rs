@@ -10,19 +10,19 @@ use tcptrace_tests::{LIMIT, Netns, Trace, Tracer, Traffic, binary, eventually, i
 
 use crate::namespaces::wait_covered;
 
-/// The address of the node on the bridge, and of its pods.
+/// The addresses of the node on the bridge, and of its pods.
 pub(super) const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
 pub(super) const CALLER: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 11);
 pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 12);
 
-/// The address of the node outside, and of the host there.
+/// The addresses of the node outside, and of the host there.
 pub(super) const NODE: Ipv4Addr = Ipv4Addr::new(10, 9, 1, 1);
 pub(super) const OUTSIDE: Ipv4Addr = Ipv4Addr::new(10, 9, 1, 2);
 
-/// The address of a service that only the rules know.
+/// The address of a service that exists only in the rules.
 pub(super) const SERVICE: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
 
-/// The port that servers listen on, that which the node publishes, and that which it publishes on loopback alone.
+/// The port that servers listen on, the one that the node publishes, and the one published on loopback only.
 pub(super) const PORT: u16 = 4920;
 pub(super) const PUBLISHED: u16 = 4921;
 pub(super) const ON_LOOPBACK: u16 = 4922;
@@ -39,7 +39,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// A node; `bridge_nf`: the bridge passes segments to netfilter, as docker wants it.
+    /// Creates a node; `bridge_nf`: the bridge passes segments to netfilter, as Docker requires.
     #[track_caller]
     pub(super) fn new(bridge_nf: bool) -> Self {
         let netns = Netns::new();
@@ -89,14 +89,14 @@ impl Node {
         node
     }
 
-    /// The number of the server with this address, as the host counts processes.
+    /// Returns the host's PID of the server with this address.
     #[track_caller]
     pub(super) fn server_pid(&self, address: Ipv4Addr) -> u32 {
         let index = [SERVER, OUTSIDE, BRIDGE].iter().position(|&one| one == address).expect("a server is there");
         child(self.servers[index].id())
     }
 
-    /// Traces on the node, with the default, once all of its namespaces are covered.
+    /// Traces on the node, with the default settings, once all of its namespaces are covered.
     #[track_caller]
     pub(super) fn trace(&self) -> Tracer {
         self.trace_from(&self.netns, &[])
@@ -135,7 +135,7 @@ fn child(pid: u32) -> u32 {
     children.trim().parse().expect("it has one child")
 }
 
-/// Waits until so many connections have been told to their ends.
+/// Waits until this many connections have all their records.
 #[track_caller]
 pub(super) fn wait_closed(tracer: &Tracer, count: usize) {
     tracer.wait_until(&format!("{count} closes"), |records| {
@@ -149,7 +149,7 @@ pub(super) fn ends(record: &Value) -> (String, String) {
     (address("client"), format!("{}:{}", address("server"), number(&record["server"], "port")))
 }
 
-/// Every side names all others, with the ends that they have themselves.
+/// Asserts that every side names all others, with their own ends.
 #[track_caller]
 pub(super) fn assert_tied(sides: &[&Value], trace: &Trace) {
     for side in sides {
@@ -158,11 +158,11 @@ pub(super) fn assert_tied(sides: &[&Value], trace: &Trace) {
         assert_eq!((named("same_as"), named("nat")), (others.len(), others.len()), "{side} {:#?}", trace.records);
         for (index, other) in others.iter().enumerate() {
             assert_eq!(side["same_as"][index], other["conn"], "{side}");
-            let told = &side["nat"][index];
-            assert_eq!(told["conn"], other["conn"], "{side}");
+            let other_side = &side["nat"][index];
+            assert_eq!(other_side["conn"], other["conn"], "{side}");
             for end in ["client", "server"] {
                 for field in ["addr", "port"] {
-                    assert_eq!(told[end][field], other[end][field], "{side} {other}");
+                    assert_eq!(other_side[end][field], other[end][field], "{side} {other}");
                 }
             }
         }

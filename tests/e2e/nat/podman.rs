@@ -1,4 +1,4 @@
-//! A container of Podman behind a published port: its connections name it, and say that it was killed.
+//! A container of Podman behind a published port: the records of its connections name it, and report that it was killed.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
@@ -8,7 +8,7 @@ use tcptrace_tests::{Netns, Tracer, binary, is_type, output, port, receive_end};
 use super::node::{assert_tied, wait_closed};
 use crate::podman::Podman;
 
-/// The port in the container, and the one that is published on loopback.
+/// The port in the container, and the one published on loopback.
 const INSIDE: u16 = 80;
 const PUBLISHED: u16 = 4924;
 

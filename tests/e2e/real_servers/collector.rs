@@ -1,4 +1,4 @@
-//! `--otlp` with a real collector, rotel: what it has understood is what it passes on to another one.
+//! `--otlp` with a real collector, rotel: it passes everything that it has understood on to another one.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -12,7 +12,7 @@ use tcptrace_tests::{
 
 const PORT: u16 = 4983;
 
-/// Starts rotel, which takes requests at the address that is returned and passes everything on to `to`.
+/// Starts rotel, which accepts requests at the returned address and passes everything on to `to`.
 #[track_caller]
 fn rotel(netns: &Netns, to: &Collector) -> (Process, SocketAddr) {
     let path = target_folder().join("rotel/rotel/rotel-agent");

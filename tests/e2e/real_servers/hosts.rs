@@ -7,7 +7,7 @@ use std::{
 
 use tcptrace_tests::{Netns, Veth};
 
-/// Three namespaces in a row. What the router drops, each end has sent, and the other one has not seen.
+/// Three namespaces in a row. Segments dropped by the router were sent by one end, but not seen by the other.
 pub(super) struct Hosts {
     pub(super) client: Netns,
     pub(super) router: Netns,
@@ -35,7 +35,7 @@ impl Hosts {
         self.far.right_v4(port)
     }
 
-    /// The client's host on the router's side: the name of the interface there.
+    /// Returns the name of the router's interface to the client's host.
     pub(super) fn router_to_client(&self) -> &str {
         &self.near.right
     }
@@ -63,7 +63,7 @@ pub(super) fn read_to_end(mut connection: &TcpStream) -> usize {
     connection.read_to_end(&mut Vec::new()).expect("the end comes")
 }
 
-/// Reads until this has come.
+/// Reads until `wanted` has come.
 #[track_caller]
 pub(super) fn read_until(mut connection: &TcpStream, end: &str) {
     let (mut all, mut some) = (Vec::new(), [0; 4096]);

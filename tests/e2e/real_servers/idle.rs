@@ -1,4 +1,4 @@
-//! Connections that were kept open without data.
+//! Idle connections that were kept open.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -10,7 +10,7 @@ use super::{
     watch::Watch,
 };
 
-/// Where to look for data that is not acknowledged.
+/// The beginning of the advice for data that is not acknowledged.
 pub(super) const NETWORK: &str = "the network between the ends: a firewall or NAT that forgot the connection, an end that \
     vanished, or a link whose MTU large segments exceed (`tracepath` finds it)";
 
@@ -25,7 +25,7 @@ fn a_request_that_crosses_the_servers_close_of_an_idle_connection() {
     let connection = client.connect(hosts.at(PORT));
     ask(&connection, "/");
     read_until(&connection, "hello");
-    // The wire is so slow that the FIN is not there yet when the client asks again.
+    // The wire is so slow that the FIN has not arrived when the client sends the next request.
     hosts.drop_on_the_way(&format!("tcp sport {PORT} tcp flags & fin != 0"));
     watch.wait_line(&["stalled: the server closed its side; the client has not"]);
     ask(&connection, "/");

@@ -1,4 +1,4 @@
-//! A client that does not close what its server has closed.
+//! A client that does not close connections that its server has closed.
 
 use std::process::{Command, Stdio};
 
@@ -7,7 +7,7 @@ use tcptrace_tests::{LIMIT, Lines, binary};
 
 use super::{hosts::Hosts, program::Server, watch::Watch};
 
-/// Asks three times, each time on another connection, and forgets to close them.
+/// Sends three requests, each on another connection, and does not close these.
 const LEAK: &str = "import http.client, sys, time
 kept = []
 for _ in range(3):

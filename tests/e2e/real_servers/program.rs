@@ -9,8 +9,8 @@ use std::{
 use tcptrace_tests::{LIMIT, Netns, Process, Unpacked, eventually};
 use tempfile::TempDir;
 
-/// A running server. All its processes are killed when it is dropped: they have a PID namespace of their own, which ends with
-/// its first process, and that one ends with `unshare`.
+/// A running server. All its processes are killed on drop: they have a PID namespace of their own, which ends with its first
+/// process, and that one ends with `unshare`.
 pub(super) struct Server {
     unshare: Process,
     /// Its configuration and temporary files.
@@ -18,7 +18,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// nginx with this `server` block, and one worker beside its master.
+    /// Starts nginx with this `server` block, and one worker beside its master.
     #[track_caller]
     pub(super) fn nginx(netns: &Netns, at: SocketAddr, block: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -34,7 +34,7 @@ impl Server {
         );
         fs::write(folder.path().join("nginx.conf"), text).expect("a file can be written");
         fs::write(folder.path().join("index.html"), "hello").expect("a file can be written");
-        // More than both ends' buffers hold.
+        // More than the buffers of both ends.
         fs::write(folder.path().join("large"), vec![b'x'; 32 << 20]).expect("a file can be written");
         let mut command = command("usr/sbin/nginx");
         command.args(["-c", &format!("{path}/nginx.conf"), "-p", path, "-e", &format!("{path}/error.log")]);
@@ -43,7 +43,7 @@ impl Server {
         server
     }
 
-    /// Redis, which keeps nothing.
+    /// Starts Redis, without persistence.
     #[track_caller]
     pub(super) fn redis(netns: &Netns, at: SocketAddr, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -54,7 +54,7 @@ impl Server {
         Self::start(netns, &mut command, folder, at)
     }
 
-    /// HAProxy, which passes every connection on to a server.
+    /// Starts HAProxy, which forwards every connection to a server.
     #[track_caller]
     pub(super) fn haproxy(netns: &Netns, at: SocketAddr, to: SocketAddr) -> Self {
         Self::haproxy_with(netns, at, to, "mode tcp")
@@ -90,21 +90,21 @@ impl Server {
         Self { unshare, _folder: folder }
     }
 
-    /// The number of its first process.
+    /// Returns the PID of its first process.
     #[track_caller]
     pub(super) fn id(&self) -> u32 {
         let children = children(self.unshare.id());
         *children.first().expect("unshare has started it")
     }
 
-    /// The number of its worker.
+    /// Returns the PID of its worker.
     #[track_caller]
     pub(super) fn worker(&self) -> u32 {
         *children(self.id()).first().expect("it has a worker")
     }
 }
 
-/// A program of the folder that `cargo xtask test` fills, with the libraries there.
+/// Returns a command for a program in the folder that `cargo xtask test` fills, with the libraries there.
 #[track_caller]
 fn command(program: &str) -> Command {
     let Unpacked { path, libraries } = Unpacked::find(program);
@@ -113,7 +113,7 @@ fn command(program: &str) -> Command {
     command
 }
 
-/// The children of a process.
+/// Returns the children of a process.
 fn children(pid: u32) -> Vec<u32> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     children.split_whitespace().map(|pid| pid.parse().expect("a PID")).collect()

@@ -1,4 +1,4 @@
-//! Data that gets no further.
+//! Data that does not arrive.
 
 use tcptrace_tests::Actor;
 

@@ -1,4 +1,4 @@
-//! A trace as a person watches it.
+//! A trace, as watched by a user.
 
 use std::{
     process::{Command, Stdio},
@@ -9,10 +9,10 @@ use rustix::process::Signal;
 use tcptrace_tests::{LIMIT, Lines, Netns, Process, binary, output, wait_tracing};
 use tempfile::TempDir;
 
-/// How long after the trouble a person may have to wait for a word about it.
+/// Maximum time from a problem to its report.
 const SOON: Duration = Duration::from_secs(10);
 
-/// `-o list`, which also keeps a recording.
+/// A trace with `-o list`, which also keeps a recording.
 pub(super) struct Watch {
     process: Process,
     lines: Lines<String>,
@@ -43,7 +43,7 @@ impl Watch {
         Self { process, lines, folder }
     }
 
-    /// Waits until a line of the list has all of these.
+    /// Waits until a line of the list has all of these parts.
     #[track_caller]
     pub(super) fn wait_line(&self, parts: &[&str]) {
         self.lines.wait_until(&format!("a line with {parts:?}"), SOON, |lines| {
@@ -71,7 +71,7 @@ impl Seen {
         assert!(self.advice.iter().any(|line| line == advice), "{:#?}\n{}", self.list, self.text);
     }
 
-    /// Asserts that there is advice that begins and ends like this.
+    /// Asserts that there is advice with this beginning and this end.
     #[track_caller]
     pub(super) fn assert_advice_between(&self, beginning: &str, end: &str) {
         let right = |line: &String| line.strip_prefix(beginning).is_some_and(|rest| rest.ends_with(end));

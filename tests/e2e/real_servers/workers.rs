@@ -1,4 +1,4 @@
-//! Servers that end before they answer, and clients that do not wait so long.
+//! Servers that end before they answer, and clients that do not wait long enough.
 
 use std::process::Command;
 
@@ -17,7 +17,7 @@ fn signal(pid: u32, signal: Signal) {
     kill_process(pid, signal).expect("the server's process is there");
 }
 
-/// Where to look after signal 9.
+/// The advice after signal 9.
 const KILLED: &str = "who killed the server's process: there, `journalctl -k` tells whether the kernel did because memory ran \
     out; else whatever runs it, such as systemd or a container runtime";
 

@@ -1,4 +1,4 @@
-//! Binary recordings: they reproduce the output as well, and remain readable when the recorder is killed.
+//! Binary recordings: they reproduce the output, too, and remain readable when the recorder is killed.
 
 use std::{fs, path::Path, process::Command, thread};
 
@@ -49,14 +49,14 @@ fn a_binary_recording_of_every_segment_says_what_was_printed() {
     check_binary(4949, &["--segments", "all"]);
 }
 
-/// Starts a tracer that does nothing but record.
+/// Starts a tracer that only records.
 fn record(netns: &Netns, port: u16, path: &Path, more: &[&str]) -> (Process, Lines<String>) {
     let mut command = Command::new(binary());
     command.args(["--netns", "own", "-o", "none", "-p", &port.to_string(), "-w"]).arg(path).args(more);
     start_unread(netns, &mut command)
 }
 
-/// The closes that a recording tells of, and the exit status and messages of reading it.
+/// Returns the number of closes in a recording, and the exit status and messages of reading it.
 fn closes(path: &Path) -> (usize, Option<i32>, String) {
     let read =
         Command::new(binary()).arg("-r").arg(path).args(["--json", "--emit", "close"]).output().expect("it runs");
@@ -132,7 +132,7 @@ fn a_hundred_recorders_that_are_killed_under_load_leave_files_that_are_read() {
             }
         });
         let (closes, status, log) = closes(&path);
-        // Of a file that is cut off in its first block nothing is left to read.
+        // Of a file that is cut off in its first block, nothing is readable.
         let cut = log.contains("is cut off in the middle of a block");
         assert!(if cut { status == Some(1) } else { status == Some(0) && closes > 0 }, "{closes} {status:?} {log}");
     }
@@ -156,13 +156,13 @@ fn rotated_files_are_read_alone_and_as_one() {
     assert!(recorder.wait(LIMIT).success());
     let mut files: Vec<_> =
         fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
-    // The one without a number sorts last, as it is the youngest.
+    // The one without a number sorts last, as it is the newest.
     files.sort();
     assert_eq!(files.last(), Some(&path), "{files:?}");
     let mut all = Vec::new();
     for file in &files {
         let (closes, status, log) = closes(file);
-        // The youngest may have begun behind the last connection.
+        // The newest may have begun after the last connection.
         assert!((closes > 0 || *file == path) && status == Some(0), "{closes} {status:?} {log} {files:?}");
         all.extend(fs::read(file).expect("the file is there"));
     }

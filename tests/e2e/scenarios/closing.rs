@@ -1,4 +1,4 @@
-//! How connections end. Each scenario says how its record differs from that of a plain close.
+//! The ends of connections. Each scenario states the differences of its record from that of a plain close.
 
 mod losses;
 mod many;
@@ -18,7 +18,7 @@ use tcptrace_tests::{
     ANY, Connection, Ends, Netns, SOME, TRAFFIC_LIMIT, Trace, but, eventually, no_retransmissions, process_name,
 };
 
-use super::{drop_at_input, loopback, receive_reset, start, wait_told};
+use super::{drop_at_input, loopback, receive_reset, start, wait_verdicts};
 
 // States as /proc/net/tcp has them.
 const FIN_WAIT1: &str = "04";
@@ -26,20 +26,20 @@ const FIN_WAIT2: &str = "05";
 const TIME_WAIT: &str = "06";
 const CLOSING: &str = "0B";
 
-/// Plays with a connection on loopback; what a tracer says of it, which has seen who listens.
+/// Plays with a connection on loopback; returns the trace of a tracer that has seen the listener open.
 #[track_caller]
 fn traced(netns: &Netns, port: u16, play: impl FnOnce(&Ends, Connection)) -> Trace {
     let tracer = start(netns, port);
     let ends = Ends::on(netns, loopback(port));
     let connection = ends.open();
     play(&ends, connection);
-    wait_told(&tracer, netns, 1, 1);
+    wait_verdicts(&tracer, netns, 1, 1);
     let trace = tracer.stop();
     drop(ends);
     trace
 }
 
-/// The close that the client of two actors began, in which neither end sent anything, and both ends' sockets are here.
+/// Returns the close begun by the client of two actors, in which neither end sent anything, with both sockets on this host.
 pub(crate) fn plain(netns: &Netns, server: SocketAddr) -> Value {
     json!({
         "netns": netns.inode(), "kind": "four_segment", "initiator": "client",
@@ -53,7 +53,7 @@ pub(crate) fn plain(netns: &Netns, server: SocketAddr) -> Value {
     })
 }
 
-/// The fields that differ if nobody sent a FIN.
+/// Returns the fields that differ if nobody sent a FIN.
 fn without_fins() -> Value {
     json!({
         "half_close_ns": null, "half_closed_bytes": null, "time_wait": null,
@@ -62,7 +62,7 @@ fn without_fins() -> Value {
     })
 }
 
-/// The fields that differ if an end that had not closed resets the connection.
+/// Returns the fields that differ if an end that had not closed resets the connection.
 fn reset(by: &str, cause: &str, words: &str) -> Value {
     let how = json!({
         "kind": "reset", "initiator": by, "reset": { "by": by, "cause": cause },
@@ -71,25 +71,25 @@ fn reset(by: &str, cause: &str, words: &str) -> Value {
     but(without_fins(), how)
 }
 
-/// The fields that differ if the other end of the client's connection is the test itself.
+/// Returns the fields that differ if the other end of the client's connection is played by the test.
 fn played(server: SocketAddr) -> Value {
     let client: IpAddr = [10, 8, 0, 1].into();
     json!({ "client": { "addr": client }, "server": { "addr": server.ip(), "pid": null, "comm": null, "thread": null } })
 }
 
-/// The states of both ends after ESTABLISHED; none where an end's socket is not here.
+/// Returns the states of both ends after ESTABLISHED; none if an end's socket is not on this host.
 pub(crate) fn states(client: &[&str], server: &[&str]) -> Value {
-    json!({ "client": stays("SYN_SENT", client), "server": stays("SYN_RECV", server) })
+    json!({ "client": states_with_times("SYN_SENT", client), "server": states_with_times("SYN_RECV", server) })
 }
 
-fn stays(first: &str, then: &[&str]) -> Value {
+fn states_with_times(first: &str, then: &[&str]) -> Value {
     let Some((last, passed)) = then.split_last() else { return json!([]) };
     let opening = [first, "ESTABLISHED"];
     let passed = opening.iter().chain(passed).map(|state| json!({ "state": state, "ns": SOME }));
     passed.chain([json!({ "state": last, "ns": null })]).collect()
 }
 
-/// Waits until the client has left a state, in which it is now or was.
+/// Waits until the client has left a state.
 #[track_caller]
 fn wait_client(ends: &Ends, (client, server): (SocketAddr, SocketAddr), left: &str) {
     eventually("another state of the client", TRAFFIC_LIMIT, || {
@@ -97,7 +97,7 @@ fn wait_client(ends: &Ends, (client, server): (SocketAddr, SocketAddr), left: &s
     });
 }
 
-/// The addresses of both ends.
+/// Returns the addresses of both ends.
 fn addresses(connection: &Connection) -> (SocketAddr, SocketAddr) {
     (connection.client_address(), connection.server_address())
 }

@@ -1,4 +1,4 @@
-//! Handshakes that are not plain. Each scenario says how its record differs from that of a plain one.
+//! Handshakes that are not plain. Each scenario states the differences of its record from that of a plain one.
 
 mod cancels;
 mod cookies;
@@ -18,10 +18,10 @@ use std::net::{IpAddr, SocketAddr};
 use serde_json::{Value, json};
 use tcptrace_tests::{ANY, Netns, SOME, no_retransmissions, number, process_name};
 
-use super::{drop_at_input, loopback, receive_reset, start, wait_segments, wait_told};
+use super::{drop_at_input, loopback, receive_reset, start, wait_segments, wait_verdicts};
 
-/// The handshake of an actor in `netns` with nothing in its way. Why a reset was sent, and whose the server's socket is,
-/// is told only where there is proof.
+/// Returns the handshake of an actor in `netns` without any obstacle. The cause of a reset and the owner of the server's
+/// socket are present only where there is proof.
 fn plain(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
     json!({
         "netns": netns.inode(), "kind": "three_way", "outcome": "established", "by_icmp": false, "accept_queue": null, "waiting_for": null,
@@ -37,7 +37,7 @@ fn plain(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
     })
 }
 
-/// The fields that the record of a SYN without a SYN,ACK lacks.
+/// Returns the fields that the record of a SYN without a SYN,ACK lacks.
 fn no_synack() -> Value {
     json!({
         "server": { "isn": null, "options": null },
@@ -46,12 +46,13 @@ fn no_synack() -> Value {
     })
 }
 
-/// The fields that are missing if the client's socket is not on this host.
+/// Returns the fields that are missing if the client's socket is not on this host.
 fn no_client_socket() -> Value {
     json!({ "client": { "pid": null, "comm": null, "thread": null }, "connect_ns": null })
 }
 
-/// Fields that differ from the default handshake where a kernel gave up. The number of its SYNs depends on its version.
+/// Returns the fields that differ from the default handshake if a kernel gave up. The number of its SYNs depends on its
+/// version.
 #[track_caller]
 fn timed_out(handshake: &Value) -> Value {
     let syns = again(handshake, "syn") + 1;
@@ -62,13 +63,13 @@ fn timed_out(handshake: &Value) -> Value {
     })
 }
 
-/// How many segments of a kind were sent again in a handshake.
+/// Returns the number of retransmissions of a kind of segment in a handshake.
 #[track_caller]
 fn again(handshake: &Value, kind: &str) -> u64 {
     number(&handshake["retransmissions"], kind)
 }
 
-/// The close of a connection whose ends never sent anything, `server` having reset it.
+/// Returns the close of a connection whose ends sent no data, reset by `server`.
 fn reset_by_server(plain: &Value) -> Value {
     let end = |name: &str| {
         let end = &plain[name];

@@ -1,5 +1,5 @@
-//! One connection in every shape that it can come in: other headers around it, other ways through the host, other kinds
-//! of sockets. Each time the whole of both its records is compared.
+//! A connection in every shape that it can have: other headers around it, other paths through the host, other kinds of
+//! sockets. Both its records are compared as a whole.
 
 mod address_translation;
 mod fragments;
@@ -21,17 +21,17 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use tcptrace_tests::{
-    ANY, Connection, Ends, Netns, SOME, Told, Trace, Tracer, assert_record, is_type, no_retransmissions, process_name,
-    receive, send, tell_all,
+    ANY, Connection, Ends, Netns, SOME, Trace, Tracer, Verdicts, assert_record, is_type, lines_of, no_retransmissions,
+    process_name, receive, send,
 };
 
-/// Bytes that the client sends, unless a test says otherwise.
+/// Bytes that the client sends by default.
 const UP: usize = 33;
 
 /// Bytes that the server sends.
 const DOWN: usize = 29;
 
-/// The segments of [`exchange`] that show without `--segments all`.
+/// The segments of [`exchange`] that are shown without `--segments all`.
 const SEGMENTS: [&str; 7] = [
     "client S 0:0",
     "server S. 0:0 ack 1",
@@ -61,9 +61,9 @@ fn exchange(ends: &Ends, connection: Connection) -> SocketAddr {
     client
 }
 
-/// Waits until so many connections inside `netns` have opened, and so many have closed.
+/// Waits until this many connections inside `netns` have opened, and this many have closed.
 #[track_caller]
-fn wait_told(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
+fn wait_verdicts(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
     tracer.wait_until(&format!("{handshakes} handshakes and {closes} closes"), |records| {
         let here =
             |kind| records.iter().filter(move |record| is_type(record, kind) && record["netns"] == netns.inode());
@@ -71,21 +71,22 @@ fn wait_told(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {
     });
 }
 
-/// What is said of the only connection inside the namespace; all segments are its own.
+/// Returns the verdicts on the only connection inside the namespace, to which all segments belong.
 #[track_caller]
-fn told_once<'a>(trace: &'a Trace, netns: &Netns) -> Told<'a> {
-    let mut told = trace.told(netns);
-    assert_eq!(told.len(), 1, "one connection: {told:#?}");
-    let told = told.remove(0);
-    let strangers = trace.of_type("segment").into_iter().filter(|segment| segment["conn"] != told.handshake["conn"]);
+fn only_verdicts<'a>(trace: &'a Trace, netns: &Netns) -> Verdicts<'a> {
+    let mut verdicts = trace.verdicts(netns);
+    assert_eq!(verdicts.len(), 1, "one connection: {verdicts:#?}");
+    let verdicts = verdicts.remove(0);
+    let strangers =
+        trace.of_type("segment").into_iter().filter(|segment| segment["conn"] != verdicts.handshake["conn"]);
     assert_eq!(strangers.count(), 0, "{:#?}", trace.records);
-    told
+    verdicts
 }
 
-/// A connection of actors that has opened, exchanged bytes and closed in four segments with nothing in its way.
+/// A connection of actors that has opened, exchanged bytes and closed in four segments without any obstacle.
 #[derive(Clone, Copy)]
 struct Plain<'a> {
-    /// The namespace it was seen in.
+    /// The namespace in which it was seen.
     netns: &'a Netns,
     client: SocketAddr,
     server: SocketAddr,
@@ -95,7 +96,7 @@ struct Plain<'a> {
 }
 
 impl<'a> Plain<'a> {
-    /// One with [`UP`] and [`DOWN`] bytes and both sockets here.
+    /// Creates one with [`UP`] and [`DOWN`] bytes and both sockets on this host.
     fn new(netns: &'a Netns, client: SocketAddr, server: SocketAddr) -> Self {
         Self { netns, client, server, here: (true, true), bytes: (UP, DOWN) }
     }
@@ -134,8 +135,8 @@ impl<'a> Plain<'a> {
             "bytes": { "client_to_server": up, "server_to_client": down },
             "duration_ns": SOME, "time_wait": "client", "reset": null, "retransmissions": no_retransmissions(self.netns, ["client", "server"]),
             "states": {
-                "client": stays(self.here.0, &["SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
-                "server": stays(self.here.1, &["SYN_RECV", "ESTABLISHED", "CLOSE_WAIT", "LAST_ACK", "CLOSE"]),
+                "client": states_of(self.here.0, &["SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
+                "server": states_of(self.here.1, &["SYN_RECV", "ESTABLISHED", "CLOSE_WAIT", "LAST_ACK", "CLOSE"]),
             },
             "incomplete": false, "missing": [],
             "summary": [
@@ -145,18 +146,19 @@ impl<'a> Plain<'a> {
         })
     }
 
-    /// Holds both records against what must be said.
+    /// Compares both records with the expected ones.
     #[track_caller]
-    fn check(&self, told: &Told<'_>) {
-        assert_record(told.handshake, &self.handshake());
-        assert_record(told.close.expect("a close"), &self.close());
+    fn check(&self, verdicts: &Verdicts<'_>) {
+        assert_record(verdicts.handshake, &self.handshake());
+        assert_record(verdicts.close.expect("a close"), &self.close());
     }
 
-    /// It is the only one in its namespace, each of its segments shows once, and all is said of it that must be said.
+    /// Asserts that it is the only one in its namespace, that each of its segments is shown once, and that its records are
+    /// as expected.
     #[track_caller]
     fn check_only(&self, trace: &Trace) {
-        assert_eq!(tell_all(&trace.of_type("segment"), self.server.port()), SEGMENTS);
-        self.check(&told_once(trace, self.netns));
+        assert_eq!(lines_of(&trace.of_type("segment"), self.server.port()), SEGMENTS);
+        self.check(&only_verdicts(trace, self.netns));
     }
 
     fn processes(&self) -> (Process, Process) {
@@ -168,7 +170,7 @@ impl<'a> Plain<'a> {
     }
 }
 
-/// The process of an end, where it is known.
+/// The process of an end, if it is known.
 struct Process {
     pid: Option<u32>,
     comm: Option<&'static str>,
@@ -178,7 +180,7 @@ struct Process {
 const NOBODY: Process = Process { pid: None, comm: None, thread: None };
 
 /// States of an end; how long it stayed in the last one is not known.
-fn stays(here: bool, names: &[&str]) -> Value {
+fn states_of(here: bool, names: &[&str]) -> Value {
     let count = if here { names.len() } else { 0 };
     let stay = |(at, name): (usize, &&str)| json!({ "state": name, "ns": if at + 1 < count { json!(SOME) } else { Value::Null } });
     names.iter().take(count).enumerate().map(stay).collect()

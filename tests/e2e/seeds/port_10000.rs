@@ -1,10 +1,10 @@
-//! Port 10000, two hosts: the server waits, sends the 26 bytes of a date, waits and closes. As its text says, the close makes
-//! three segments, because the client closes as soon as it reads the end.
+//! Port 10000, two hosts: the server waits, sends the 26 bytes of a date, waits and closes. As the document explains, the
+//! close takes three segments, because the client closes as soon as it reads the end.
 
-use tcptrace_tests::{Ends, Netns, Trace, Veth, assert_record, receive, send, tell, tell_all};
+use tcptrace_tests::{Ends, Netns, Trace, Veth, assert_record, line_of, lines_of, receive, send};
 
 use super::{check_options_of_syns, seen_by, start};
-use crate::scenarios::wait_told;
+use crate::scenarios::wait_verdicts;
 
 const PORT: u16 = 10000;
 
@@ -36,16 +36,16 @@ fn the_fifth_document_shows_the_same_from_either_host() {
     for (_, netns, tracer) in &tracers {
         tracer.wait_state("CLOSE", client, server);
         tracer.wait_state("CLOSE", server, client);
-        wait_told(tracer, netns, 1, 1);
+        wait_verdicts(tracer, netns, 1, 1);
     }
 
     for (own_end, netns, tracer) in tracers {
         let trace = tracer.stop();
-        assert_eq!(tell_all(&trace.segments(netns, PORT), PORT), SEGMENTS);
+        assert_eq!(lines_of(&trace.segments(netns, PORT), PORT), SEGMENTS);
         Trace::only_connection(&trace.about(netns, PORT));
         check_options_of_syns(&trace, netns, PORT);
         for segment in trace.segments(netns, PORT) {
-            let direction = if tell(segment, PORT).starts_with(own_end) { "out" } else { "in" };
+            let direction = if line_of(segment, PORT).starts_with(own_end) { "out" } else { "in" };
             assert_eq!(segment["direction"], direction, "{segment}");
         }
         // Each host has one socket.

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tcptrace_tests::{Ends, Netns, Trace, assert_record, close, number, receive, receive_end, send};
 
 use super::{check_options_of_syns, sent, start, three_segments, went};
-use crate::scenarios::wait_told;
+use crate::scenarios::wait_verdicts;
 
 const PORT: u16 = 20000;
 
@@ -23,7 +23,7 @@ fn the_fourth_document_shows_data_and_fin_back_to_back() {
     send(&connection.server, 255);
     ends.server.close(connection.server);
     closing.finish();
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
 
     let (from_client, from_server) = sent(&trace, &netns, PORT);
@@ -35,7 +35,7 @@ fn the_fourth_document_shows_data_and_fin_back_to_back() {
     Trace::only_connection(&trace.about(&netns, PORT));
     check_options_of_syns(&trace, &netns, PORT);
 
-    // The document looks at absolute numbers (`-S`): every one is the initial one and the relative one, modulo 2^32.
+    // The document uses absolute numbers (`-S`): each is the sum of the initial and the relative number, modulo 2^32.
     let segments = trace.segments(&netns, PORT);
     let isn = |segment| number(segment, "seq");
     let (client_isn, server_isn) = (isn(segments[0]), isn(segments[1]));

@@ -3,7 +3,7 @@
 use tcptrace_tests::{Ends, Netns, Veth, assert_record, close, number, receive, receive_end, send};
 
 use super::{check_options_of_syns, seen_by, sent, start, went};
-use crate::scenarios::wait_told;
+use crate::scenarios::wait_verdicts;
 
 const PORT: u16 = 54321;
 
@@ -29,7 +29,7 @@ fn the_first_document_shows_a_handshake_two_messages_and_a_close_by_the_server()
     for (_, netns, tracer) in &tracers {
         tracer.wait_state("CLOSE", client, server);
         tracer.wait_state("CLOSE", server, client);
-        wait_told(tracer, netns, 1, 1);
+        wait_verdicts(tracer, netns, 1, 1);
     }
 
     for (own_end, netns, tracer) in tracers {

@@ -1,13 +1,13 @@
-//! Port 9502 on loopback: telnet connects, waits, sends a line of 7 bytes and gets 18. The document's figure goes on with a
-//! close of four segments.
+//! Port 9502 on loopback: telnet connects, waits, sends a line of 7 bytes and gets 18. The document's figure continues with
+//! a close of four segments.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::json;
-use tcptrace_tests::{Ends, Netns, assert_record, but, receive, send, tell_all};
+use tcptrace_tests::{Ends, Netns, assert_record, but, lines_of, receive, send};
 
 use super::{check_options_of_syns, start};
-use crate::scenarios::{closing::plain, wait_told};
+use crate::scenarios::{closing::plain, wait_verdicts};
 
 const PORT: u16 = 9502;
 
@@ -21,13 +21,13 @@ fn the_second_document_shows_a_handshake_a_line_and_its_answer_and_a_close_in_fo
     receive(&connection.server, 7);
     send(&connection.server, 18);
     receive(&connection.client, 18);
-    // The passive end closes when the ACK of the FIN has gone out by itself, 40 ms later.
+    // The passive end closes when the ACK of the FIN has been sent on its own, 40 ms later.
     ends.close_in_four(connection);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
 
     assert_eq!(
-        tell_all(&trace.about(&netns, PORT), PORT),
+        lines_of(&trace.about(&netns, PORT), PORT),
         [
             "client CLOSE > SYN_SENT",
             "client S 0:0",

@@ -6,12 +6,12 @@ use std::{
 };
 
 use serde_json::json;
-use tcptrace_tests::{Ends, Netns, assert_record, but, number, receive, receive_end, send, tell_all};
+use tcptrace_tests::{Ends, Netns, assert_record, but, lines_of, number, receive, receive_end, send};
 
 use super::{check_options_of_syns, start};
 use crate::scenarios::{
     closing::{plain, states},
-    wait_told,
+    wait_verdicts,
 };
 
 const PORT: u16 = 9999;
@@ -22,22 +22,22 @@ fn the_third_document_s_seven_questions_have_its_answers() {
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
     let tracer = start(&netns, PORT);
 
-    // 1: how is a connection made?
+    // 1: the connection is made.
     let connection = ends.open();
     let (client, server) = (connection.client_address(), connection.server_address());
     send(&connection.client, 14);
     receive(&connection.server, 14);
     send(&connection.server, 14);
     receive(&connection.client, 14);
-    // 2: what does the server's close() do? 3 and 4: its own send and recv after it fail by themselves, since the
-    // descriptor is gone: in Rust the stream is, so there is nothing to call.
+    // 2: the server's close(). 3 and 4: its own send and recv after it fail locally, since the descriptor is gone: in Rust
+    // the stream is, so there is nothing to call.
     ends.server.close(connection.server);
     tracer.wait_state("FIN_WAIT2", server, client);
     // 6: the client's recv returns 0 and nothing is sent.
     receive_end(&connection.client);
-    // 5: the client sends all the same.
+    // 5: the client sends nevertheless.
     send(&connection.client, 14);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     // 7: the second time it would get SIGPIPE, which a Rust program ignores, and gets EPIPE.
     let error = (&connection.client).write(&[0; 14]).expect_err("the connection was reset");
     assert_eq!(error.kind(), ErrorKind::BrokenPipe);
@@ -45,7 +45,7 @@ fn the_third_document_s_seven_questions_have_its_answers() {
     let trace = tracer.stop();
 
     assert_eq!(
-        tell_all(&trace.about(&netns, PORT), PORT),
+        lines_of(&trace.about(&netns, PORT), PORT),
         [
             "client CLOSE > SYN_SENT",
             "client S 0:0",
@@ -108,12 +108,12 @@ fn after_shutdown_instead_of_close_the_client_may_go_on_sending() {
     receive(&server_end, 14);
     ends.client.close(connection.client);
     receive_end(&server_end);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
 
-    let told = tell_all(&trace.segments(&netns, PORT), PORT);
+    let lines = lines_of(&trace.segments(&netns, PORT), PORT);
     assert_eq!(
-        told,
+        lines,
         [
             "client S 0:0",
             "server S. 0:0 ack 1",

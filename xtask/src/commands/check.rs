@@ -36,10 +36,10 @@ fn format(project: &Project) -> Command {
     cargo
 }
 
-/// Lints of all code compiled for the host, tests and fuzz targets too.
+/// Returns the command that lints all code compiled for the host, tests and fuzz targets included.
 fn lint(project: &Project) -> Command {
     let mut cargo = project.cargo("clippy");
-    // The tests that need more than cargo are none of all targets.
+    // `--all-targets` does not include the tests that need more than cargo.
     cargo.args([
         "--workspace",
         "--all-targets",
@@ -55,31 +55,31 @@ fn lint(project: &Project) -> Command {
     cargo
 }
 
-/// On the host only a stub of the kernel programs is compiled, and the library without what only the kernel has, so the lint
-/// above never sees them.
+/// Returns the command that lints the kernel programs. For the host only a stub of them is compiled, and the library without
+/// the parts that only the kernel has, so the lint above never sees them.
 fn lint_kernel_programs(project: &Project) -> Command {
     let target = if cfg!(target_endian = "big") { "bpfeb-unknown-none" } else { "bpfel-unknown-none" };
     let mut cargo = project.cargo("clippy");
     cargo
         .args(["--package", "tcptrace-ebpf", "--lib", "--bins", "--release", "--locked"])
         .args(["--target", target, "-Z", "build-std=core", "--target-dir"])
-        // Apart from the rest: these compiler flags would otherwise throw away what the other builds have cached.
+        // In a folder of their own: these compiler flags would otherwise invalidate the cached builds.
         .arg(project.target_dir().join("clippy-bpf"))
         .args(["--", "-D", "warnings"])
-        // There is no compiled `core` for this target, and a stable compiler builds it only when told so.
+        // There is no compiled `core` for this target, and a stable compiler builds it only on request.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_ENCODED_RUSTFLAGS", format!("--cfg=bpf_target_arch=\"{ARCH}\""));
     cargo
 }
 
-/// Target without an operating system, for which the core has to compile.
+/// A target without an operating system, for which the core must compile.
 const PORTABLE: &str = "wasm32-unknown-unknown";
 
 /// Every set of features that the core can be built with.
 const CORE_FEATURES: [&str; 3] = ["", "serde", "schema"];
 
-/// The core with only these of its features, for a target without an operating system: cargo unites the features that the
-/// members of a workspace ask for, so the lint above sees the core with all of them only.
+/// Returns the command that lints the core with only these features, for a target without an operating system: cargo unites
+/// the features that the members of a workspace request, so the lint above sees the core only with all of them.
 fn lint_core(project: &Project, features: &str) -> Command {
     let mut cargo = project.cargo("clippy");
     cargo.args(["--package", "tcptrace-core", "--lib", "--locked", "--target", PORTABLE]).args([

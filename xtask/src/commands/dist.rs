@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: makes packages, an archive and crates.
+//! `cargo xtask dist`: packages, an archive and crates.
 
 use anyhow::Result;
 use clap::Args;
@@ -51,7 +51,7 @@ impl Dist {
         if self.check && target.is_host() {
             package_tools::ensure()?;
             let mut cargo = root_tests::command(&project, Tests::InTurn, &[(PACKAGE, made.package.as_os_str())])?;
-            // These are the packages that `test` builds: cargo would build their dependencies anew for others.
+            // These are the packages that `test` builds: for others cargo would rebuild their dependencies.
             process::run(cargo.args(["--workspace", "--test", "package"]))?;
         }
         if let Some(made) = made.crates.as_ref().filter(|_| self.check_crates) {

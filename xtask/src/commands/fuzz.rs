@@ -14,8 +14,8 @@ use clap::{Args, builder::PossibleValuesParser};
 
 use crate::{process, project::Project};
 
-/// The targets, and how long their inputs may be in bytes: what a few records, a header, a small file and a few hundred
-/// events take.
+/// The targets, and the maximum length of their inputs in bytes: enough for a few records, a header, a small file and a few
+/// hundred events.
 const TARGETS: [(&str, u32); 5] =
     [("record", 2048), ("options", 64), ("capture", 4096), ("ttr", 4096), ("correlator", 4096)];
 
@@ -26,10 +26,10 @@ const ORACLE: &str = "oracle";
 const ORACLE_SECONDS: &str = "ORACLE_SECONDS";
 const ORACLE_SEED: &str = "ORACLE_SEED";
 
-/// How long one input may take, in seconds, before that is a finding.
+/// Maximum time for one input, in seconds; longer ones are findings.
 const TIMEOUT: u32 = 10;
 
-/// How much memory may be in use, in MiB, before that is a finding.
+/// Maximum memory use, in MiB; more is a finding.
 const MEMORY: u32 = 2048;
 
 /// Let libFuzzer look for inputs that a fuzz target fails with (what it finds: target/fuzz/artifacts)
@@ -73,7 +73,7 @@ impl Fuzz {
     }
 }
 
-/// The names of all targets.
+/// Returns the names of all targets.
 fn names() -> Vec<&'static str> {
     TARGETS.into_iter().map(|(name, _)| name).chain([ORACLE]).collect()
 }
@@ -84,7 +84,7 @@ fn run_oracle(project: &Project, seconds: u32) -> Result<()> {
     cargo.args(["--release", "--package", "tcptrace-core", "--test", "oracle", "--"]);
     cargo.args(["--ignored", "--nocapture", "for_longer"]).env(ORACLE_SECONDS, seconds.to_string());
     if std::env::var_os(ORACLE_SEED).is_none() {
-        // In a second there are fewer exchanges than that.
+        // There are fewer exchanges per second than microseconds.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
         cargo.env(ORACLE_SEED, (since.as_secs() << 20).to_string());
     }
@@ -123,7 +123,7 @@ impl Fuzzer {
             )
             .env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only")
             .env("CARGO_PROFILE_RELEASE_LTO", "off")
-            // A stable compiler has what cargo-fuzz asks for, and takes it only when told so.
+            // A stable compiler has the features that cargo-fuzz uses, and allows them only on request.
             .env("RUSTC_BOOTSTRAP", "1");
         process::run(&mut build)
     }
@@ -146,14 +146,14 @@ impl Fuzzer {
         let before = files(&artifacts)?;
         let mut target = self.target(name);
         target.arg(format!("-max_len={longest}")).arg("-print_final_stats=1");
-        // It would take 0 seconds to mean without end.
+        // A time of 0 seconds would mean no limit.
         target.arg(if seconds == 0 { "-runs=0".to_owned() } else { format!("-max_total_time={seconds}") });
-        // New inputs go to the first folder. The prefix is one of names, so that a folder has to end in a slash.
+        // New inputs go to the first folder. The prefix is one of file names, so a folder must end in a slash.
         target.arg(format!("-artifact_prefix={}/", artifacts.display()));
         target.arg(&finds).arg(self.package.join("corpus").join(name));
         eprintln!("xtask: {}", process::command_line(&target));
         let failed = process::run(&mut target);
-        // An input that only took long is written there as well.
+        // Slow inputs are written there, too.
         match (failed, files(&artifacts)?.difference(&before).find(|file| !is_slow(file))) {
             (Ok(()), _) => Ok(()),
             (Err(_), Some(file)) => bail!(
@@ -171,7 +171,7 @@ fn files(folder: &Path) -> Result<BTreeSet<PathBuf>> {
     paths().with_context(|| format!("cannot read {}", folder.display()))
 }
 
-/// Returns whether libFuzzer has kept this input only because it took long.
+/// Returns true if libFuzzer has kept this input only because it was slow.
 fn is_slow(file: &Path) -> bool {
     file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"slow-unit-"))
 }

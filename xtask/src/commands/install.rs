@@ -43,7 +43,7 @@ impl Install {
     }
 }
 
-/// Replaces the installed binary atomically, also while a tracer runs from it.
+/// Replaces the installed binary atomically, even while a tracer runs from it.
 fn place(built: &Path, installed: &Path) -> io::Result<()> {
     if let Some(folder) = installed.parent() {
         fs::create_dir_all(folder)?;

@@ -14,7 +14,7 @@ use crate::{
 /// Run the scripts of a packetdrill checkout under the tracer, as root (through sudo where needed)
 ///
 /// Each script runs in a network namespace of its own. For each the verdicts are printed, and whether those made live agree
-/// with those on a capture of the same segments; the exit status is 1 if any disagree. packetdrill has to be built in the
+/// with those on a capture of the same segments; the exit status is 1 if any disagree. packetdrill must be built in the
 /// checkout before: `./configure && make packetdrill` in gtests/net/packetdrill.
 #[derive(Args)]
 pub(crate) struct Packetdrill {

@@ -15,7 +15,7 @@ use crate::{
 pub(crate) struct Picture {}
 
 impl Picture {
-    /// Builds the program, and lets it draw.
+    /// Builds the program, and makes it draw.
     pub(crate) fn execute(self) -> Result<()> {
         let project = Project::set_up()?;
         project.build(Profile::Release)?;

@@ -19,7 +19,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Returns only when the tracer could not be started.
+    /// Returns only if the tracer could not be started.
     pub(crate) fn execute(self) -> Result<()> {
         let project = Project::set_up()?;
         project.build(Profile::Release)?;

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: runs all tests as root, the end-to-end tests against the static binary that is packed for others.
+//! `cargo xtask test`: runs all tests as root, the end-to-end tests against the static binary that `dist` packs.
 
 use std::{ffi::OsString, path::PathBuf, thread};
 
@@ -33,7 +33,7 @@ impl Test {
         let binary = prepare(&project, !selects_targets(&self.args))?;
         let command = |tests| root_tests::command(&project, tests, &[(BINARY, binary.as_os_str())]);
         if !selects_targets(&self.args) {
-            // Always these packages: cargo would build their dependencies anew for others.
+            // Always these packages: for others cargo would rebuild their dependencies.
             process::run(command(Tests::AtOnce)?.arg("--workspace").args(&self.args))?;
             return process::run(command(Tests::InTurn)?.args(["--workspace", "--test", "e2e"]).args(&self.args));
         }
@@ -45,9 +45,9 @@ impl Test {
     }
 }
 
-/// Fetches the programs that tests run, and builds, all at the same time: the last minutes of an optimised build leave a processor
-/// idle. Returns the binary for the tests, which is the one that `dist` packs: what is tested is what people run, and CI builds
-/// it once. With `whole`, all tests are built too.
+/// Fetches the programs that tests run, and builds, all at the same time: the last minutes of an optimised build leave a
+/// processor idle. Returns the binary for the tests, which is the one that `dist` packs: users run what was tested, and CI
+/// builds it once. With `whole`, all tests are built, too.
 fn prepare(project: &Project, whole: bool) -> Result<PathBuf> {
     let target = StaticTarget::host();
     project.ensure_static(&target)?;
@@ -75,7 +75,7 @@ fn build_tests(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// Returns whether these arguments of `cargo test` name packages or some of their targets.
+/// Returns true if these arguments of `cargo test` name packages or some of their targets.
 fn selects_targets(args: &[OsString]) -> bool {
     let named = |arg: &OsString| {
         ["--test", "--lib", "--bin", "--example", "--bench", "--doc", "--all-targets"]
@@ -85,7 +85,7 @@ fn selects_targets(args: &[OsString]) -> bool {
     selects_packages(args) || args.iter().take_while(|arg| *arg != "--").any(named)
 }
 
-/// Returns whether these arguments of `cargo test` name packages, which cargo would ignore beside `--workspace`.
+/// Returns true if these arguments of `cargo test` name packages, which cargo would ignore beside `--workspace`.
 fn selects_packages(args: &[OsString]) -> bool {
     args.iter()
         .take_while(|arg| *arg != "--")

@@ -17,10 +17,10 @@ use crate::{
     },
 };
 
-/// Longest time that a machine may run. All checks take ten minutes on an idle host.
+/// Maximum time that a machine may run. All checks take ten minutes on an idle host.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// Number of lines of a log that are shown if something failed.
+/// Number of lines of a log that are shown after a failure.
 const TAIL: usize = 60;
 
 /// Boot Debian's kernels in an emulator and run end-to-end tests inside (table: target/vm/results.md)
@@ -44,7 +44,7 @@ pub(crate) struct Vm {
 }
 
 impl Vm {
-    /// Builds once, then boots one kernel after the other; what failed is told at the end.
+    /// Builds once, then boots one kernel after the other; failures are listed at the end.
     pub(crate) fn execute(self) -> Result<()> {
         if ARCH != "x86_64" {
             bail!("this needs an x86-64 processor: it runs this machine's programs on other kernels");
@@ -75,7 +75,7 @@ struct Runs<'a> {
     guest: Guest,
     folder: PathBuf,
     rows: Vec<Row<'a>>,
-    /// Arguments for the test binary instead of what is to be checked.
+    /// Arguments for the test binary instead of the checks.
     arguments: &'a [String],
 }
 
@@ -101,7 +101,7 @@ impl Runs<'_> {
         // The machine writes this last: the tests' exit status, which is 0 only if all that were asked for passed.
         let good = ended.tests.lines().any(|line| line == "ended with 0");
         if !good {
-            // Of a kernel that did not boot, the console has the last words.
+            // If a kernel did not boot, the console shows the reason.
             let lines: Vec<_> = if ended.tests.is_empty() { &ended.console } else { &ended.tests }.lines().collect();
             eprintln!("{}", lines[lines.len().saturating_sub(TAIL)..].join("\n"));
         }

@@ -42,7 +42,7 @@ pub(super) fn make(
     Ok(archive)
 }
 
-/// The folder in the archive.
+/// Returns the name of the folder in the archive.
 fn name(target: &StaticTarget) -> String {
     format!("tcptrace-{VERSION}-linux-{}", target.arch())
 }
@@ -61,7 +61,7 @@ fn stage(root: &Path, binary: &Path, share: &Path, to: &Path) -> io::Result<()> 
     Ok(())
 }
 
-/// Unpacks the archive, and lets its program say its version and read a recording. One for another processor runs in an
+/// Unpacks the archive, and makes its program print its version and read a recording. One for another processor runs in an
 /// emulator, which has no kernel of that processor to trace.
 pub(crate) fn check(target: &StaticTarget, archive: &Path) -> Result<()> {
     let emulator = emulator(target)?;
@@ -72,7 +72,8 @@ pub(crate) fn check(target: &StaticTarget, archive: &Path) -> Result<()> {
     checked
 }
 
-/// The emulator that runs the programs of a target, installed if it is missing; none where this machine runs them itself.
+/// Returns the emulator that runs the programs of a target, installed if it is missing; `None` if this machine runs them
+/// itself.
 fn emulator(target: &StaticTarget) -> Result<Option<&'static str>> {
     let program = match target.arch() {
         _ if target.is_host() => return Ok(None),

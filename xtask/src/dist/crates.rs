@@ -1,4 +1,4 @@
-//! Makes the crates that `cargo install` builds without a BPF toolchain: tcptrace's carries the compiled kernel programs.
+//! The crates that `cargo install` builds without a BPF toolchain: tcptrace's carries the compiled kernel programs.
 
 pub(crate) mod check;
 
@@ -12,10 +12,10 @@ use crate::{process, project::Project};
 /// The packages of a release: the program, and the crates of this workspace that it is built from.
 const PACKAGES: [&str; 3] = ["tcptrace", "tcptrace-core", "tcptrace-ebpf"];
 
-/// Where tcptrace's build script looks for the object, from the root of the tree.
+/// The object's path for tcptrace's build script, from the root of the tree.
 const CARRIED: &str = "tcptrace/prebuilt/tcptrace-bpf";
 
-/// The crates, and what they were made from.
+/// The crates, and their sources.
 pub(crate) struct Crates {
     /// A `.crate` file for each of [`PACKAGES`], in that order.
     pub(crate) files: Vec<PathBuf>,
@@ -23,8 +23,8 @@ pub(crate) struct Crates {
     sources: PathBuf,
 }
 
-/// Packages `sources`, a copy of the checkout, so that the object never lies in the checkout itself, where it would be used for
-/// ever. `object` is the one that the packed program contains.
+/// Packages `sources`, a copy of the checkout, so that the object is never in the checkout itself, where later builds would
+/// use it. `object` is the one in the packed program.
 pub(crate) fn make(project: &Project, object: &Path, sources: PathBuf, folder: &Path) -> Result<Crates> {
     copy(object, &sources.join(CARRIED))?;
     for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
@@ -33,7 +33,7 @@ pub(crate) fn make(project: &Project, object: &Path, sources: PathBuf, folder: &
         }
     }
     let mut cargo = project.cargo("package");
-    // The copy is no repository, and lies in a folder of one that ignores it. Building is a check of its own.
+    // The copy is not a repository, and is in an ignored folder of one. Building is checked separately.
     cargo.args(["--quiet", "--locked", "--allow-dirty", "--no-verify", "--target-dir"]).arg(folder);
     for package in PACKAGES {
         cargo.args(["--package", package]);
@@ -49,7 +49,7 @@ pub(crate) fn make(project: &Project, object: &Path, sources: PathBuf, folder: &
     Ok(Crates { files, sources })
 }
 
-/// The name of a package's crate, which is that of the folder in it.
+/// Returns the name of a package's crate, which is that of the folder in it.
 fn versioned(package: &str) -> String {
     format!("{package}-{VERSION}")
 }

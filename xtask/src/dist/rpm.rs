@@ -20,19 +20,19 @@ use crate::{
 /// Name of the package.
 const NAME: &str = "tcptrace-ebpf";
 
-/// Makes it from the built files.
+/// Creates it from the built files.
 pub(crate) fn make(project: &Project, target: &StaticTarget, folder: &Path) -> Result<PathBuf> {
     let tool = project.tool("cargo-generate-rpm")?;
     let file = folder.join(format!("{NAME}-{VERSION}-1.{}.rpm", target.arch()));
     let mut command = project.command(&tool);
     command.args(["--package", "tcptrace", "--target", target.triple(), "--output"]).arg(&file);
-    // A static program needs nothing of the system's.
+    // A static program needs no libraries of the system.
     command.args(["--auto-req", "disabled"]).current_dir(project.root());
     process::run(&mut command)?;
     Ok(file)
 }
 
-/// Installs it into a folder as root, lets rpm verify what is there, and runs the program.
+/// Installs it into a folder as root, has rpm verify the files, and runs the program.
 pub(crate) fn check(package: &Path) -> Result<()> {
     apt::ensure(&[Tool { program: "rpm", package: "rpm" }])?;
     let folder = env::temp_dir().join(format!("tcptrace-rpm-{}", id()));
@@ -49,7 +49,7 @@ fn installs(package: &Path, folder: &Path) -> Result<()> {
         Ok(rpm)
     };
     process::run(rpm()?.args(["--install", "--"]).arg(package))?;
-    // Size, digest, mode, owner and kind of each file.
+    // Verifies size, digest, mode, owner and kind of each file.
     process::run(rpm()?.args(["--verify", NAME]))?;
     let files = process::output(rpm()?.args(["--query", "--list", NAME]))?;
     for wanted in

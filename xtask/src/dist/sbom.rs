@@ -1,4 +1,4 @@
-//! The list of all packages that the program is built from (CycloneDX), and the checksums of what was made.
+//! The list of all packages that the program is built from (CycloneDX), and the checksums of the files made.
 
 use std::{
     fs,
@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::version::VERSION;
 use crate::{process, project::Project, static_target::StaticTarget};
 
-/// Lists the packages for a target, with their versions, licences and checksums. The tool writes beside the manifest, so it reads
-/// `sources`, a copy of the checkout from which nothing else is made afterwards.
+/// Lists the packages for a target, with their versions, licences and checksums. The tool writes beside the manifest, so it
+/// reads `sources`, a copy of the checkout from which nothing else is made afterwards.
 pub(crate) fn make(project: &Project, target: &StaticTarget, sources: &Path, folder: &Path) -> Result<PathBuf> {
     let tool = project.tool("cargo-cyclonedx")?;
     let name = format!("tcptrace-{VERSION}-linux-{}.cdx", target.arch());
@@ -24,14 +24,14 @@ pub(crate) fn make(project: &Project, target: &StaticTarget, sources: &Path, fol
     let written = sources.join("tcptrace").join(format!("{name}.json"));
     let text = fs::read_to_string(&written).with_context(|| format!("cannot read {}", written.display()))?;
     check(&text)?;
-    // Packages of this workspace are named by where they lie here.
+    // Packages of this workspace are named by their paths on this machine.
     let text = text.replace(&sources.display().to_string(), "");
     let file = folder.join(format!("{name}.json"));
     fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(file)
 }
 
-/// Checks that it is about this version of the program, and lists what it is built from.
+/// Checks that it is about this version of the program, and contains the packages of this workspace.
 fn check(text: &str) -> Result<()> {
     let list: Value = serde_json::from_str(text).context("the list of packages is no JSON")?;
     let about = &list["metadata"]["component"];
@@ -43,7 +43,7 @@ fn check(text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Writes the checksums of the files in a folder, as sha256sum checks them there.
+/// Writes the checksums of the files in a folder, in the format of sha256sum.
 pub(crate) fn sums(target: &StaticTarget, files: &[&Path], folder: &Path) -> Result<PathBuf> {
     let names = files.iter().filter_map(|file| file.file_name());
     let sums = process::output(Command::new("sha256sum").args(names).current_dir(folder))?;

@@ -9,7 +9,7 @@ use crate::{process, project::Project};
 /// All packages of the workspace have this version.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Checks the commit that is checked out. One without a tag of a version is no release, and may be packed as it is.
+/// Checks the commit that is checked out. One without a tag of a version is not a release, and may be packed as it is.
 pub(crate) fn check(project: &Project) -> Result<()> {
     let mut git = Command::new("git");
     let tags = process::output(git.args(["tag", "--points-at", "HEAD"]).current_dir(project.root()))?;
@@ -36,7 +36,7 @@ fn check_release(tags: &str, changelog: &str, version: &str) -> Result<()> {
     Ok(())
 }
 
-/// The text below the heading that begins so, up to the next one of its level.
+/// Returns the text below the heading with this beginning, up to the next one of its level.
 fn section<'a>(changelog: &'a str, heading: &str) -> Option<&'a str> {
     let (_, below) = changelog.split_once(&format!("\n## {heading}"))?;
     let (_, text) = below.split_once('\n').unwrap_or_default();
@@ -54,25 +54,25 @@ mod tests {
     const RELEASED: &str =
         "# Changelog\n\n## Unreleased\n\n## 0.2.0 - 2026-12-01\n\n- More.\n\n## 0.1.0 - 2026-01-01\n";
 
-    fn told(tags: &str, changelog: &str) -> String {
+    fn refusal(tags: &str, changelog: &str) -> String {
         check_release(tags, changelog, "0.2.0").map_or_else(|error| error.to_string(), |()| String::new())
     }
 
     #[test]
     fn a_tag_takes_its_version_and_its_entries() {
-        assert_eq!(told("v0.2.0\n", RELEASED), "");
-        assert!(told("v0.3.0\n", RELEASED).starts_with("the tag is v0.3.0, and the version in Cargo.toml 0.2.0"));
+        assert_eq!(refusal("v0.2.0\n", RELEASED), "");
+        assert!(refusal("v0.3.0\n", RELEASED).starts_with("the tag is v0.3.0, and the version in Cargo.toml 0.2.0"));
         let undated = RELEASED.replace("0.2.0 - 2026-12-01", "Next");
-        assert!(told("v0.2.0\n", &undated).starts_with("CHANGELOG.md has no entries below `## 0.2.0 - DATE`"));
+        assert!(refusal("v0.2.0\n", &undated).starts_with("CHANGELOG.md has no entries below `## 0.2.0 - DATE`"));
         let bare = RELEASED.replace("- More.\n", "");
-        assert!(told("v0.2.0\n", &bare).starts_with("CHANGELOG.md has no entries below"));
+        assert!(refusal("v0.2.0\n", &bare).starts_with("CHANGELOG.md has no entries below"));
         let more = RELEASED.replace("Unreleased\n", "Unreleased\n\n- Even more.\n");
-        assert!(told("v0.2.0\n", &more).starts_with("CHANGELOG.md has unreleased entries"));
+        assert!(refusal("v0.2.0\n", &more).starts_with("CHANGELOG.md has unreleased entries"));
     }
 
     #[test]
     fn what_is_not_tagged_may_have_any_changelog() {
-        assert_eq!(told("", ""), "");
-        assert_eq!(told("nightly\nverified\n", "## Unreleased\n\n- More.\n"), "");
+        assert_eq!(refusal("", ""), "");
+        assert_eq!(refusal("nightly\nverified\n", "## Unreleased\n\n- More.\n"), "");
     }
 }

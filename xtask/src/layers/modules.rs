@@ -1,4 +1,4 @@
-//! The modules of a crate, as its source files declare them, and what they import.
+//! The modules of a crate, as declared in its source files, and their imports.
 
 use std::{
     fs,
@@ -9,17 +9,17 @@ use anyhow::{Context as _, Result};
 
 use super::paths::{self, Source};
 
-/// A source file with its place in the crate.
+/// A source file with its path in the crate.
 #[derive(Debug)]
 pub(super) struct Module {
     file: PathBuf,
-    /// `["render", "json"]`; none for the root of a library or program.
+    /// `["render", "json"]`; empty for the root of a library or program.
     pub(super) path: Vec<String>,
     pub(super) source: Source,
 }
 
 impl Module {
-    /// Every module under a folder but those for tests.
+    /// Reads every module under a folder except those for tests.
     pub(super) fn read(folder: &Path) -> Result<Vec<Self>> {
         let mut files = Vec::new();
         sources(folder, &mut files)?;
@@ -38,12 +38,12 @@ impl Module {
         Self { file, path, source: paths::read(text) }
     }
 
-    /// The top module that this one lies in.
+    /// Returns the top module that contains this one.
     pub(super) fn top(&self) -> Option<&str> {
         self.path.first().map(String::as_str)
     }
 
-    /// The paths of the crate that are named here, from its root on, with the lines where they are.
+    /// Returns the paths of the crate named here, from its root on, with their lines.
     pub(super) fn imports(&self) -> impl Iterator<Item = (usize, Vec<String>)> {
         self.source.paths.iter().filter_map(|path| {
             let ups = path.segments.iter().take_while(|&segment| segment == "super").count();
@@ -61,13 +61,13 @@ impl Module {
         })
     }
 
-    /// A fault, where it is.
+    /// Returns the text of a fault, with its location.
     pub(super) fn fault(&self, line: usize, text: impl std::fmt::Display) -> String {
         format!("  {}:{line}: {text}", self.file.display())
     }
 }
 
-/// The Rust files under a folder, in order.
+/// Collects the Rust files under a folder, in order.
 fn sources(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut entries = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
@@ -82,7 +82,7 @@ fn sources(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// Drops the modules that are declared for tests alone, and all that lies in them.
+/// Drops the modules declared only for tests, and all modules in them.
 pub(super) fn without_tests(mut modules: Vec<Module>) -> Vec<Module> {
     let tests: Vec<Vec<String>> = modules
         .iter()

@@ -1,4 +1,4 @@
-//! The paths that a Rust source names: enough of the grammar to follow `use` trees and qualified names.
+//! The paths named in a Rust source: enough of the grammar to follow `use` trees and qualified names.
 
 /// One token of a source.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -6,11 +6,11 @@ enum Token<'a> {
     Ident(&'a str),
     /// `::`
     Colons,
-    /// Any other character that is no space.
+    /// Any other character except spaces.
     Other(char),
 }
 
-/// A path as it is written, groups of a `use` tree taken apart: `crate::{a, b::c}` is two.
+/// A path as written, with groups of a `use` tree expanded: `crate::{a, b::c}` is two.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Path {
     /// The line of its first segment, counted from 1.
@@ -18,14 +18,14 @@ pub(super) struct Path {
     pub(super) segments: Vec<String>,
 }
 
-/// The modules declared for tests alone (`#[cfg(test)] mod samples;`), and the paths named outside of test modules.
+/// The modules declared only for tests (`#[cfg(test)] mod samples;`), and the paths named outside test modules.
 #[derive(Debug, Default)]
 pub(super) struct Source {
     pub(super) test_modules: Vec<String>,
     pub(super) paths: Vec<Path>,
 }
 
-/// Reads a source file.
+/// Parses a source file.
 pub(super) fn read(text: &str) -> Source {
     let tokens = tokens(text);
     let mut source = Source::default();
@@ -42,13 +42,13 @@ pub(super) fn read(text: &str) -> Source {
     source
 }
 
-/// An item that is compiled for tests alone: the tokens after it, and its name where it is a module in a file of its own.
+/// An item compiled only for tests: the tokens after it, and its name if it is a module in a file of its own.
 struct TestItem<'t, 'a> {
     module: Option<String>,
     after: &'t [(usize, Token<'a>)],
 }
 
-/// The item behind `#[cfg(test)]`, if this is where that begins.
+/// Returns the item after `#[cfg(test)]`, if that begins here.
 fn test_item<'t, 'a>(token: Token<'a>, after: &'t [(usize, Token<'a>)]) -> Option<TestItem<'t, 'a>> {
     use Token::{Ident, Other};
     const CFG_TEST: [Token<'static>; 6] = [Other('['), Ident("cfg"), Other('('), Ident("test"), Other(')'), Other(']')];
@@ -76,7 +76,7 @@ fn test_item<'t, 'a>(token: Token<'a>, after: &'t [(usize, Token<'a>)]) -> Optio
     Some(TestItem { module, after: rest })
 }
 
-/// Adds the paths of a tree whose beginning has been read, and returns what follows the tree.
+/// Adds the paths of a tree whose beginning has been read, and returns the tokens after the tree.
 fn tree<'t, 'a>(
     line: usize,
     mut begun: Vec<String>,
@@ -125,7 +125,7 @@ fn group<'t, 'a>(
     rest
 }
 
-/// The tokens of a source with the lines they stand on, without comments, strings and characters.
+/// Returns the tokens of a source with their lines, without comments, strings and characters.
 fn tokens(text: &str) -> Vec<(usize, Token<'_>)> {
     let mut tokens = Vec::new();
     let mut line = 1;
@@ -163,7 +163,7 @@ fn is_ident(c: char) -> bool {
     c == '_' || c.is_alphanumeric()
 }
 
-/// The length of the string literal that `text` begins with.
+/// Returns the length of the string literal at the beginning of `text`.
 fn string(text: &str) -> usize {
     let mut escaped = true;
     for (at, byte) in text.bytes().enumerate() {
@@ -177,7 +177,7 @@ fn string(text: &str) -> usize {
     text.len()
 }
 
-/// The length of the raw string literal that `text` begins with, if it does.
+/// Returns the length of the raw string literal at the beginning of `text`, if there is one.
 fn raw_string(text: &str) -> Option<usize> {
     let hashes = text[1..].bytes().take_while(|&byte| byte == b'#').count();
     let body = text[1 + hashes..].strip_prefix('"')?;
@@ -185,7 +185,7 @@ fn raw_string(text: &str) -> Option<usize> {
     Some(body.find(&end).map_or(text.len(), |at| 2 + hashes + at + end.len()))
 }
 
-/// The length of the character literal that `text` begins with, or 1 where it begins with a lifetime.
+/// Returns the length of the character literal at the beginning of `text`, or 1 for a lifetime.
 fn character(text: &str) -> usize {
     let mut rest = text.chars().skip(1);
     match (rest.next(), rest.next()) {

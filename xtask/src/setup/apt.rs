@@ -1,4 +1,4 @@
-//! Installs missing programs of the distribution with apt-get.
+//! Missing programs of the distribution, installed with apt-get.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::{process, root};
 /// Apt's option to retry if a server does not answer.
 pub(crate) const RETRIES: &str = "-oAcquire::Retries=3";
 
-/// A program, and the Debian package that has it.
+/// A program, and the Debian package that contains it.
 #[derive(Clone, Copy)]
 pub(crate) struct Tool {
     /// Name on PATH.
@@ -18,7 +18,7 @@ pub(crate) struct Tool {
     pub(crate) package: &'static str,
 }
 
-/// Installs what is missing.
+/// Installs missing programs.
 pub(crate) fn ensure(tools: &[Tool]) -> Result<()> {
     let packages = missing(tools);
     if packages.is_empty() {
@@ -40,12 +40,12 @@ pub(crate) fn ensure(tools: &[Tool]) -> Result<()> {
     Ok(())
 }
 
-/// The packages of the programs that are not installed.
+/// Returns the packages of the programs that are not installed.
 fn missing(tools: &[Tool]) -> Vec<&'static str> {
     tools.iter().filter(|tool| process::find(tool.program).is_none()).map(|tool| tool.package).collect()
 }
 
-/// Installs these packages without those that they merely recommend.
+/// Installs these packages without merely recommended ones.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let mut arguments = vec!["install", "-y", "--no-install-recommends"];
     arguments.extend(packages);
@@ -57,7 +57,7 @@ pub(crate) fn update() -> Result<()> {
     apt_get(&["update"])
 }
 
-/// Runs apt-get as root, without questions.
+/// Runs apt-get as root, non-interactively.
 fn apt_get(arguments: &[&str]) -> Result<()> {
     // Variables are set by env(1), because sudo does not pass on this process's environment.
     let mut command = root::command("env")?;

@@ -1,4 +1,4 @@
-//! bpf-linker, built against the LLVM of the pinned toolchain: it has to read that compiler's bitcode.
+//! bpf-linker, built against the LLVM of the pinned toolchain: it must read that compiler's bitcode.
 //!
 //! It goes into the target folder, where the build script of tcptrace looks for it.
 
@@ -34,7 +34,7 @@ fn link_against(toolchain: &Toolchain, prefix: &Path, cargo: &mut Command) -> Re
     Ok(())
 }
 
-/// The LLVM version in the output of `rustc -vV`.
+/// Returns the LLVM version in the output of `rustc -vV`.
 fn llvm_major(rustc: &str) -> Option<u32> {
     let version = rustc.lines().find_map(|line| line.strip_prefix("LLVM version: "))?;
     version.split('.').next()?.parse().ok()
@@ -63,7 +63,7 @@ fn link_llvm(libraries: &Path, major: u32, prefix: &Path) -> Result<()> {
     made.with_context(|| format!("cannot make the link {}", link.display()))
 }
 
-/// The shared library among the files of a toolchain; beside it lies a linker script that looks much like it.
+/// Returns the shared library among the files of a toolchain; a linker script with a similar name lies beside it.
 fn shared_llvm(names: impl IntoIterator<Item = String>, major: u32) -> Option<String> {
     let start = format!("libLLVM.so.{major}");
     names.into_iter().find(|name| name.strip_prefix(&start).is_some_and(|rest| rest.starts_with(['.', '-'])))

@@ -1,4 +1,4 @@
-//! Builds released cargo tools and installs them into the target folder.
+//! Released cargo tools, built and installed into the target folder.
 
 use std::{
     fs, io,
@@ -21,7 +21,7 @@ pub(crate) struct CargoTool<'a> {
 }
 
 impl<'a> CargoTool<'a> {
-    /// The tool of this name.
+    /// Creates the tool of this name.
     pub(crate) fn new(name: &'static str, workspace: &'a Workspace, toolchain: &'a Toolchain) -> Result<Self> {
         Ok(Self { name, version: workspace.tool(name)?, toolchain, folder: workspace.target_dir.join("tools") })
     }
@@ -49,7 +49,7 @@ impl<'a> CargoTool<'a> {
         Ok(program)
     }
 
-    /// Has cargo build the released version.
+    /// Returns the command with which cargo builds the released version.
     fn install(&self, build: &Path) -> Command {
         let mut cargo = self.toolchain.command("cargo");
         cargo
@@ -59,7 +59,7 @@ impl<'a> CargoTool<'a> {
             .arg(&self.folder)
             .arg("--target-dir")
             .arg(build)
-            // They run for seconds: to build them as their authors ship them would take longer than that saves.
+            // They run for seconds: building them with their authors' settings would take longer than that saves.
             .envs([("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"), ("CARGO_PROFILE_RELEASE_DEBUG", "none")])
             .envs([("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")])
             .stdout(io::stderr());
@@ -67,12 +67,12 @@ impl<'a> CargoTool<'a> {
     }
 }
 
-/// Identifies the sources and the toolchain that a tool was built from.
+/// Returns an identifier of the sources and the toolchain that a tool was built from.
 fn stamp(name: &str, version: &str, toolchain: &str) -> String {
     format!("{name} {version}\ntoolchain {toolchain}\n")
 }
 
-/// Returns whether the program finds its libraries without the search path that cargo and rustup set for this process.
+/// Returns true if the program finds its libraries without the search path that cargo and rustup set for this process.
 fn starts(program: &Path) -> bool {
     let mut command = Command::new(program);
     command.arg("--help").env_remove("LD_LIBRARY_PATH").stdout(Stdio::null()).stderr(Stdio::null());

@@ -1,4 +1,4 @@
-//! Installs the tools of `cargo xtask vm`: an emulator, and programs for the system inside.
+//! The tools of `cargo xtask vm`: an emulator, and programs for the system inside.
 
 use std::{
     path::Path,
@@ -10,8 +10,8 @@ use anyhow::{Result, bail};
 use super::apt::{self, Tool};
 use crate::process;
 
-/// The emulator, the programs of its system (busybox static, since nothing else is there when it starts), and those that
-/// the tests call there.
+/// The emulator, the programs of its system (busybox static, since nothing else exists when it starts), and those that the
+/// tests call there.
 const TOOLS: [Tool; 7] = [
     Tool { program: "qemu-system-x86_64", package: "qemu-system-x86" },
     Tool { program: "busybox", package: "busybox-static" },
@@ -25,7 +25,7 @@ const TOOLS: [Tool; 7] = [
 /// The keys that Debian's packages are signed with.
 pub(crate) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Installs what is missing.
+/// Installs missing tools.
 pub(crate) fn ensure() -> Result<()> {
     if process::find("apt-get").is_none() {
         bail!("Debian's kernels are fetched with apt-get, which is not installed: run this on Debian or Ubuntu");
@@ -40,7 +40,7 @@ pub(crate) fn ensure() -> Result<()> {
     Ok(())
 }
 
-/// Returns whether a program is dynamically linked; ldd(1) fails for one that is static.
+/// Returns true if a program is dynamically linked; ldd(1) fails for a static one.
 fn needs_libraries(program: &str) -> bool {
     let Some(file) = process::find(program) else { return true };
     let listed = Command::new("ldd").arg(file).stdout(Stdio::null()).stderr(Stdio::null()).status();

@@ -1,4 +1,4 @@
-//! Installs the tools of `cargo xtask dist --check`: a service manager, and the dependencies of the Debian package.
+//! The tools of `cargo xtask dist --check`: a service manager, and the dependencies of the Debian package.
 
 use anyhow::{Result, bail};
 
@@ -17,7 +17,7 @@ const TOOLS: [Tool; 8] = [
     Tool { program: "useradd", package: "passwd" },
 ];
 
-/// Installs what is missing.
+/// Installs missing tools.
 pub(crate) fn ensure() -> Result<()> {
     if process::find("dpkg").is_none() {
         bail!("the package is tested by installing it: run this on Debian or Ubuntu");

@@ -1,4 +1,5 @@
-//! The Python packages that tests use, the engines of docs/analysis.md among them: exactly the listed versions, under `target`.
+//! The Python packages used by tests, including the engines of docs/analysis.md: exactly the listed versions, under
+//! `target`.
 
 use std::{
     fs, io,
@@ -11,13 +12,13 @@ use anyhow::{Context as _, Result, bail};
 use super::apt::{self, Tool};
 use crate::process;
 
-/// Folder under `target`, in which the test looks for the packages.
+/// Folder under `target` in which the tests look for the packages.
 const FOLDER: &str = "python";
 
 /// The packages with their versions, from the root of the tree.
 const LIST: &str = "tests/e2e/requirements.txt";
 
-/// Installs the packages, unless exactly these are there.
+/// Installs the packages, unless exactly these are installed.
 pub(crate) fn ensure(root: &Path, target: &Path) -> Result<()> {
     let list = root.join(LIST);
     let wanted = fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
@@ -33,7 +34,7 @@ pub(crate) fn ensure(root: &Path, target: &Path) -> Result<()> {
     }
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action", "ignore"])
-        // The list is whole. Compiled files would be written for ten seconds, and are used once.
+        // The list is complete. Compiled files would take ten seconds to write, and are used once.
         .args(["--no-deps", "--no-compile", "--only-binary", ":all:", "--target"])
         .arg(&folder)
         .arg("--requirement")
@@ -43,7 +44,7 @@ pub(crate) fn ensure(root: &Path, target: &Path) -> Result<()> {
     fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))
 }
 
-/// Installs pip where Python has none: Debian packages it by itself.
+/// Installs pip if Python has none: Debian packages it separately.
 pub(super) fn ensure_pip() -> Result<()> {
     if has_pip() {
         return Ok(());

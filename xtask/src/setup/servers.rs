@@ -1,5 +1,6 @@
-//! The servers that the end-to-end tests run, Podman with what it runs, and a browser. Their packages are unpacked under `target`
-//! and not installed: installing would start the services, on ports that this machine may need, and again whenever it boots.
+//! The servers that the end-to-end tests run, Podman with its dependencies, and a browser. Their packages are unpacked under
+//! `target` and not installed: installing would start the services, on ports that this machine may need, and again at every
+//! boot.
 
 use std::{fs, path::Path, process::Command};
 
@@ -8,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use super::apt;
 use crate::{process, root};
 
-/// Folder under `target`, in which the tests look for the programs.
+/// Folder under `target` in which the tests look for the programs.
 const FOLDER: &str = "servers";
 
 /// Programs by their paths in that folder.
@@ -26,7 +27,7 @@ const PROGRAMS: [&str; 11] = [
     "usr/sbin/xtables-nft-multi",
 ];
 
-/// Packages that have them.
+/// Packages that contain them.
 const PACKAGES: [&str; 11] = [
     "haproxy",
     "nats-server",
@@ -41,7 +42,7 @@ const PACKAGES: [&str; 11] = [
     "iptables",
 ];
 
-/// Fetches and unpacks the servers, unless all of them are there.
+/// Fetches and unpacks the servers, unless all of them exist.
 pub(crate) fn ensure(target: &Path) -> Result<()> {
     let folder = target.join(FOLDER);
     // symlink_metadata: redis-server is a symbolic link.
@@ -54,7 +55,7 @@ pub(crate) fn ensure(target: &Path) -> Result<()> {
         );
     }
     eprintln!("xtask: fetching {}", PACKAGES.join(", "));
-    // It gets its name when it is complete.
+    // It gets its final name when it is complete.
     let unpacked = target.join(format!("{FOLDER}.part"));
     for old in [&folder, &unpacked].into_iter().filter(|old| old.exists()) {
         fs::remove_dir_all(old).with_context(|| format!("cannot remove {}", old.display()))?;
@@ -79,11 +80,11 @@ pub(crate) fn ensure(target: &Path) -> Result<()> {
     fs::rename(&unpacked, &folder).with_context(|| format!("cannot rename {}", unpacked.display()))
 }
 
-/// Fetches the packages, and those that they depend on and this machine lacks.
+/// Fetches the packages and their dependencies that this machine lacks.
 fn fetch(archives: &Path) -> Result<()> {
     let mut setting = std::ffi::OsString::from("-oDir::Cache::archives=");
     setting.push(archives);
-    // `apt-get download` leaves out dependencies. An installed package is fetched with --reinstall alone.
+    // `apt-get download` leaves out dependencies. An installed package is fetched only with --reinstall.
     let mut command = root::command("apt-get")?;
     command.args([
         apt::RETRIES,

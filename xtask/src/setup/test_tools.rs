@@ -19,7 +19,7 @@ const TOOLS: [Tool; 11] = [
     Tool { program: "tshark", package: "tshark" },
 ];
 
-/// Installs what is missing.
+/// Installs missing tools.
 pub(crate) fn ensure() -> Result<()> {
     apt::ensure(&TOOLS)
 }

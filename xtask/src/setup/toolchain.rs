@@ -1,4 +1,4 @@
-//! Installs the pinned Rust toolchain with rustup, and makes it the default for this checkout.
+//! The pinned Rust toolchain, installed with rustup and made the default of this checkout.
 
 use std::{
     env,
@@ -12,8 +12,8 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{files, process};
 
-/// Files that have to be in the toolchain's folder: the compiler's library source, from which `core` is built for the kernel
-/// programs, and what `cargo xtask check` runs.
+/// Files that must be in the toolchain's folder: the source of the compiler's library, from which `core` is built for the
+/// kernel programs, and the programs of `cargo xtask check`.
 const PARTS: [&str; 5] =
     ["lib/rustlib/src/rust/library/core", "bin/cargo-fmt", "bin/rustfmt", "bin/cargo-clippy", "bin/clippy-driver"];
 
@@ -57,7 +57,7 @@ impl Toolchain {
         process::run(&mut add)
     }
 
-    /// The toolchain, if all its parts are installed.
+    /// Returns the toolchain, if all its parts are installed.
     fn complete(version: &str) -> Option<Self> {
         let sysroot = command(version, "rustc").args(["--print", "sysroot"]).stderr(Stdio::null()).output().ok()?;
         let sysroot = PathBuf::from(String::from_utf8(sysroot.stdout).ok()?.trim_end());
@@ -67,8 +67,8 @@ impl Toolchain {
 
     /// Makes plain `cargo` in this checkout use the toolchain as well.
     ///
-    /// The file is written here and not committed: where rustup installs nothing by itself, a committed one would make
-    /// `cargo xtask` fail on a fresh machine.
+    /// The file is written here and not committed: where rustup does not install toolchains automatically, a committed one
+    /// would make `cargo xtask` fail on a fresh machine.
     pub(crate) fn pin(&self, root: &Path) -> Result<()> {
         let file = root.join("rust-toolchain.toml");
         let content = format!(
@@ -83,28 +83,28 @@ impl Toolchain {
             .with_context(|| format!("cannot write {}", file.display()))
     }
 
-    /// A command that runs a program of this toolchain, or one that runs such programs.
+    /// Returns a command that runs a program of this toolchain, or one that runs such programs.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         command(&self.version, program)
     }
 
-    /// Its version.
+    /// Returns its version.
     pub(crate) fn version(&self) -> &str {
         &self.version
     }
 
-    /// The folder with its programs.
+    /// Returns the folder with its programs.
     pub(crate) fn programs(&self) -> PathBuf {
         self.sysroot.join("bin")
     }
 
-    /// The folder with its shared libraries.
+    /// Returns the folder with its shared libraries.
     pub(crate) fn libraries(&self) -> PathBuf {
         self.sysroot.join("lib")
     }
 }
 
-/// A command that runs a program of a toolchain, free of what the cargo that started us says of itself: with that, the
+/// Returns a command that runs a program of a toolchain, without the variables of the cargo that started us: with those, the
 /// inner cargo would call the outer one's compiler.
 fn command(version: &str, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("rustup");
@@ -117,7 +117,7 @@ fn command(version: &str, program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Returns whether the cargo that started this program has set this variable about itself or this program.
+/// Returns true if the cargo that started this program has set this variable about itself or this program.
 fn is_outer_cargos(name: &OsStr) -> bool {
     const NAMES: [&str; 5] = ["CARGO", "RUSTC", "RUSTDOC", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE"];
     const PREFIXES: [&[u8]; 3] = [b"CARGO_MANIFEST_", b"CARGO_PKG_", b"CARGO_BIN_"];

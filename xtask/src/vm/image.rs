@@ -15,7 +15,7 @@ const FILE: u32 = 0o100_000;
 const LINK: u32 = 0o120_777;
 const TRAILER: &str = "TRAILER!!!";
 
-/// An archive that is being written. What was written once is left out the second time.
+/// An archive being written. Files that were written before are skipped.
 pub(crate) struct Image<W> {
     to: W,
     written: BTreeSet<PathBuf>,
@@ -27,7 +27,7 @@ impl<W: Write> Image<W> {
         Self { to, written: BTreeSet::from([PathBuf::from("/")]) }
     }
 
-    /// Adds a folder, with those that it is in.
+    /// Adds a folder, with its parents.
     pub(crate) fn folder(&mut self, path: &Path) -> io::Result<()> {
         if self.written.contains(path) {
             return Ok(());
@@ -38,7 +38,7 @@ impl<W: Write> Image<W> {
         self.entry(path, FOLDER, &[])
     }
 
-    /// Adds a file of this machine in the place where it is here.
+    /// Adds a file of this machine under the same path.
     pub(crate) fn same(&mut self, path: &Path) -> io::Result<()> {
         self.copy(path, path)
     }

@@ -1,5 +1,5 @@
-//! Debian's kernels: found, downloaded and unpacked by apt and dpkg, with package lists of their own, so that it does not
-//! matter which suites this machine uses.
+//! Debian's kernels: found, downloaded and unpacked by apt and dpkg, with package lists of their own, independent of this
+//! machine's suites.
 
 use std::{
     fs,
@@ -14,11 +14,11 @@ use crate::{
     setup::{apt::RETRIES, machine_tools::KEYRING},
 };
 
-/// A kernel that can be asked for.
+/// A kernel that can be requested.
 pub(crate) struct Kernel {
-    /// How it is asked for.
+    /// Its name on the command line.
     pub(crate) name: &'static str,
-    /// Where its packages are: an address and a suite. Small suites, whose lists are a few hundred kilobytes.
+    /// Source of its packages: an address and a suite. Small suites, whose lists are a few hundred kilobytes.
     source: &'static str,
     /// The package that depends on all its parts. Kernels for virtual machines: they are small and boot quickly.
     package: &'static str,
@@ -27,7 +27,8 @@ pub(crate) struct Kernel {
 /// The suite's latest kernel for virtual machines.
 const LATEST: &str = "linux-image-cloud-amd64";
 
-/// All that can be asked for, oldest first. Backports hold several kernels at a time: each is asked for by its full name.
+/// All kernels that can be requested, oldest first. Backports contain several kernels at a time: each is requested by its
+/// full name.
 pub(crate) const KERNELS: [Kernel; 5] = [
     Kernel { name: "5.10", source: "http://deb.debian.org/debian-security bullseye-security", package: LATEST },
     Kernel { name: "6.1", source: "http://deb.debian.org/debian-security bookworm-security", package: LATEST },
@@ -39,12 +40,12 @@ pub(crate) const KERNELS: [Kernel; 5] = [
 /// The suite of kernels newer than those of Debian's stable release.
 const BACKPORTS: &str = "http://deb.debian.org/debian trixie-backports";
 
-/// Prefixes of the names of a kernel's packages; since 7.2 there are two. A digit has to follow.
+/// Prefixes of the names of a kernel's packages; since 7.2 there are two. A digit must follow.
 const PARTS: [&str; 3] = ["linux-image-", "linux-binary-", "linux-modules-"];
 
-/// A kernel that is there.
+/// An unpacked kernel.
 pub(crate) struct Unpacked {
-    /// As `uname -r` says it.
+    /// The release, as printed by `uname -r`.
     pub(crate) release: String,
     /// The image to boot.
     pub(crate) image: PathBuf,
@@ -53,8 +54,8 @@ pub(crate) struct Unpacked {
 }
 
 impl Kernel {
-    /// The kernel in its folder below `folder`, fetched unless it is there. It is never looked for anew: remove its folder
-    /// to have Debian's latest.
+    /// Returns the kernel in its folder below `folder`, fetched unless it exists. Newer versions are not searched for:
+    /// remove its folder to get Debian's latest.
     pub(crate) fn fetch(&self, folder: &Path) -> Result<Unpacked> {
         let own = folder.join(self.name);
         let unpacked = own.join("unpacked");
@@ -71,7 +72,7 @@ impl Kernel {
         eprintln!("xtask: fetching the kernel {}", self.name);
         let apt = Apt::new(own.join("apt"), self.source)?;
         apt.run("apt-get", |command| command.args(["-qq", "update"]))?;
-        // Nothing but what is needed, and that through all steps.
+        // Only strict dependencies, transitively.
         let only = ["recommends", "suggests", "conflicts", "breaks", "replaces", "enhances"];
         let depends = apt.run("apt-cache", |command| {
             command.args(["depends", "--recurse"]).args(only.map(|kind| format!("--no-{kind}"))).arg(self.package)
@@ -79,7 +80,7 @@ impl Kernel {
         let packages: Vec<&str> = depends.lines().filter(|line| is_part(line)).collect();
         apt.run("apt-get", |command| command.args(["-qq", "download"]).args(&packages))?;
 
-        // Whole or not at all: what is there is taken for complete.
+        // All or nothing: an existing folder is taken for complete.
         let partial = own.join("partial");
         if partial.exists() {
             fs::remove_dir_all(&partial)?;
@@ -96,7 +97,7 @@ impl Kernel {
     }
 }
 
-/// apt with a source, lists and a cache of its own; it knows nothing of what is installed here.
+/// apt with a source, lists and a cache of its own, independent of the packages installed here.
 struct Apt {
     folder: PathBuf,
 }
@@ -114,7 +115,7 @@ impl Apt {
         Ok(Self { folder })
     }
 
-    /// Runs a program of apt in the folder, which is where it downloads to, and returns what it wrote to standard output.
+    /// Runs a program of apt in the folder, into which it downloads, and returns its standard output.
     fn run(&self, program: &str, arguments: impl FnOnce(&mut Command) -> &mut Command) -> Result<String> {
         let place = |option: &str, name: &str| format!("-oDir::{option}={}", self.folder.join(name).display());
         let mut command = Command::new(program);
@@ -134,7 +135,7 @@ fn is_part(line: &str) -> bool {
     version.is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
 }
 
-/// The kernel in a folder; since 7.2 it lies beside its modules.
+/// Returns the kernel in a folder; since 7.2 it lies beside its modules.
 fn find(unpacked: &Path) -> Option<Unpacked> {
     let modules = ["lib/modules", "usr/lib/modules"].map(|place| unpacked.join(place));
     let modules = fs::read_dir(modules.iter().find(|place| place.is_dir())?).ok()?.flatten().next()?.path();

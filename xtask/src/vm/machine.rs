@@ -1,4 +1,4 @@
-//! Runs a virtual machine.
+//! A virtual machine.
 
 use std::{
     fs,
@@ -15,34 +15,34 @@ use super::kernels::Unpacked;
 pub(crate) struct Ended {
     /// The tests' own output.
     pub(crate) tests: String,
-    /// Where that is.
+    /// Its file.
     pub(crate) tests_file: PathBuf,
     /// The kernel's messages.
     pub(crate) console: String,
-    /// Where they are.
+    /// Their file.
     pub(crate) console_file: PathBuf,
 }
 
-/// Boots a kernel with a file system and waits until the machine ends, or ends it after `limit`; what it wrote tells how
-/// far it has come.
+/// Boots a kernel with a file system and waits until the machine ends, or ends it after `limit`; its output shows its
+/// progress.
 pub(crate) fn run(kernel: &Unpacked, image: &Path, limit: Duration, logs: &Path) -> Result<Ended> {
     fs::create_dir_all(logs)?;
     let file = |kind: &str| logs.join(format!("{}.{kind}.log", kernel.release));
     let (console_file, tests_file) = (file("console"), file("tests"));
     for old in [&console_file, &tests_file] {
-        // Or it would be taken for this machine's.
+        // It would otherwise be taken for this run's.
         if old.exists() {
             fs::remove_file(old)?;
         }
     }
     let serial = |file: &Path| format!("file:{}", file.display());
 
-    // coreutils' timeout ends it by force; in the foreground, so that Ctrl-C reaches it too.
+    // coreutils' timeout ends it by force; in the foreground, so that Ctrl-C reaches it, too.
     let mut command = Command::new("timeout");
     command.args(["--foreground", "--kill-after=5"]).arg(limit.as_secs().to_string());
     command
         .arg("qemu-system-x86_64")
-        // Not KVM, which is not everywhere, and hangs on some machines that are virtual themselves.
+        // Without KVM, which is not available everywhere, and hangs on some machines that are virtual themselves.
         .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1024", "-smp", "2"])
         .args(["-nodefaults", "-display", "none", "-no-reboot"])
         .args(["-serial", &serial(&console_file), "-serial", &serial(&tests_file)])
@@ -52,7 +52,7 @@ pub(crate) fn run(kernel: &Unpacked, image: &Path, limit: Duration, logs: &Path)
         .arg(image)
         .args(["-append", "console=ttyS0 quiet panic=-1"])
         .stdin(Stdio::null());
-    // How it ends is of no interest, not even after a time-out: the tests' output is what counts.
+    // Its exit status is ignored, even after a time-out: the tests' output is what counts.
     command.status().context("cannot start timeout, of coreutils")?;
 
     let [tests, console] = [read(&tests_file)?, read(&console_file)?];

@@ -1,4 +1,4 @@
-//! The modules that the tests need, and those that these depend on.
+//! The modules that the tests need, and their dependencies.
 
 use std::{
     collections::BTreeMap,
@@ -11,8 +11,8 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::process;
 
-/// Modules of the interfaces, queueing disciplines and packet filters that the tests make, and of the sockets that they ask for. A kernel has
-/// some of them built in, or not at all; the kernel calls modprobe for what it lacks.
+/// Modules of the interfaces, queueing disciplines and packet filters that the tests create, and of the sockets that they
+/// request. A kernel has some of them built in, or not at all; the kernel calls modprobe for missing ones.
 const WANTED: [&str; 31] = [
     "8021q",
     "bridge",
@@ -47,22 +47,22 @@ const WANTED: [&str; 31] = [
     "veth",
 ];
 
-/// A module, as the running kernel takes it.
+/// A module in the form that the kernel loads.
 pub(crate) struct Module {
-    /// Where it is below the folder of the kernel's modules.
+    /// Its path below the folder of the kernel's modules.
     pub(crate) place: PathBuf,
-    /// Its content, not compressed.
+    /// Its content, uncompressed.
     pub(crate) content: Vec<u8>,
 }
 
-/// The wanted modules of a kernel with all that they depend on.
+/// Returns the wanted modules of a kernel with all their dependencies.
 pub(crate) fn collect(folder: &Path) -> Result<Vec<Module>> {
     let mut files = BTreeMap::new();
     list(&folder.join("kernel"), &mut files).with_context(|| format!("cannot list {}", folder.display()))?;
     let mut modules = Vec::new();
     let mut wanted: Vec<String> = WANTED.map(str::to_owned).into();
     while let Some(name) = wanted.pop() {
-        // Not there: built in, missing, or taken already.
+        // Not in a file: built in, missing, or added already.
         let Some(file) = files.remove(&name) else { continue };
         let content = read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         wanted.extend(dependencies(&content));
@@ -88,16 +88,16 @@ fn list(folder: &Path, files: &mut BTreeMap<String, PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// A module's content, which newer kernels have compressed.
+/// Returns a module's content, which newer kernels compress.
 fn read(file: &Path) -> Result<Vec<u8>> {
     if file.extension().is_some_and(|extension| extension == "xz") {
-        // busybox's, which is there anyway.
+        // busybox is included anyway.
         return process::bytes(Command::new("busybox").args(["xz", "-dc"]).arg(file));
     }
     Ok(fs::read(file)?)
 }
 
-/// The modules that a module says it depends on: `depends=a,b` among its strings, each of which ends with a zero byte.
+/// Returns the modules that a module depends on: `depends=a,b` among its strings, each of which ends with a zero byte.
 fn dependencies(content: &[u8]) -> Vec<String> {
     let depends = content.split(|&byte| byte == 0).find_map(|text| text.strip_prefix(b"depends="));
     let depends = String::from_utf8_lossy(depends.unwrap_or_default()).into_owned();

@@ -1,4 +1,4 @@
-//! Makes a table of the results, with a row for each check and a column for each kernel.
+//! The table of results, with a row for each check and a column for each kernel.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::checks::Row;
 
 /// A kernel's column.
 pub(crate) struct Column {
-    /// As `uname -r` says it.
+    /// The release, as printed by `uname -r`.
     pub(crate) release: String,
     /// The tests that ended, and whether they passed.
     results: BTreeMap<String, bool>,
@@ -19,13 +19,13 @@ impl Column {
         Self { release: release.to_owned(), results }
     }
 
-    /// Number of these tests that have not passed, including those that did not end.
+    /// Returns the number of these tests that have not passed, including those that did not end.
     fn failed(&self, tests: &[&str]) -> usize {
         tests.iter().filter(|name| self.results.get(**name) != Some(&true)).count()
     }
 }
 
-/// A line of libtest's: the name of a test, and whether it passed.
+/// Parses a line of libtest: the name of a test, and whether it passed.
 fn result(line: &str) -> Option<(&str, bool)> {
     let (name, result) = line.strip_prefix("test ")?.split_once(" ... ")?;
     // libtest appends ` - should panic` to the names of such tests.
@@ -37,13 +37,13 @@ fn result(line: &str) -> Option<(&str, bool)> {
     }
 }
 
-/// The first two numbers of a release; zeros for what is none.
+/// Returns the first two numbers of a release; zeros if there are none.
 pub(crate) fn version(release: &str) -> (u32, u32) {
     let mut numbers = release.split(|letter: char| !letter.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-/// The table, in Markdown.
+/// Returns the table, in Markdown.
 pub(crate) fn table(rows: &[Row<'_>], columns: &[Column]) -> String {
     let releases = columns.iter().map(|column| column.release.clone());
     let head: Vec<String> = ["check".to_owned(), "tests".to_owned()].into_iter().chain(releases).collect();

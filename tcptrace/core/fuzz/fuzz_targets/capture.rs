@@ -1,4 +1,4 @@
-//! Files for `tcptrace -r`.
+//! Files as read by `tcptrace -r`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tcptrace_fuzz::capture::check(bytes));

@@ -1,4 +1,4 @@
-//! Any bytes as a file for `tcptrace -r`.
+//! Arbitrary bytes as a file for `tcptrace -r`.
 
 use std::num::NonZeroU32;
 
@@ -12,10 +12,10 @@ use tcptrace_core::{
 
 use crate::run::{self, Run};
 
-/// A few connections at once are all that a small file has.
+/// Maximum number of connections: a small file contains few at a time.
 const MOST: NonZeroU32 = NonZeroU32::new(1 << 10).expect("it is not 0");
 
-/// Reads the file to its end, or to where it is damaged, and shows all that it says.
+/// Reads the file to its end, or to where it is damaged, and renders its contents.
 pub fn check(file: &[u8]) {
     match capture::open(file) {
         Ok(Capture::Frames(frames)) => frames_of(*frames, file.len()),
@@ -23,7 +23,7 @@ pub fn check(file: &[u8]) {
             // An error is a valid outcome here: only a panic or a hang would be a fault.
             let _broken = run::replay(Recording::new(input), MOST, drop);
         }
-        // It has a target of its own.
+        // This format has a target of its own.
         Ok(Capture::Ttr(_)) => {
             crate::ttr::read(file);
         }
@@ -58,7 +58,7 @@ fn frames_of(mut frames: Frames<&[u8]>, length: usize) {
     assert_eq!(json, run::again(&json, MOST), "recorded, it says something else");
 }
 
-/// Every frame is counted once, and what was not read is an error.
+/// Checks that every frame is counted once, and that unread bytes are reported by an error.
 fn check_counters(counters: Counters, events: u64, length: usize, failed: bool) {
     let Counters { bytes, frames, segments, icmp_errors, short, skipped, .. } = counters;
     assert_eq!(events, segments + icmp_errors, "{counters:?}");

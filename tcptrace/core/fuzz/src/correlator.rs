@@ -17,10 +17,10 @@ use crate::{
     run::{self, Run},
 };
 
-/// When the first thing happens.
+/// Time of the first event.
 const BEGIN: u64 = 1_000_000_000;
 
-/// Lets it all happen, one thing a nanosecond, and holds a replay of what was written to the same words.
+/// Runs the program, one step per nanosecond, and checks that a replay of the output gives the same output.
 pub fn check(program: &Program) {
     let most = NonZeroU32::new(program.most.into()).unwrap_or(NonZeroU32::MAX);
     let mut host = Host::new(program.vantage, most);
@@ -36,9 +36,9 @@ struct Host {
     vantage: Vantage,
     run: Run,
     now: u64,
-    /// When somebody looked last: whatever happened before has come by then.
+    /// Time of the last timeout: everything before it has been passed in by then.
     looked: u64,
-    /// By how much the next event is late, in nanoseconds.
+    /// Delay of the next event in nanoseconds.
     late: u64,
     lost: u64,
 }
@@ -85,7 +85,7 @@ impl Host {
         }
     }
 
-    /// The event of a step, unless it does not show from here.
+    /// Returns the event of a step, unless it is not visible at this vantage point.
     fn happens(&mut self, step: &Step, at: BootTime) -> Option<Event> {
         let capture = self.vantage == Vantage::Capture;
         Some(match *step {
@@ -111,7 +111,7 @@ impl Host {
             _ if capture => return None,
             Step::State { .. } => Event::State(self.state(step, at)?),
             Step::Hint { .. } => Event::Hint(self.hint(step, at)?),
-            // As the tracer tells it: only who is the only one holds a socket.
+            // As in the tracer: a process is named only if it is the only holder of the socket.
             Step::Owner { ends, bits } => {
                 let [local, remote] = ends.endpoints();
                 let (asked, process, source) = (asked(at, bits), Some(process(bits)?), OwnerSource::SockDiag);
@@ -223,7 +223,7 @@ impl Host {
         Some(match bits & 3 {
             0 | 1 => Hint { reason: reasons.get(usize::from(bits >> 2 & 7)).copied(), ..hint },
             2 => Hint { name: HintName::RetransmitSynack, ..hint },
-            // Found out, not seen: of nothing but a listener.
+            // Looked up, not observed: only a listener has such an event.
             _ => {
                 let queue = AcceptQueue { length: u32::from(bits >> 2 & 7), limit: 3 };
                 let (queue_full, state) = (queue.is_full(), Some(TcpState::Listen));
@@ -234,19 +234,19 @@ impl Host {
     }
 }
 
-/// When the kernel was asked.
+/// Returns the time at which the kernel was asked.
 fn asked(at: BootTime, bits: u8) -> BootTime {
     BootTime(at.0.saturating_sub(u64::from(bits >> 5) * 10))
 }
 
-/// One of a few processes, or several.
+/// Returns one of a few processes, or `None` for several.
 fn process(bits: u8) -> Option<Process> {
     let number = bits & 7;
     (number != 0).then_some(Process { pid: number.into(), comm: comm(number) })
 }
 
 fn comm(bits: u8) -> Comm {
-    // Not every name is text.
+    // Not every name is valid UTF-8.
     let name: &[u8; 16] = if bits & 1 == 0 { b"server\0\0\0\0\0\0\0\0\0\0" } else { b"\x1b[31m\xff\"\\\n work\0\0" };
     Comm(*name)
 }

@@ -1,9 +1,9 @@
-//! The fuzz targets' use of their input: a module for each of them, and what they share.
+//! The checks behind the fuzz targets: a module for each target, and shared code.
 //!
-//! - `record`, `options`, `capture`, `ttr`: any bytes; `correlator`: a [`program::Program`] of events;
-//! - `run`: from events to every kind of output, and what has to hold on the way.
+//! - `record`, `options`, `capture`, `ttr`: arbitrary bytes; `correlator`: a [`program::Program`] of events;
+//! - `run`: from events to every kind of output, with the invariants on the way.
 //!
-//! A target panics where something is wrong, so everything here does.
+//! A target panics if something is wrong, so everything here does.
 
 pub mod capture;
 pub mod correlator;
@@ -15,5 +15,5 @@ pub mod record;
 mod run;
 pub mod ttr;
 
-// Where the shared file looks for them.
+// The shared file expects these paths.
 use tcptrace_core::{correlate, event, verdict};

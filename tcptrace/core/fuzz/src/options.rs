@@ -1,4 +1,4 @@
-//! Any bytes as the options of a TCP header.
+//! Arbitrary bytes as the options of a TCP header.
 
 use tcptrace_core::tcp::{AccurateEcn, Notation, OptionBytes, SackBlocks, SeqNumber, TcpHeader, TcpOption, TcpOptions};
 
@@ -15,7 +15,7 @@ pub fn check(bytes: &[u8]) {
     assert_eq!(again, options);
 }
 
-/// The list ends, nothing follows its end, and all that it holds lies in the bytes.
+/// Checks that the list ends, that nothing follows its end, and that all options lie within the bytes.
 fn check_list(options: &TcpOptions) {
     let list: Vec<_> = options.0.iter().collect();
     let length = list.iter().map(|option| length(option).unwrap_or(1)).sum::<usize>();
@@ -29,7 +29,7 @@ fn check_list(options: &TcpOptions) {
     }
 }
 
-/// How many bytes an option takes, where it tells.
+/// Returns the number of bytes that an option takes, if known.
 fn length(option: &TcpOption<'_>) -> Option<usize> {
     Some(match option {
         TcpOption::Eol | TcpOption::Nop => 1,
@@ -58,7 +58,7 @@ fn length(option: &TcpOption<'_>) -> Option<usize> {
     })
 }
 
-/// In a header whose data offset says how long they are, they are the same.
+/// Checks that they are the same in a header whose data offset states their length.
 fn check_header(bytes: &[u8]) {
     let (words, []) = bytes.as_chunks::<4>() else { return };
     let mut header = [0; 20];

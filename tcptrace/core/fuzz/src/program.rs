@@ -135,7 +135,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// In nanoseconds.
+    /// Returns the length of the unit in nanoseconds.
     pub fn nanoseconds(self) -> u64 {
         match self {
             Self::Nanosecond => 1,
@@ -146,12 +146,12 @@ impl Unit {
     }
 }
 
-/// When the correlator is asked to handle the timers that have become due.
+/// Time at which the correlator is asked to handle the timers that have become due.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Look {
     /// Not at all.
     Never,
-    /// When the time has passed.
+    /// After the time has passed.
     Late,
     /// Whenever something is due.
     InTime,
@@ -162,7 +162,7 @@ pub enum Look {
 pub struct Socket(u8);
 
 impl Socket {
-    /// Its key, from 1 to 8.
+    /// Returns its key, from 1 to 8.
     pub fn key(self) -> SocketKey {
         SocketKey(u64::from(self.0 % 8) + 1)
     }
@@ -173,7 +173,7 @@ impl Socket {
 pub struct Ends(u8);
 
 impl Ends {
-    /// The endpoints; a port may be 0.
+    /// Returns the endpoints; a port may be 0.
     pub fn endpoints(self) -> [Endpoint; 2] {
         let addresses: [IpAddr; 2] = if self.0 & 1 == 0 {
             [[127, 0, 0, 1].into(), [10, 0, 0, 2].into()]
@@ -193,7 +193,7 @@ impl Ends {
 pub struct State(u8);
 
 impl State {
-    /// The state, one of all.
+    /// Returns the state, one of all.
     pub fn state(self) -> TcpState {
         TcpState::ALL[usize::from(self.0) % TcpState::ALL.len()]
     }
@@ -204,7 +204,7 @@ impl State {
 pub struct Number(u8);
 
 impl Number {
-    /// The sequence number.
+    /// Returns the sequence number.
     pub fn number(self) -> u32 {
         const OFFSETS: [u32; 8] = [0, 1, 2, 3, 10, 1 << 20, 1 << 30, 1 << 31];
         let begin: u32 = [1_000, 900_000, u32::MAX, 1 << 31][usize::from(self.0 & 3)];
@@ -213,17 +213,18 @@ impl Number {
     }
 }
 
-/// Payload length in bytes: the low four bits, shifted left by the others.
+/// Returns the payload length in bytes: the low four bits, shifted left by the others.
 pub fn length(bits: u8) -> u32 {
     u32::from(bits & 0x0f) << (bits >> 4)
 }
 
-/// The control bits of a header.
+/// Returns the control bits of a header.
 pub fn flags(bits: u16) -> TcpFlags {
     TcpFlags(bits & 0x1ff)
 }
 
-/// Interface index and direction of a segment. Loopback has index 1, and its segments are seen on egress only.
+/// Returns the interface index and the direction of a segment. Loopback has index 1, and its segments are seen on egress
+/// only.
 pub fn interface(bits: u8) -> (u32, Option<Direction>) {
     let direction = [Some(Direction::Out), Some(Direction::In), Some(Direction::Out), None][usize::from(bits >> 2 & 3)];
     match bits & 3 {
@@ -232,7 +233,7 @@ pub fn interface(bits: u8) -> (u32, Option<Direction>) {
     }
 }
 
-/// One of eight option lists that affect verdicts.
+/// Returns one of eight option lists that affect verdicts.
 pub fn options(bits: u8) -> OptionBytes {
     const LISTS: [&[u8]; 8] = [
         &[],
@@ -247,7 +248,7 @@ pub fn options(bits: u8) -> OptionBytes {
     OptionBytes::new(LISTS[usize::from(bits) % LISTS.len()])
 }
 
-/// Counters of a socket, from 0 to large values.
+/// Returns counters of a socket, from 0 to large values.
 pub fn counters(bits: u8) -> Counters {
     let count = u32::from(bits) << 24;
     Counters {
@@ -260,7 +261,7 @@ pub fn counters(bits: u8) -> Counters {
     }
 }
 
-/// Properties of a socket, in the lowest bits.
+/// Returns properties of a socket, from the lowest bits.
 pub fn proof(bits: u8) -> Proof {
     Proof { linger: bits & 1 != 0, unread: bits & 2 != 0, unaccepted: bits & 4 != 0, ..Proof::default() }
 }

@@ -1,4 +1,4 @@
-//! Any bytes as records of the ring buffer, one after the other.
+//! Arbitrary bytes as records of the ring buffer, one after the other.
 
 use std::{net::IpAddr, num::NonZeroU32};
 
@@ -9,10 +9,10 @@ use tcptrace_core::{
 
 use crate::run::{self, Run};
 
-/// No record is longer.
+/// Maximum length of a record.
 const SLOT: usize = 136;
 
-/// Decodes each record, then shows what was understood.
+/// Decodes each record, and renders the events.
 pub fn check(bytes: &[u8]) {
     let resets = ResetReasons::of_kernel([("SK_RST_REASON_NO_SOCKET", 2), ("SK_RST_REASON_TCP_STATE", 4)]);
     let reasons = KernelReasons { resets, drops: DropReasons::of_kernel([("SKB_DROP_REASON_NETFILTER_DROP", 12)]) };
@@ -63,13 +63,13 @@ fn check_whole(record: &[u8], decoded: &Decoded, reasons: &KernelReasons) {
     }
 }
 
-/// IPv4 is never shown as IPv6.
+/// Checks that IPv4 addresses are never represented as IPv6.
 fn check_ends(ends: [Endpoint; 2]) {
     let mapped = |end: Endpoint| matches!(end.addr, IpAddr::V6(addr) if addr.to_ipv4_mapped().is_some());
     assert!(!ends.into_iter().any(mapped), "{ends:?}");
 }
 
-/// A record that is too short says so, and no other does.
+/// Checks that a record is reported as too short exactly if it is.
 fn check_error(record: &[u8], error: DecodeError) {
     if let DecodeError::Short { have, need, .. } = error {
         assert_eq!(have, record.len());

@@ -1,4 +1,4 @@
-//! From events to every kind of output, as the tracer does it, and what has to hold on the way.
+//! From events to every kind of output, as in the tracer, with the invariants on the way.
 
 use std::num::NonZeroU32;
 
@@ -27,28 +27,28 @@ const HERE: u32 = 1;
 /// Columns of the ladders.
 const WIDTH: usize = 100;
 
-/// How many deadlines an event may leave behind, those included that are not meant any more: of its connection's handshake
-/// and close, and of what it has pushed out.
+/// Maximum number of deadlines per event, including revoked ones: of its connection's handshake and close, and of the
+/// connections that it has evicted.
 const DEADLINES: u64 = 16;
 
-/// A correlator, and the renderers behind it.
+/// A correlator, and the renderers of its output.
 pub(crate) struct Run {
     connections: Correlator,
     describer: Describer,
     most: NonZeroU32,
     invariants: Invariants,
-    /// How many were put in.
+    /// Number of events put in.
     events: u64,
     written: Written,
 }
 
 impl Run {
-    /// Of the events of a host.
+    /// Creates a run for the events of a host.
     pub(crate) fn live(most: NonZeroU32) -> Self {
         Self::new(Correlator::new(HERE), Describer::of_recording(), most).begun(BootTime(0), Some(HERE))
     }
 
-    /// Of the events of a capture.
+    /// Creates a run for the events of a capture.
     pub(crate) fn of_capture(most: NonZeroU32) -> Self {
         Self::new(Correlator::new(NO_NAMESPACE), Describer::of_capture(), most).begun(BootTime(0), None)
     }
@@ -66,7 +66,7 @@ impl Run {
         run
     }
 
-    /// Writes the first entry.
+    /// Writes the first record.
     fn begun(mut self, at: BootTime, netns: Option<u32>) -> Self {
         let start = StartOutput {
             stamp: self.describer.stamp(at),
@@ -85,27 +85,27 @@ impl Run {
         self
     }
 
-    /// The correlator, to be asked.
+    /// Returns the correlator, to be queried.
     pub(crate) fn connections(&mut self) -> &mut Correlator {
         &mut self.connections
     }
 
-    /// Encapsulations have these layers.
+    /// Names the layers of encapsulations.
     pub(crate) fn name_encapsulations(&mut self, all: &[Vec<String>]) {
         self.describer.name_encapsulations(all, Vec::clone);
     }
 
-    /// An interface has a name.
+    /// Names an interface.
     pub(crate) fn name_interface(&mut self, index: u32, name: &str) {
         self.describer.name_interface(None, index, name);
     }
 
-    /// The clocks showed this.
+    /// Notes that the clocks showed these times.
     pub(crate) fn note(&mut self, moment: Moment) {
         self.describer.clock.note(moment.at, moment.wall);
     }
 
-    /// Something happens.
+    /// Passes in an event.
     pub(crate) fn event(&mut self, event: &Event) {
         self.events += 1;
         self.invariants.put_in(event);
@@ -113,7 +113,7 @@ impl Run {
         assert!(self.connections.totals().open() <= self.most.get().into(), "more is remembered than may be");
     }
 
-    /// Somebody looks what has waited long enough by `now`.
+    /// Handles everything that has waited long enough by `now`.
     pub(crate) fn look(&mut self, now: BootTime) {
         self.step(|connections, emit| connections.handle_timeout(now, emit));
         let due = self.connections.poll_timeout();
@@ -130,7 +130,7 @@ impl Run {
         self.look(now);
     }
 
-    /// Nothing more happens. Returns the JSON lines.
+    /// Ends the run, and returns the JSON lines.
     pub(crate) fn finish(mut self, now: BootTime) -> String {
         self.step(|connections, emit| connections.finish(now, emit));
         let totals = self.connections.totals();
@@ -188,7 +188,7 @@ impl Written {
     }
 }
 
-/// Whole lines of text that nothing in a terminal acts on.
+/// Checks that the output is whole lines of text without control characters.
 fn rendered(render: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut out = Vec::new();
     render(&mut out);
@@ -207,7 +207,7 @@ pub(crate) fn again(recording: &str, most: NonZeroU32) -> String {
     said
 }
 
-/// Reads a recording as `-r` does, and hands on the JSON lines of each run in it.
+/// Reads a recording as `-r` does, and passes on the JSON lines of each run in it.
 pub(crate) fn replay(
     mut recording: Recording<&[u8]>,
     most: NonZeroU32,

@@ -1,11 +1,11 @@
-//! Any bytes as a binary recording, or as the entries of its only block: no input finds its own checksum.
+//! Arbitrary bytes as a binary recording, or as the entries of its only block: the fuzzer cannot guess the checksum.
 
 use tcptrace_core::decode::{
     capture::{self, Capture},
     ttr::{Counters, Reader, Sealer},
 };
 
-/// The first byte says which: an odd one stands before entries.
+/// Checks the input: an odd first byte precedes entries, any other a file.
 pub fn check(bytes: &[u8]) {
     let Some((first, rest)) = bytes.split_first() else { return };
     if first % 2 == 0 {
@@ -15,7 +15,7 @@ pub fn check(bytes: &[u8]) {
     let mut file = Vec::new();
     Sealer::new(false).seal(rest, &mut file);
     let (items, failed) = read(&file);
-    // A file followed by itself yields at least as many items, and is damaged if the file alone is.
+    // A file concatenated with itself yields at least as many items, and is damaged if the file alone is.
     let twice = [file.clone(), file].concat();
     let (again, failed_again) = read(&twice);
     assert!(again >= items && failed_again >= failed);

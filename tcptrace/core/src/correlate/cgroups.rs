@@ -17,8 +17,8 @@ pub(in crate::correlate) struct Origin {
 }
 
 impl Origin {
-    /// Returns the origin of an end that had the origin `before`, whose socket has now told this one. An accepted socket has its
-    /// listener's user until then; a recording tells the control group only once.
+    /// Returns the origin of an end that had the origin `before` and whose socket has now reported this one. Until then, an
+    /// accepted socket has its listener's user; a recording names the control group only once.
     pub(in crate::correlate) fn after(self: Arc<Self>, before: Option<&Arc<Self>>) -> Arc<Self> {
         let Some(before) = before else { return self };
         let (cgroup, uid) = (self.cgroup.as_ref().or(before.cgroup.as_ref()), self.uid.or(before.uid));
@@ -56,7 +56,7 @@ impl Cgroups {
         change.cgroup.and_then(|key| self.named.get(&key)).map(Arc::clone)
     }
 
-    /// Returns the origin that a state change tells.
+    /// Returns the origin that a state change reports.
     pub(super) fn origin(&mut self, change: &StateChange) -> Option<Arc<Origin>> {
         let Self { named, origins } = self;
         let cgroup = change.cgroup.filter(|key| named.contains_key(key));

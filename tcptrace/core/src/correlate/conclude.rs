@@ -28,7 +28,7 @@ impl Correlator {
             self.write_close(at, now, false, emit);
             next = None;
         }
-        let stalls = self.tell_stalled(at, Some(now), emit);
+        let stalls = self.emit_stalled(at, Some(now), emit);
         self.table.schedule(at, [next, stalls].into_iter().flatten().min());
     }
 
@@ -74,7 +74,7 @@ impl Correlator {
 
     /// Reports that a connection stalls, if that is due by `now` or if tracing ends (`now` is `None`). Returns the time
     /// of the next such report.
-    pub(super) fn tell_stalled(
+    pub(super) fn emit_stalled(
         &mut self,
         at: u32,
         now: Option<BootTime>,

@@ -109,7 +109,7 @@ impl Copies {
     /// Returns the namespace where the same segment has just been seen first, if that was at another place.
     pub(in crate::correlate) fn first_of(&mut self, segment: &Segment) -> Option<u32> {
         let Segment { src, dst, header, length, .. } = segment;
-        // A retransmission has a newer timestamp, which tells it from a copy even across interfaces.
+        // A retransmission has a newer timestamp, which distinguishes it from a copy even across interfaces.
         let print =
             (src, dst, header.seq.0, header.ack.0, header.flags.0, header.window, length, header.options.as_slice());
         let place = Place::new(segment.netns, segment.ifindex, segment.direction);

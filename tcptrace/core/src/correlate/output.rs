@@ -40,7 +40,7 @@ pub enum Correlated {
     Close(Box<Close>),
     /// A handshake or close that makes no progress.
     Stalled(Box<Stalled>),
-    /// The kernel told of a socket that makes no progress, or does again.
+    /// The kernel reported a socket that makes no progress, or that makes progress again.
     Report(CorrelatedReport),
     /// A connection was evicted before it ended, to make room for another.
     Evicted(Evicted),
@@ -126,7 +126,7 @@ pub struct CorrelatedIcmp {
     pub error: IcmpError,
     /// Number of the connection of the quoted segment.
     pub conn: u64,
-    /// The namespace under which its connection is known, where that is another than its own.
+    /// Namespace under which its connection is known, if other than its own.
     pub conn_netns: Option<u32>,
     /// Nanoseconds since the connection's first event.
     pub since_start_ns: u64,

@@ -1,4 +1,4 @@
-//! Creation of a correlator, and what it can be told about the events to come.
+//! Creation of a correlator, and declarations about the events to come.
 
 use std::{num::NonZeroU32, sync::Arc};
 
@@ -80,14 +80,14 @@ impl Correlator {
         self.lacks_left_out = true;
     }
 
-    /// Declares that the times of the following events were not recorded: they are in order, but how long something took
-    /// is not told from now on.
+    /// Declares that the times of the following events were not recorded: they are in order, but durations are not reported
+    /// from now on.
     pub fn lose_times(&mut self) {
         self.watched.untimed = true;
     }
 
-    /// Declares whether segments that neither open nor close a connection are left out of what is shown. Verdicts then do not
-    /// tell what only these show, the time since the last data.
+    /// Declares whether segments that neither open nor close a connection are left out of the output. Verdicts then omit the
+    /// time since the last data, which only these segments show.
     pub fn hide_data(&mut self, hides: bool) {
         self.hides_data = hides;
     }

@@ -1,6 +1,6 @@
-//! Missing state changes, each counted once. A missing change shows twice: in the kernel's counts, which do not tell
-//! whose it was, and in a socket's chain of states, when it leaves a state that it was not seen to enter. Either may
-//! come first, and some are not counted by the kernel.
+//! Missing state changes, each counted once. A missing change shows twice: in the kernel's counts, which do not name the
+//! socket, and in a socket's chain of states, when it leaves a state that it was not seen to enter. Either may come first,
+//! and the kernel does not count all of them.
 
 use crate::event::{BootTime, Loss, LossSource};
 

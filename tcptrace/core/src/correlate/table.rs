@@ -169,11 +169,11 @@ impl Table {
     /// Returns the connections that may have a record to emit at the end, oldest first: handshakes not yet reported,
     /// and closes that have begun.
     pub(in crate::correlate) fn unfinished(&self) -> Vec<u32> {
-        let told = |conn: &Connection| {
+        let is_reported = |conn: &Connection| {
             let quiet = conn.ends.iter().all(|end| !end.has_detail());
             conn.ended || (quiet && (conn.opened || conn.mid_life))
         };
-        let unfinished = self.connections.iter().filter(|(_, conn)| !told(conn));
+        let unfinished = self.connections.iter().filter(|(_, conn)| !is_reported(conn));
         let mut all: Vec<_> = unfinished.map(|(at, conn)| (conn.number, at as u32)).collect();
         all.sort_unstable();
         all.into_iter().map(|(_, at)| at).collect()
@@ -236,7 +236,7 @@ impl Table {
     }
 }
 
-/// Returns the part of a connection's number that tells it from others at the same position.
+/// Returns the part of a connection's number that distinguishes it from others at the same position.
 fn tag(number: u64) -> u32 {
     // Truncation is intended: no position is remembered for 2^32 connections.
     number as u32

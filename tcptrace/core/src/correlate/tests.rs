@@ -1,4 +1,4 @@
-//! Exchanges as the kernel shows them, without a kernel.
+//! Events of exchanges as the kernel reports them, produced without a kernel.
 
 mod accurate_ecn;
 mod certainty;

@@ -22,12 +22,14 @@
 //! nanoseconds since 1970 in UTC, so that differences mean the same as live.
 
 mod bytes;
+mod capture_point;
 mod copies;
 mod counters;
 mod decoder;
 mod erf;
 mod error;
 mod ethernet;
+mod frame;
 mod interfaces;
 mod ip;
 mod layer;
@@ -50,8 +52,8 @@ use std::io::Read;
 
 pub use self::{
     counters::{Counters, Skipped},
-    decoder::Framed,
     error::CaptureError,
+    frame::Framed,
     interfaces::Interface,
     layer::{Layer, Layers},
     link_type::LinkType,

@@ -38,9 +38,9 @@ use crate::{
 pub enum Record {
     /// A recording begins or continues.
     Start(Start),
-    /// Sockets were there when tracing began.
+    /// Sockets existed when tracing began.
     Existing(Existing),
-    /// The interfaces of a network namespace were traced from here on.
+    /// The interfaces of a network namespace are traced from here on.
     Namespace(Namespace),
     /// An event happened.
     Event(Recorded),

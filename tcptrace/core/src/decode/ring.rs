@@ -33,13 +33,13 @@ pub enum DecodeError {
         need: usize,
     },
     /// Unknown kind of record.
-    #[error("a record is of the unknown kind {0}")]
+    #[error("a record has the unknown kind {0}")]
     Kind(u8),
     /// Unknown TCP state.
-    #[error("a record tells of the unknown socket state {0}")]
+    #[error("a record has the unknown socket state {0}")]
     State(u8),
     /// Unknown hint.
-    #[error("a record is of the unknown hint {0}")]
+    #[error("a record has the unknown hint {0}")]
     Hint(u8),
     /// A segment record without a TCP header.
     #[error("a segment record holds no TCP header")]
@@ -57,8 +57,8 @@ pub struct Decoded {
     pub lost: u32,
 }
 
-/// Number of the layout of the records: of their kinds, and of the fields of each. A recording of raw records tells it. It is
-/// raised whenever a record that was written before would be read as something else.
+/// Version of the record layout: the kinds of records, and the fields of each. Recordings of raw records contain it. It is
+/// raised whenever a record written before would be misread.
 pub const LAYOUT: u16 = 1;
 
 /// Fields of a record that are read without decoding it.
@@ -81,7 +81,7 @@ pub struct Change {
     pub listens: bool,
     /// Inode number of the network namespace, if known.
     pub netns: Option<u32>,
-    /// The socket's control group, if told.
+    /// The socket's control group, if known.
     pub cgroup: Option<CgroupKey>,
 }
 

@@ -1,4 +1,4 @@
-//! Binary recordings (`.ttr`): the records of the ring almost as the kernel programs wrote them, and beside them, in order,
+//! Binary recordings (`.ttr`): the records of the ring almost as the kernel programs wrote them, interleaved in order with
 //! everything else that a replay needs. docs/recordings.md describes the format.
 //!
 //! ```text
@@ -6,7 +6,7 @@
 //! ─────────────────────────────────────────────────────────────────────
 //! pure     block     a header with a checksum, and entries, compressed or not
 //!          columns   the order of entries that is compressed
-//!          packing   ring records without what they have in common with those before them
+//!          packing   ring records as differences from those before them
 //!          entry     all other entries
 //!          writer    entries → the content of a block
 //! ```

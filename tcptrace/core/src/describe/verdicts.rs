@@ -31,8 +31,7 @@ impl Describer {
 
     pub(super) fn stalled(&self, mut record: Box<Stalled>) -> StalledOutput {
         self.name_ends(&mut record.client, &mut record.server);
-        // The clock may be set between the last event and a deadline, but a recording only has the times of
-        // events.
+        // The clock may be set between the last event and a deadline, but a recording has only the times of events.
         let Stamp { time, boot_ns } = self.stamp(record.last);
         let later = |ns: i64| ns.saturating_add_unsigned(record.at.since(record.last));
         let stamp = match time.is_known() {

@@ -27,7 +27,7 @@ impl BootTime {
     }
 }
 
-/// The time so much later, or the latest there is.
+/// Adds a duration; saturates at the latest time that can be represented.
 impl Add<Duration> for BootTime {
     type Output = Self;
 
@@ -37,7 +37,7 @@ impl Add<Duration> for BootTime {
     }
 }
 
-/// The time so much earlier, or that of the boot.
+/// Subtracts a duration; saturates at the time of the boot.
 impl Sub<Duration> for BootTime {
     type Output = Self;
 

@@ -32,11 +32,11 @@ pub enum Runtime {
     CriO,
     /// Podman, also without root.
     Podman,
-    /// LXC, and what is built on it, as Incus.
+    /// LXC, and what is built on it, such as Incus.
     Lxc,
 }
 
-/// A container, as far as the path of a control group tells.
+/// A container, as far as the path of a control group names it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -46,7 +46,7 @@ pub struct Container {
     pub id: String,
     /// Name of the container; null if unknown.
     pub name: Option<String>,
-    /// The runtime; null if the path does not tell.
+    /// The runtime; null if the path does not name it.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "known_runtime"))]
     pub runtime: Option<Runtime>,
     /// Name of the Kubernetes pod; null if unknown or not in a pod.
@@ -164,7 +164,7 @@ fn container_in<'a>(component: &'a str, parent: &str, in_pod: bool) -> Option<(O
     if let Some((prefix, id)) = name.rsplit_once('-')
         && is_hex(id, 64)
     {
-        // That of conmon, the process beside the container.
+        // Prefix of conmon, the process beside the container.
         return (!prefix.ends_with("-conmon")).then(|| (runtime_of(prefix), id));
     }
     if !is_hex(component, 64) {
@@ -172,7 +172,7 @@ fn container_in<'a>(component: &'a str, parent: &str, in_pod: bool) -> Option<(O
     }
     match parent {
         "docker" => Some((Some(Runtime::Docker), component)),
-        // Which runtime the kubelet has asked is not in the path.
+        // The path does not name the runtime that the kubelet uses.
         _ if in_pod => Some((None, component)),
         _ => Some((runtime_of(parent), component)),
     }
@@ -268,7 +268,7 @@ mod tests {
                 ),
                 (in_pod(Some(Containerd)), None),
             ),
-            // A node in a container, as kind has it: the innermost container counts.
+            // A node in a container, as in kind: the innermost container counts.
             (
                 format!(
                     "/system.slice/docker-{OTHER}.scope/kubelet.slice/kubelet-kubepods.slice/\
@@ -276,7 +276,7 @@ mod tests {
                 ),
                 (in_pod(Some(Containerd)), None),
             ),
-            // Its pause process, or whatever runs beside the containers of a pod.
+            // The pod's pause process, or whatever else runs beside its containers.
             (format!("/kubepods/burstable/pod{UID}"), (None, None)),
             (format!("/machine.slice/libpod-{ID}.scope/container"), (known(Podman), None)),
             (format!("/libpod_parent/libpod-{ID}"), (known(Podman), None)),

@@ -1,6 +1,6 @@
 //! Counters of a socket.
 
-/// Counters of a socket (`struct tcp_sock`). Each is `None` if the kernel does not tell.
+/// Counters of a socket (`struct tcp_sock`). Each is `None` if the kernel does not report it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

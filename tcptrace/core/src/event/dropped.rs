@@ -3,7 +3,7 @@
 use super::{BootTime, Endpoint, KernelName, SocketKey};
 use crate::tcp::TcpFlags;
 
-/// A segment that the kernel of this host dropped, as the tracepoint `skb:kfree_skb` tells.
+/// A segment that the kernel of this host dropped, as reported by the tracepoint `skb:kfree_skb`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DroppedSegment {
     /// Time of the event.
@@ -12,9 +12,10 @@ pub struct DroppedSegment {
     pub socket: Option<SocketKey>,
     /// Inode number of the network namespace, if known.
     pub netns: Option<u32>,
-    /// The namespace under which a recording knows its connection, where that is another.
+    /// Namespace under which a recording knows its connection, if other than its own.
     pub conn_netns: Option<u32>,
-    /// Index of the interface on which it was, or by which it had come to this host; `None` for one that had not got to any.
+    /// Index of the interface at which it was dropped, or through which it had arrived; `None` for one that had not reached
+    /// any.
     pub ifindex: Option<u32>,
     /// Source.
     pub src: Endpoint,
@@ -32,8 +33,8 @@ pub struct DroppedSegment {
     pub location: Option<KernelName>,
 }
 
-/// Functions that get a copy of each segment for sockets that read all of them. A copy that finds no room there says nothing
-/// of the segment.
+/// Functions that deliver a copy of each segment to sockets that read all of them. A copy for which such a socket has no
+/// room says nothing about the segment.
 const OF_COPIES: [&str; 5] = ["raw_", "rawv6_", "packet_", "tpacket_", "run_filter"];
 
 impl DroppedSegment {
@@ -48,14 +49,14 @@ impl DroppedSegment {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct DropReasons(Vec<(u32, KernelName)>);
 
-/// Reasons for which the kernel frees segments that were not dropped on their way, or whose end is told otherwise.
+/// Reasons for which the kernel frees segments that were not dropped on their way, or whose end shows elsewhere.
 const NO_DROPS: [&str; 12] = [
-    // Callers that give none free buffers of all kinds.
+    // Given for buffers of all kinds by callers that name no reason.
     "NOT_SPECIFIED",
     // Answered by a reset, which is seen.
     "NO_SOCKET",
     "TCP_ABORT_ON_DATA",
-    // They did what they were for: a reset ended the connection, a last segment its socket.
+    // They served their purpose: a reset ended the connection, a last segment its socket.
     "TCP_RESET",
     "TCP_CLOSE",
     "TCP_FASTOPEN",
@@ -78,11 +79,11 @@ impl DropReasons {
 
     /// Creates the table from the members of the kernel's enumeration.
     pub fn of_kernel<'a>(members: impl IntoIterator<Item = (&'a str, u32)>) -> Self {
-        let told = members.into_iter().filter_map(|(name, number)| {
+        let names = members.into_iter().filter_map(|(name, number)| {
             let name = name.strip_prefix(Self::PREFIX).filter(|name| !NO_DROPS.contains(name))?;
             Some((number, KernelName::new(name)?))
         });
-        Self(told.collect())
+        Self(names.collect())
     }
 
     /// Returns the numbers and their names.
@@ -90,7 +91,7 @@ impl DropReasons {
         self.0.iter().copied()
     }
 
-    /// Returns the name of the reason with this number; that it is unknown where it has none.
+    /// Returns the name of the reason with this number, or [`KernelName::UNKNOWN`].
     pub fn get(&self, number: u32) -> KernelName {
         let known = self.0.iter().find(|&&(known, _)| known == number);
         known.map_or(KernelName::UNKNOWN, |&(_, name)| name)

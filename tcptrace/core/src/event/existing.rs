@@ -1,11 +1,11 @@
-//! Sockets that were there when tracing began.
+//! Sockets that existed when tracing began.
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
 use super::{BootTime, Cgroup, Container, Endpoint, Process};
 use crate::tcp::TcpState;
 
-/// One socket that was there when tracing began.
+/// One socket that existed when tracing began.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ExistingSocket {
     /// Inode number of its network namespace, if known.
@@ -20,7 +20,7 @@ pub struct ExistingSocket {
     pub processes: Vec<Process>,
     /// The control group in which it was made, if known.
     pub cgroup: Option<Arc<Cgroup>>,
-    /// Time in nanoseconds for which it has been in this state at least, if known.
+    /// Minimum time for which it has been in this state, in nanoseconds, if known.
     pub at_least_ns: Option<u64>,
 }
 
@@ -33,16 +33,16 @@ pub struct ExistingGroup {
     pub state: TcpState,
     /// Number of the sockets.
     pub count: u64,
-    /// The processes that hold them, ordered by PID; empty if nobody holds them or it could not be found out.
+    /// The processes that hold them, ordered by PID; empty if there are none or they could not be determined.
     pub processes: Vec<Process>,
     /// The container in which they were made; null if none, or unknown.
     pub container: Option<Container>,
-    /// Time in nanoseconds for which the oldest has been in its state at least, as far as the kernel tells; null if it does not
-    /// tell.
+    /// Minimum time for which the oldest has been in its state, in nanoseconds, as far as the kernel reports it; null if it
+    /// does not.
     pub oldest_at_least_ns: Option<u64>,
 }
 
-/// Sockets that match the filter and were there when tracing began, by state, process and container.
+/// Sockets that match the filter and existed when tracing began, by state, process and container.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -66,7 +66,7 @@ impl Existing {
     /// Groups sockets by state and first process.
     pub fn of(at: BootTime, sockets: Vec<ExistingSocket>) -> Self {
         let mut groups: Vec<ExistingGroup> = Vec::new();
-        // Few groups have the state and the first process in common.
+        // Few groups share a state and a first process.
         let mut places: HashMap<(TcpState, Option<u32>), Vec<usize>> = HashMap::new();
         for ExistingSocket { state, processes, cgroup, at_least_ns, .. } in &sockets {
             let (state, at_least_ns) = (*state, *at_least_ns);

@@ -1,19 +1,18 @@
 //! The end of a process.
 
-/// How a process ended that was exiting as it closed its socket: by a signal, or by itself.
+/// The end of a process that was exiting as it closed its socket: killed by a signal, or by exit(2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Exit {
-    /// Number of the signal that killed it (signal(7)); null if it exited by itself.
+    /// Number of the signal that killed it (signal(7)); null if it exited on its own.
     pub signal: Option<u8>,
     /// Exit status; null if a signal killed it.
     pub code: Option<u8>,
 }
 
 impl Exit {
-    /// Returns what a status as of wait(2) says: a signal in its lowest 7 bits, or an exit status in the 8 bits above the
-    /// lowest 8.
+    /// Decodes a wait status (wait(2)): a signal in its lowest 7 bits, or an exit status in the 8 bits above the lowest 8.
     pub fn of_wait_status(status: u32) -> Self {
         match (status & 0x7f) as u8 {
             0 => Self { signal: None, code: Some((status >> 8 & 0xff) as u8) },

@@ -26,12 +26,12 @@ pub enum HintName {
     /// No tracepoint: the kernel's connection tracking forgot how to translate the addresses of an open connection, since
     /// nothing had passed for too long. `local` and `remote` are its ends on one side of the translation.
     NatExpired,
-    /// As this, but a program deleted the entry.
+    /// As above, but a program deleted the entry.
     NatDeleted,
 }
 
 impl HintName {
-    /// Returns the name of the tracepoint, or that of what is no tracepoint.
+    /// Returns the name of the tracepoint, or of the kind of hint if it has none.
     pub fn word(self) -> &'static str {
         self.into()
     }
@@ -73,7 +73,7 @@ pub struct Hint {
     pub socket: Option<SocketKey>,
     /// Inode number of the network namespace, if known.
     pub netns: Option<u32>,
-    /// The namespace under which a recording knows its connection, where that is another.
+    /// Namespace under which a recording knows its connection, if other than its own.
     pub conn_netns: Option<u32>,
     /// The end that sends, or does not answer.
     pub local: Endpoint,

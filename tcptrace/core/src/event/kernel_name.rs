@@ -10,7 +10,7 @@ impl KernelName {
     /// Room for a name and a zero behind it.
     const ROOM: usize = 48;
 
-    /// The name of an enumerator that has none.
+    /// Stands for an enumerator without a name.
     pub const UNKNOWN: Self = {
         let mut bytes = [0; Self::ROOM];
         let (name, _) = bytes.split_at_mut(7);
@@ -18,7 +18,7 @@ impl KernelName {
         Self(bytes)
     };
 
-    /// Creates a name; `None` if the text is empty, too long, or no name.
+    /// Creates a name; `None` if the text is empty, too long, or not printable ASCII.
     pub fn new(text: &str) -> Option<Self> {
         let mut bytes = [0; Self::ROOM];
         let fits = !text.is_empty() && text.len() < Self::ROOM;
@@ -29,7 +29,7 @@ impl KernelName {
         Some(Self(bytes))
     }
 
-    /// Reads a name that ends in a zero; `None` as for [`Self::new`].
+    /// Reads a name terminated by a zero; `None` as for [`Self::new`].
     pub fn until_zero(bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|&byte| byte == 0)?;
         Self::new(str::from_utf8(bytes.get(..end)?).ok()?)

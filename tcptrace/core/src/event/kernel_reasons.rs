@@ -2,7 +2,7 @@
 
 use super::{DropReasons, reset_reason::ResetReasons};
 
-/// Tables of the traced kernel's reasons. They belong to its records, whose numbers mean something else on other kernels.
+/// Tables of the traced kernel's reasons. They belong to its records: the numbers differ between kernels.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct KernelReasons {
     /// For resets that it sends.
@@ -12,7 +12,7 @@ pub struct KernelReasons {
 }
 
 impl From<ResetReasons> for KernelReasons {
-    /// Creates the tables of a kernel that does not tell why it drops segments.
+    /// Creates the tables of a kernel that does not report why it drops segments.
     fn from(resets: ResetReasons) -> Self {
         Self { resets, drops: DropReasons::default() }
     }

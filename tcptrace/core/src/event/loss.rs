@@ -46,7 +46,7 @@ impl LossCounts {
         counts
     }
 
-    /// The number of a source, to be changed.
+    /// Returns the number of a source, to be changed.
     pub fn of_mut(&mut self, source: LossSource) -> &mut u64 {
         let [state, segment, recursion, output] = &mut self.0;
         match source {
@@ -57,12 +57,12 @@ impl LossCounts {
         }
     }
 
-    /// The number of losses from all sources.
+    /// Returns the number of losses from all sources.
     pub fn sum(&self) -> u64 {
         self.0.iter().sum()
     }
 
-    /// The sources that have any, with their numbers.
+    /// Returns the sources with any losses, and their numbers.
     pub fn present(mut self) -> impl Iterator<Item = (LossSource, u64)> {
         let sources = [LossSource::State, LossSource::Segment, LossSource::Recursion, LossSource::Output];
         sources.into_iter().map(move |source| (source, *self.of_mut(source))).filter(|&(_, count)| count > 0)

@@ -1,6 +1,7 @@
 //! Properties of a socket, as a list of words.
 
-/// Properties of a socket as it entered CLOSE or ESTABLISHED, which prove why it sent a reset, or that a handshake was none.
+/// Properties of a socket as it entered CLOSE or ESTABLISHED, which prove why it sent a reset, or that no handshake took
+/// place.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Proof {
     /// SO_LINGER was set with time 0.

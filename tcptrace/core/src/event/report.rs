@@ -3,12 +3,12 @@
 use super::{BootTime, Endpoint};
 use crate::tcp::TcpState;
 
-/// The state of a socket that makes no progress, or does so again; looked up rather than observed.
+/// The state of a socket that makes no progress, or that makes progress again; looked up rather than observed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SocketReport {
     /// Time at which the answer arrived.
     pub at: BootTime,
-    /// Time at which the kernel was asked: what happened to the connection later is not in the answer.
+    /// Time at which the kernel was asked: the answer does not include later events of the connection.
     pub asked: BootTime,
     /// Inode number of the socket's network namespace, if known.
     pub netns: Option<u32>,
@@ -32,7 +32,7 @@ pub struct SocketReport {
     pub window_closed: bool,
     /// Maximum payload of its segments in bytes, if known.
     pub segment_size: Option<u32>,
-    /// Time in nanoseconds for which it has made no progress at least: that of its timeouts.
+    /// Minimum time for which it has made no progress, in nanoseconds: that of its timeouts.
     pub stuck_ns: u64,
 }
 

@@ -122,7 +122,7 @@ impl fmt::Display for ResetReason {
 
 /// A text that is not the name of a reason.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("'{}' is no reason for a reset", .0.escape_debug())]
+#[error("'{}' is not a reason for a reset", .0.escape_debug())]
 pub struct ResetReasonError(String);
 
 /// Parses the text that [`ResetReason`] is displayed as.
@@ -212,7 +212,7 @@ mod tests {
         ]);
         assert_eq!(reasons.get(0), ResetReason::NotSpecified);
         assert_eq!(reasons.get(3), ResetReason::TcpRfc7323Paws);
-        assert_eq!(reasons.get(25), ResetReason::Other(25), "MAX is no reason");
+        assert_eq!(reasons.get(25), ResetReason::Other(25), "MAX is not a reason");
         assert_eq!(ResetReasons::default().get(1), ResetReason::Other(1));
     }
 

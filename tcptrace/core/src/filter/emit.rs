@@ -55,7 +55,7 @@ impl Default for Emit {
 
 /// A name that is not in the list of record types.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
-#[error("'{}' is no type of record: give any of state,segment,handshake,close,stalled", .0.escape_debug())]
+#[error("'{}' is not a type of record: give any of state,segment,handshake,close,stalled", .0.escape_debug())]
 pub struct EmitError(String);
 
 /// Parses a comma-separated list of names, such as `handshake,close`. Spaces around names are ignored.
@@ -110,7 +110,7 @@ mod tests {
             let error = text.parse::<Emit>().unwrap_err().to_string();
             assert_eq!(
                 error,
-                format!("'{name}' is no type of record: give any of state,segment,handshake,close,stalled")
+                format!("'{name}' is not a type of record: give any of state,segment,handshake,close,stalled")
             );
         }
     }

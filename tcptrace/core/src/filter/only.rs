@@ -40,7 +40,7 @@ impl Only {
 
 /// A word that `--only` does not know.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
-#[error("'{}' is no word for connections: give any of {}, with ! in front to leave them out", .0.escape_debug(), words().join(","))]
+#[error("'{}' is not a known word: give any of {}, with ! in front to exclude them", .0.escape_debug(), words().join(","))]
 pub struct OnlyError(String);
 
 /// Parses a comma-separated list of [`words`], each of them with or without `!`. Spaces around them are ignored.
@@ -124,7 +124,7 @@ mod tests {
     fn an_unknown_word_is_named_with_those_that_are_known() {
         for (text, word) in [("", ""), ("failed,", ""), ("resets", "resets"), ("!nothing", "!nothing"), ("!", "!")] {
             let error = text.parse::<Only>().expect_err("no such word").to_string();
-            assert!(error.starts_with(&format!("'{word}' is no word for connections")), "{error}");
+            assert!(error.starts_with(&format!("'{word}' is not a known word")), "{error}");
             assert!(error.contains("failed,stalled,slow,all,established,refused"), "{error}");
         }
     }

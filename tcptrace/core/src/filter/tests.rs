@@ -97,7 +97,7 @@ impl Model {
         }
     }
 
-    /// Tries each way round on its own and asks every part one after the other.
+    /// Tries each way round separately and checks every part in turn.
     fn matches(&self, first: (&str, u16), second: (&str, u16), ends: Ends) -> bool {
         let ways = match ends {
             Ends::LocalIsFirst => vec![(first, second)],

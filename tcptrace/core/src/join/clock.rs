@@ -1,12 +1,12 @@
-//! How far the clock of one host is ahead of another's, from the segments that both have seen.
+//! The offset between the clocks of two hosts, from the segments that both have seen.
 //!
-//! A segment that goes from one to the other arrives no earlier than it was sent, so that the difference of its two times bounds
-//! the offset on one side, and a segment that comes back on the other. The offset lies between the two bounds; where exactly, no
-//! segment tells, as the two directions may take different times.
+//! A segment from one host to the other arrives no earlier than it was sent, so the difference of its two times bounds the
+//! offset on one side, and a segment in the other direction bounds it on the other. The offset lies between the two bounds;
+//! no segment shows where exactly, as the delays of the two directions may differ.
 
 use std::collections::BTreeMap;
 
-/// Length of a slot, within which the clocks are taken as running alike.
+/// Length of a slot, within which the clocks are assumed to run at the same rate.
 const SLOT_NS: i64 = 1_000_000_000;
 
 /// The offset of a clock.
@@ -42,8 +42,8 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Notes a segment that was seen `here` at one time and `there` at another, both by the clocks of these hosts, in
-    /// nanoseconds. `came` says that it travelled from there to here.
+    /// Notes a segment seen `here` at one time and `there` at another, in nanoseconds by the clocks of these hosts; `came`:
+    /// it travelled from there to here.
     pub(super) fn note(&mut self, here: i64, there: i64, came: bool) {
         let bounds = self.slots.entry(there.div_euclid(SLOT_NS)).or_default();
         let ahead = here.saturating_sub(there);
@@ -54,7 +54,8 @@ impl Clock {
         }
     }
 
-    /// How far the clock here is ahead at a time of the other host: as in the nearest slot in which both directions were seen.
+    /// Returns how far the clock here is ahead at a time of the other host: the offset of the nearest slot in which both
+    /// directions were seen.
     pub(super) fn offset(&self, there: i64) -> Option<Offset> {
         let slot = there.div_euclid(SLOT_NS);
         let known = |(&slot, bounds): (&i64, &Bounds)| Some((slot, bounds.offset()?));
@@ -68,14 +69,14 @@ impl Clock {
         }
     }
 
-    /// As [`Self::offset`], at a time of the host here. The clocks may be years apart, so the offset is looked up twice.
+    /// Like [`Self::offset`], at a time of the host here. The clocks may be years apart, so the offset is looked up twice.
     pub(super) fn offset_here(&self, here: i64) -> Option<Offset> {
         let first = self.slots.values().find_map(|bounds| bounds.offset())?;
         self.offset(here.saturating_sub(first.ns))
     }
 
-    /// Nanoseconds per second by which the clock here gains on the other, from the first to the last slot in which both
-    /// directions were seen; none if their errors could explain it.
+    /// Returns the nanoseconds per second by which the clock here gains on the other, from the first to the last slot in
+    /// which both directions were seen; `None` if errors of the offsets could explain it.
     pub(super) fn drift_ppb(&self) -> Option<i64> {
         let known = |(&slot, bounds): (&i64, &Bounds)| Some((slot, bounds.offset()?));
         let (first, early) = self.slots.iter().find_map(known)?;

@@ -1,4 +1,4 @@
-//! Finds the views that belong together, and how far their clocks are apart.
+//! Matching of the views that belong together, and estimation of the offsets between their clocks.
 
 use std::{collections::VecDeque, num::NonZeroUsize, sync::Arc};
 
@@ -60,7 +60,7 @@ impl Group {
 }
 
 impl Joiner {
-    /// Creates a joiner for files that were recorded like this. No more than `most` views wait for others.
+    /// Creates a joiner for the files of these hosts. At most `most` views wait for others.
     pub fn new(hosts: Vec<RecordedHost>, most: NonZeroUsize) -> Self {
         let idle = vec![0; hosts.len()];
         Self {
@@ -78,25 +78,25 @@ impl Joiner {
         }
     }
 
-    /// Number of connections so far, and of those that several files hold.
+    /// Returns the number of connections so far, and of those that are in several files.
     pub fn counts(&self) -> (u64, u64) {
         (self.conns, self.joined)
     }
 
-    /// Number of connections that did not wait for a second view, since too many waited.
+    /// Returns the number of connections that did not wait for a second view, since too many waited.
     pub fn given_up(&self) -> u64 {
         self.given_up
     }
 
-    /// Number of views of a file that wait for others. To read from the file with the fewest keeps few waiting.
+    /// Returns the number of views of a file that wait for others. Reading from the file with the fewest keeps few waiting.
     pub fn waiting(&self, file: usize) -> usize {
         self.idle.get(file).copied().unwrap_or_default()
     }
 
-    /// Takes a view of a file. `emit` gets the records of connections that are whole.
+    /// Adds a view of a file. `emit` gets the records of connections that are complete.
     pub fn take(&mut self, file: usize, view: View, emit: &mut dyn FnMut(OutputRecord)) {
         let Some(isn) = view.client_isn() else {
-            // Its SYN was not recorded, so that it cannot be matched with other views.
+            // Its SYN was not recorded, so it cannot be matched with other views.
             return self.emit_joined(vec![(file, view)], emit);
         };
         let same = self.by_isn.get(&isn).into_iter().flatten().copied();
@@ -162,8 +162,8 @@ impl Joiner {
         timeline.emit(emit);
     }
 
-    /// Learns from the segments that several views have how far their clocks are apart. Returns the lowest time that the way
-    /// between the first and the last takes in both directions together.
+    /// Learns the offset between clocks from the segments in several views. Returns the lowest round-trip time between the
+    /// first and the last view, in nanoseconds.
     fn learn(&mut self, views: &[(usize, View)], certain: &[Passed]) -> Option<u64> {
         let time = |place: usize, index: usize| {
             let (file, view) = views.get(place)?;
@@ -197,8 +197,8 @@ impl Joiner {
     }
 }
 
-/// Where on the way from the client to the server a view was recorded: beside the client's socket first, beside the server's last,
-/// and between them by how long the answer to the SYN took.
+/// Returns a key that orders views along the way from the client to the server: the one beside the client's socket first,
+/// the one beside the server's last, and between them by the time until the SYN was answered.
 fn place(view: &View) -> (u8, std::cmp::Reverse<Option<i64>>) {
     let side = match (view.has_socket(Role::Client), view.has_socket(Role::Server)) {
         (true, false) => 0,

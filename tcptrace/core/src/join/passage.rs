@@ -1,4 +1,4 @@
-//! Which of the segments that several hosts saw are the same.
+//! Matching of the segments that several hosts saw.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use crate::{
 /// The flags that hosts on the way and offloading may change.
 const SOFT: [TcpFlags; 5] = [TcpFlags::PSH, TcpFlags::URG, TcpFlags::ECE, TcpFlags::CWR, TcpFlags::AE];
 
-/// The parts of a segment that stay the same on its way. Offloading splits and merges segments with data, and a FIN leaves with
-/// data that arrives ahead of it, so that the end of a FIN counts. Timestamps tell most retransmissions apart.
+/// The parts of a segment that stay the same on its way. Offloading splits and merges segments with data, and a FIN may
+/// leave with data that arrives ahead of it, so the end of a FIN counts. Timestamps distinguish most retransmissions.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 struct Key {
     from_client: bool,
@@ -42,16 +42,17 @@ impl Key {
     }
 }
 
-/// A segment, and where it was seen: the index of each view, and of the event in it. In the order of the views.
+/// A segment, and where it was seen: the index of each view and of the event in it, in the order of the views.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Passed {
     pub(super) from: Role,
     pub(super) seen: Vec<(usize, usize)>,
 }
 
-/// The segments of views, which are in the order from the client to the server. `certain` yields only those of which every view
-/// has as many, so that there is no doubt which is which; the others are compared by time, as `apart` tells it: nanoseconds
-/// from a segment of the first view to one of the second, by corrected clocks, and none if they are unknown.
+/// Returns the segments of views, which are in order from the client to the server. With `certain`, only those are returned
+/// of which every view has the same number, so that there is no ambiguity; the others are matched by time. `apart` returns
+/// the nanoseconds from a segment of the first view to one of the second by corrected clocks, and `None` if the offset is
+/// unknown.
 pub(super) fn passed(
     views: &[&View],
     certain: bool,
@@ -82,8 +83,8 @@ pub(super) fn passed(
     if certain { all.filter(|passed| passed.seen.len() > 1).collect() } else { all.collect() }
 }
 
-/// Joins equal segments of which one host saw more than the other: each with the one that is nearest in time, in order. Without
-/// clocks, the last are the same, since those that were sent again arrived.
+/// Joins equal segments of which one host saw more than the other: each with the nearest in time, in order. Without clocks,
+/// the last ones match, since it is those sent again that arrived.
 fn by_time(
     views: &[&View],
     known: &mut Vec<Passed>,

@@ -20,13 +20,13 @@ const SYN: TcpFlags = TcpFlags::SYN;
 const ACK: TcpFlags = TcpFlags::ACK;
 const FIN: TcpFlags = TcpFlags::FIN;
 
-/// When everything begins, in nanoseconds since 1970 by the client's clock.
+/// Time at which everything begins, in nanoseconds since 1970 by the client's clock.
 const BEGAN: i64 = 1_700_000_000_000_000_000;
 
-/// How far the server's clock is ahead.
+/// Nanoseconds by which the server's clock is ahead.
 const AHEAD: i64 = 5_000_000_000;
 
-/// A segment: when it was seen in microseconds, true if it is the client's, flags, and numbers without the ISNs.
+/// A segment: its time in microseconds, true if it is the client's, flags, and numbers without the ISNs.
 type Seen = (i64, bool, TcpFlags, u32, u32);
 
 /// A host's view of connections between two endpoints, whose ISNs are `isn` and `isn + 1000`.
@@ -63,7 +63,7 @@ fn joiner(most: usize) -> Joiner {
     joiner_of(&[("web", 0), ("db", AHEAD)], most)
 }
 
-/// For these hosts, each with how far its clock is ahead.
+/// Creates a joiner for these hosts, each with the nanoseconds by which its clock is ahead.
 fn joiner_of(hosts: &[(&str, i64)], most: usize) -> Joiner {
     let recorded =
         |&(host, ahead): &(&str, i64)| RecordedHost { host: host.into(), began: WallTime(BEGAN + ahead - 1_000_000) };
@@ -176,7 +176,7 @@ fn what_one_host_alone_saw_is_told_as_that() {
 
 #[test]
 fn a_router_between_two_hosts_tells_how_far_each_segment_came() {
-    // Behind the translation, with a clock that is ten seconds late. The SYN that is lost gets as far as here.
+    // Behind the translation, with a clock that is ten seconds late. The SYN is lost after this host.
     let at_router = [
         (100, true, SYN, 0, 0),
         (1_000_100, true, SYN, 0, 0),
@@ -232,13 +232,13 @@ fn a_refusal_is_joined_without_the_servers_number() {
 #[test]
 fn no_more_wait_than_there_is_room_for() {
     let mut joiner = joiner(2);
-    let mut told = 0;
+    let mut reported = 0;
     for isn in 1..=5 {
         for view in views(0, INSIDE, isn * 10_000, &at_client()) {
-            joiner.take(0, view, &mut |record| told += u32::from(matches!(record, OutputRecord::Close(_))));
+            joiner.take(0, view, &mut |record| reported += u32::from(matches!(record, OutputRecord::Close(_))));
         }
     }
-    assert_eq!((told, joiner.given_up(), joiner.waiting(0)), (3, 3, 2));
+    assert_eq!((reported, joiner.given_up(), joiner.waiting(0)), (3, 3, 2));
     joiner.finish(&mut |_| {});
     assert_eq!((joiner.counts(), joiner.waiting(0)), ((5, 0), 0));
 }

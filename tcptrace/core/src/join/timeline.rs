@@ -22,7 +22,7 @@ use crate::{
 /// A joined connection, to be emitted.
 pub(super) struct Timeline<'a> {
     pub(super) joiner: &'a Joiner,
-    /// In the order from the client to the server, each with the index of its file.
+    /// Views in order from the client to the server, each with the index of its file.
     pub(super) views: &'a [(usize, View)],
     pub(super) conn: u64,
     pub(super) round_trip_ns: Option<u64>,
@@ -41,7 +41,7 @@ impl Timeline<'_> {
         for event in &mut events {
             self.place_event(event, began);
         }
-        // The handshake includes everything up to the time at which the last host knew it.
+        // The handshake includes everything up to the time at which the last host knew of it.
         let last_time = |stamps: &mut dyn Iterator<Item = (usize, Stamp)>| {
             stamps.map(|(place, stamp)| self.wall(place, stamp).time).max()
         };
@@ -77,7 +77,7 @@ impl Timeline<'_> {
         }
     }
 
-    /// The events of all views in order, with their times corrected, each segment once; and the time of the first.
+    /// Returns the events of all views in order, with corrected times and each segment once, and the time of the first.
     fn events(&self, segments: &[Passed]) -> (Vec<OutputRecord>, WallTime) {
         let mut all = Vec::new();
         let repeated: BTreeSet<(usize, usize)> =
@@ -145,12 +145,12 @@ impl Timeline<'_> {
         self.joiner.hosts.get(file).map_or_else(|| Arc::from(""), |host| Arc::clone(&host.host))
     }
 
-    /// The file whose clock all times are converted to: the first of those that have the connection.
+    /// Returns the file whose clock all times are converted to: the first that has the connection.
     fn reference(&self) -> usize {
         self.views.iter().map(|(file, _)| *file).min().unwrap_or_default()
     }
 
-    /// A time of a view by the clock of the reference; none if the offset is unknown.
+    /// Returns a time of a view by the clock of the reference; `None` if the offset is unknown.
     fn corrected(&self, place: usize, time: i64) -> Option<i64> {
         let (file, _) = self.views.get(place)?;
         if *file == self.reference() {
@@ -160,7 +160,7 @@ impl Timeline<'_> {
         Some(time.saturating_sub(offset.ns))
     }
 
-    /// Like [`Self::corrected`]; without an offset, the unchanged time.
+    /// Like [`Self::corrected`]; without an offset, returns the unchanged time.
     fn wall(&self, place: usize, Stamp { time, .. }: Stamp) -> Stamp {
         Stamp { time: WallTime(self.corrected(place, time.0).unwrap_or(time.0)), boot_ns: None }
     }

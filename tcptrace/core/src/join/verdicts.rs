@@ -1,5 +1,5 @@
-//! One handshake and one close from those of several hosts: the verdict of the one that knows the cause, and of each end what the
-//! host knows where its socket is.
+//! One handshake and one close from those of several hosts: the verdict of the host that knows the cause, and for each end
+//! the details from the host of its socket.
 
 use super::view::View;
 use crate::{
@@ -8,12 +8,13 @@ use crate::{
     verdict::{Close, CloseEnd, CloseKind, Handshake, HandshakeEnd, Missing, Outcome, Reset, ResetCause},
 };
 
-/// True if a reset has a cause that something proves.
+/// Returns true if a reset has a proven cause.
 fn explained(reset: Option<Reset>) -> bool {
     reset.is_some_and(|reset| reset.cause != ResetCause::Unknown)
 }
 
-/// How much a handshake tells: the cause first, then whether it is whole, then whether connect() was seen.
+/// Returns the information in a handshake, for comparison: the cause first, then whether it is complete, then whether
+/// connect() was seen.
 fn worth_of_handshake(record: &Handshake) -> [bool; 5] {
     let established = record.outcome == Some(Outcome::Established);
     let waits = record.outcome == Some(Outcome::Unanswered);
@@ -21,7 +22,8 @@ fn worth_of_handshake(record: &Handshake) -> [bool; 5] {
     [established, explained(record.reset), decided, !record.incomplete, record.connect_ns.is_some()]
 }
 
-/// How much a close tells: the cause first, then whether it is whole, then how many sockets were seen.
+/// Returns the information in a close, for comparison: the cause first, then whether it is complete, then how many sockets
+/// were seen.
 fn worth_of_close(record: &Close) -> (bool, bool, bool, usize) {
     let sockets =
         [&record.states.client, &record.states.server].into_iter().filter(|states| !states.is_empty()).count();
@@ -29,13 +31,14 @@ fn worth_of_close(record: &Close) -> (bool, bool, bool, usize) {
     (explained(record.reset), known, !record.incomplete, sockets)
 }
 
-/// The handshake of all views, which are in the order from the client to the server, and the view whose verdict it is.
+/// Returns the handshake of all views, which are in order from the client to the server, and the index of the view whose
+/// verdict it is.
 pub(super) fn handshake(views: &[&View]) -> Option<(usize, HandshakeOutput)> {
     let all = || {
         let known = |(place, view): (usize, &&View)| Some((place, view.handshake.clone()?));
         views.iter().enumerate().filter_map(known)
     };
-    // Of several that tell as much, the one at the client.
+    // Of several with the same information, the one nearest to the client.
     let (place, mut joined) = all().rev().max_by_key(|(_, handshake)| worth_of_handshake(&handshake.record))?;
     let record = &mut *joined.record;
     if let Some((_, at_client)) = all().next() {
@@ -62,7 +65,7 @@ pub(super) fn handshake(views: &[&View]) -> Option<(usize, HandshakeOutput)> {
     Some((place, joined))
 }
 
-/// The close of all views, and the view whose verdict it is.
+/// Returns the close of all views, and the index of the view whose verdict it is.
 pub(super) fn close(views: &[&View]) -> Option<(usize, CloseOutput)> {
     let all = || {
         let known = |(place, view): (usize, &&View)| Some((place, view.close.clone()?));
@@ -70,7 +73,7 @@ pub(super) fn close(views: &[&View]) -> Option<(usize, CloseOutput)> {
     };
     let (place, mut joined) = all().rev().max_by_key(|(_, close)| worth_of_close(&close.record))?;
     let record = &mut *joined.record;
-    // As the client has them, whether or not its host has seen the close.
+    // The client's addresses, whether or not its host has seen the close.
     if let Some((client, server)) = views.first().and_then(|view| view.ends()) {
         (record.client.addr, record.client.port) = (client.addr, client.port);
         (record.server.addr, record.server.port) = (server.addr, server.port);
@@ -82,7 +85,7 @@ pub(super) fn close(views: &[&View]) -> Option<(usize, CloseOutput)> {
         for (states, others) in
             [(&mut record.states.client, &other.states.client), (&mut record.states.server, &other.states.server)]
         {
-            // States of a socket are worth more than those that were inferred.
+            // Observed states of a socket take precedence over inferred ones.
             let inferred = states.iter().all(|state| state.inferred);
             if inferred && (states.is_empty() || others.iter().any(|state| !state.inferred)) {
                 states.clone_from(others);
@@ -109,14 +112,14 @@ pub(super) fn close(views: &[&View]) -> Option<(usize, CloseOutput)> {
     Some((place, joined))
 }
 
-/// True if events of the connection were lost in this view.
+/// Returns true if events of the connection were lost in this view.
 pub(super) fn has_lost_events(view: &View) -> bool {
     let handshake = view.handshake.iter().flat_map(|handshake| &handshake.record.missing);
     let close = view.close.iter().flat_map(|close| &close.record.missing);
     view.left_out > 0 || handshake.chain(close).any(|missing| matches!(missing, Missing::Lost | Missing::Interface))
 }
 
-/// Takes over who an end is, where its socket is not on the host whose verdict it is.
+/// Fills in the details of an end whose socket is not on the host whose verdict it is.
 fn complete_handshake_end(end: &mut HandshakeEnd, other: &HandshakeEnd) {
     if end.netns.is_none() && other.netns.is_some() || end.pid.is_none() && other.pid.is_some() {
         (end.pid, end.comm, end.thread, end.uid) = (other.pid, other.comm, other.thread, other.uid);
@@ -128,7 +131,7 @@ fn complete_handshake_end(end: &mut HandshakeEnd, other: &HandshakeEnd) {
     }
 }
 
-/// As [`complete_handshake_end`].
+/// Like [`complete_handshake_end`].
 fn complete_close_end(end: &mut CloseEnd, other: &CloseEnd) {
     if end.netns.is_none() && other.netns.is_some() || end.pid.is_none() && other.pid.is_some() {
         (end.pid, end.comm, end.thread, end.uid) = (other.pid, other.comm, other.thread, other.uid);

@@ -1,4 +1,4 @@
-//! A connection as one file has it, from its first event to its last record.
+//! A connection as recorded in one file, from its first event to its last record.
 
 use std::collections::VecDeque;
 
@@ -17,7 +17,7 @@ const FIRST: usize = 64;
 /// Number of events kept from its end.
 const LAST: usize = 64;
 
-/// A connection that is over, as one file has it.
+/// A connection that is over, as recorded in one file.
 #[derive(Debug)]
 pub struct View {
     /// Its handshake, if that was seen at all.
@@ -40,17 +40,17 @@ impl View {
         verdicts.into_iter().flatten().chain(self.events.iter().map(OutputRecord::stamp)).all(|at| at.time.is_known())
     }
 
-    /// Initial sequence number of the client; none if it was not seen.
+    /// Returns the initial sequence number of the client; `None` if it was not seen.
     pub(super) fn client_isn(&self) -> Option<u32> {
         self.handshake.as_ref()?.record.client.isn
     }
 
-    /// Initial sequence number of the server; none if it was not seen, and if it never sent a SYN.
+    /// Returns the initial sequence number of the server; `None` if it was not seen, or if the server never sent a SYN.
     pub(super) fn server_isn(&self) -> Option<u32> {
         self.handshake.as_ref()?.record.server.isn
     }
 
-    /// Client and server, as this file has them.
+    /// Returns the client and the server, as this file has them.
     pub(super) fn ends(&self) -> Option<(EndpointOutput, EndpointOutput)> {
         match (&self.handshake, &self.close) {
             (Some(HandshakeOutput { record, .. }), _) => Some((
@@ -65,7 +65,7 @@ impl View {
         }
     }
 
-    /// The end that an address belongs to.
+    /// Returns the end that an address belongs to.
     pub(super) fn role_of(&self, end: &EndpointOutput) -> Role {
         let same = |known: &EndpointOutput| known.addr == end.addr && (known.port == end.port || known.port.is_none());
         match self.ends() {
@@ -74,12 +74,13 @@ impl View {
         }
     }
 
-    /// True if the socket of this end is on the file's host.
+    /// Returns true if the socket of this end is on the file's host.
     pub(super) fn has_socket(&self, role: Role) -> bool {
         self.events.iter().any(|event| matches!(event, OutputRecord::State(state) if state.role == Some(role)))
     }
 
-    /// Nanoseconds from the client's first SYN to the first segment of the server: the nearer to the client, the longer.
+    /// Returns the nanoseconds from the client's first SYN to the server's first segment: the nearer to the client, the
+    /// longer.
     pub(super) fn answer_ns(&self) -> Option<i64> {
         let mut segments = self.events.iter().filter_map(|event| match event {
             OutputRecord::Segment(segment) => Some(segment),
@@ -95,7 +96,7 @@ impl View {
     }
 }
 
-/// The time of an event or of a stall.
+/// Returns the time of an event or of a stall.
 pub(super) fn stamp(event: &OutputRecord) -> Option<Stamp> {
     (event.is_event() || matches!(event, OutputRecord::Stalled(_))).then(|| event.stamp())
 }
@@ -121,8 +122,8 @@ impl Default for Views {
 }
 
 impl Views {
-    /// Takes a record. Returns the view of a connection if the record is its last one. Later events, and the records
-    /// of listeners and of sockets that were there before, are not part of a view.
+    /// Adds a record. Returns the view of a connection if the record is its last one. Later events, and the records of
+    /// listeners and of sockets that existed before, are not part of a view.
     pub fn take(&mut self, record: &OutputRecord) -> Option<View> {
         match record {
             OutputRecord::State(state) if !state.late => self.event(state.conn?, record),
@@ -153,8 +154,8 @@ impl Views {
         None
     }
 
-    /// The file ends at `until`: returns the connections that are open, as far as their handshakes were seen, in the order of their
-    /// numbers.
+    /// Ends the file at `until`: returns the open connections whose handshakes were seen, as far as recorded, in the order
+    /// of their numbers.
     pub fn finish(&mut self, until: WallTime) -> Vec<View> {
         let mut open: Vec<u64> = self.open.keys().copied().collect();
         open.sort_unstable();

@@ -6,7 +6,7 @@ use community_id::calculate_community_id;
 
 use crate::{text::WallTime, verdict::Severity};
 
-/// IP's number of TCP.
+/// Protocol number of TCP (IPPROTO_TCP).
 const TCP: u8 = 6;
 
 /// The host and the run of tcptrace from which records come.
@@ -50,8 +50,8 @@ pub struct Context {
 const RECENT: usize = 1024;
 
 thread_local! {
-    /// The handshake and the close of a short connection have the same ID, and its hash costs more than all the digits of a
-    /// record: so the latest texts are kept, each in the place that its ports lead to.
+    /// Cache of the latest texts, each at the position given by its ports. The handshake and the close of a short connection
+    /// have the same ID, and its hash costs more than all the digits of a record.
     static TEXTS: RefCell<Vec<Option<(CommunityId, CommunityIdText)>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -66,7 +66,7 @@ impl CommunityIdText {
     }
 }
 
-/// A Community ID that is computed when it is written.
+/// A Community ID, computed when it is written.
 ///
 /// The specification is Corelight's [community-id-spec](https://github.com/corelight/community-id-spec).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -16,10 +16,10 @@ use crate::{
 pub struct Passage {
     /// The hosts that saw it, in the order in which it passed them.
     pub sightings: Vec<Sighting>,
-    /// Nanoseconds from the first host to the last by corrected clocks, so that only the sum of both directions is certain: each
-    /// may be off by the error of the clock. Null if one host alone saw it, and if the offset of the clocks is unknown.
+    /// Nanoseconds from the first host to the last by corrected clocks. Only the sum of both directions is certain: each may
+    /// be off by the error of the clock. Null if only one host saw it, and if the offset of the clocks is unknown.
     pub delay_ns: Option<u64>,
-    /// True if it left one host and never reached another one on its way, which was recording and has lost no events.
+    /// True if it left one host and never reached another one on its way, which was recording and lost no events.
     pub lost: bool,
 }
 
@@ -41,12 +41,12 @@ pub struct Sighting {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Joined {
-    /// The host that alone saw the connection; null if several did.
+    /// The only host that saw the connection; null if several did.
     pub only_at: Option<Arc<str>>,
     /// The host whose verdict this is: the one that knows the cause, and otherwise the one that saw most.
     pub verdict_of: Arc<str>,
-    /// Lowest nanoseconds that the way between the first and the last host takes in both directions together, which no clock
-    /// affects; null unless both directions were seen by both.
+    /// Lowest round-trip time between the first and the last host, in nanoseconds, which is independent of their clocks;
+    /// null unless both saw both directions.
     pub round_trip_ns: Option<u64>,
     /// The view of each host, from the client to the server.
     pub views: Vec<JoinedView>,
@@ -69,9 +69,9 @@ pub struct JoinedView {
     /// Nanoseconds that this host's clock is ahead of that of the host of the first file among these; null if unknown. Times are
     /// corrected by it.
     pub clock_offset_ns: Option<i64>,
-    /// Largest error of `clock_offset_ns`: half of what the way takes in both directions. Null if that is unknown.
+    /// Largest error of `clock_offset_ns`: half of the round-trip time. Null if that is unknown.
     pub clock_error_ns: Option<u64>,
-    /// Nanoseconds per second by which this host's clock gains on the other; null if it cannot be told from none.
+    /// Nanoseconds per second by which this host's clock gains on the other; null if too small to measure.
     pub clock_drift_ppb: Option<i64>,
     /// Outcome of the handshake there; null if it was not seen.
     pub outcome: Option<Outcome>,

@@ -24,13 +24,13 @@ pub struct LeakOutput {
     pub local: EndpointOutput,
     /// Remote end.
     pub remote: EndpointOutput,
-    /// The processes that hold it, ordered by PID; empty if nobody holds it or it could not be found out.
+    /// The processes that hold it, ordered by PID; empty if there are none or they could not be determined.
     pub processes: Vec<Process>,
     /// The container in which it was made; null if none, or unknown.
     pub container: Option<Container>,
     /// Nanoseconds since it entered the state, which the recording shows; null if unknown.
     pub age_ns: Option<u64>,
-    /// Nanoseconds for which it has been in the state at least, as far as the kernel tells; null if unknown.
+    /// Minimum time in nanoseconds for which it has been in the state, as far as the kernel reports it; null if unknown.
     pub age_at_least_ns: Option<u64>,
     /// Payload bytes that it has received and no process has read; null if unknown.
     pub unread_bytes: Option<u32>,

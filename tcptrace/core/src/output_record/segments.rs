@@ -1,4 +1,4 @@
-//! Records of segments: those that passed an interface, those that an ICMP error quotes, and those that the kernel dropped.
+//! Records of segments that passed an interface, of those quoted by ICMP errors, and of those that the kernel dropped.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -23,14 +23,14 @@ pub struct SegmentOutput {
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "u32"))]
     pub netns: Option<u32>,
-    /// Inode number of the network namespace under which the connection is known, where that is another than `netns`: it
-    /// passes both. Absent otherwise.
+    /// Inode number of the network namespace by which the connection is known, if other than `netns`: it passes both. Absent
+    /// otherwise.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "u32"))]
     pub conn_netns: Option<u32>,
     /// Name of the interface on which it was seen first.
     pub interface: Arc<str>,
-    /// Direction in which it passed the interface; null if a capture does not tell.
+    /// Direction in which it passed the interface; null if a capture does not state it.
     pub direction: Option<Direction>,
     /// Encapsulation in which it travelled, outermost layer first: VLAN tags, labels, sessions and tunnels, in words, with the
     /// identifier where both directions share one. Absent without any, and live.
@@ -110,14 +110,14 @@ pub struct IcmpOutput {
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "u32"))]
     pub netns: Option<u32>,
-    /// Inode number of the network namespace under which the connection is known, where that is another than `netns`: it
-    /// passes both. Absent otherwise.
+    /// Inode number of the network namespace by which the connection is known, if other than `netns`: it passes both. Absent
+    /// otherwise.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "u32"))]
     pub conn_netns: Option<u32>,
     /// Name of the interface on which it was seen first.
     pub interface: Arc<str>,
-    /// Direction in which it passed the interface; null if a capture does not tell.
+    /// Direction in which it passed the interface; null if a capture does not state it.
     pub direction: Option<Direction>,
     /// Address of the sender of the ICMP error.
     pub from: IpAddr,
@@ -153,13 +153,13 @@ pub struct DropOutput {
     pub conn: Option<u64>,
     /// Inode number of the network namespace; null if unknown.
     pub netns: Option<u32>,
-    /// Inode number of the network namespace under which the connection is known, where that is another than `netns`: it
-    /// passes both. Absent otherwise.
+    /// Inode number of the network namespace by which the connection is known, if other than `netns`: it passes both. Absent
+    /// otherwise.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "u32"))]
     pub conn_netns: Option<u32>,
-    /// Name of the interface on which it was, or by which it had come to this host; null for one that this host sends and that
-    /// had not got to any.
+    /// Name of the interface at which it was dropped, or through which it had arrived; null for a segment of this host that
+    /// had not reached any.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub interface: Option<Arc<str>>,
     /// Source address and port.

@@ -22,8 +22,8 @@ pub struct StateOutput {
     pub conn: Option<u64>,
     /// Inode number of the socket's network namespace; null if the kernel does not report it.
     pub netns: Option<u32>,
-    /// Inode number of the network namespace under which the connection is known, where that is another than `netns`: it
-    /// passes both. Absent otherwise.
+    /// Inode number of the network namespace by which the connection is known, if other than `netns`: it passes both. Absent
+    /// otherwise.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "u32"))]
     pub conn_netns: Option<u32>,
@@ -45,24 +45,24 @@ pub struct StateOutput {
     pub role: Option<Role>,
     /// Pending error of the socket (`sk_err`) by its errno name, such as ECONNRESET; null for none or if not readable.
     pub error: Option<Errno>,
-    /// Properties of the socket as it entered CLOSE or ESTABLISHED that prove why a reset was sent, or that a handshake was
-    /// none; absent if there are none.
+    /// Properties of the socket as it entered CLOSE or ESTABLISHED that prove why a reset was sent, or that no handshake
+    /// took place; absent if there are none.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Proof::is_empty"))]
     pub evidence: Proof,
     /// ID of the process in whose context the change ran; null if it ran in no process's context, as in an interrupt.
     pub pid: Option<u32>,
-    /// ID of the thread in whose context the change ran; null as `pid`.
+    /// ID of the thread in whose context the change ran; null like `pid`.
     pub tid: Option<u32>,
-    /// Name of that process; null as `pid`.
+    /// Name of that process; null like `pid`.
     pub comm: Option<Comm>,
     /// Name of that thread, if it is not that of the process; null otherwise.
     pub thread: Option<Comm>,
-    /// How that process ended, if it was exiting; absent otherwise.
+    /// The end of that process, if it was exiting; absent otherwise.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "Exit"))]
     pub exit: Option<Exit>,
-    /// User of the process that made or accepted the socket, by the initial user namespace; absent where the change does not
-    /// tell.
+    /// User of the process that made or accepted the socket, by the initial user namespace; absent in changes that do not
+    /// report it.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "u32"))]
     pub uid: Option<u32>,
@@ -116,7 +116,7 @@ pub struct OwnerOutput {
     pub asked_ns: Option<u64>,
     /// ID of the process that holds the socket; null if several do, or if none is visible.
     pub pid: Option<u32>,
-    /// Name of the process; null as `pid`.
+    /// Name of the process; null like `pid`.
     pub comm: Option<Comm>,
     /// Source of the knowledge of the owner.
     pub source: OwnerSource,
@@ -135,8 +135,8 @@ pub struct HintOutput {
     pub conn: Option<u64>,
     /// Inode number of the network namespace; null if unknown.
     pub netns: Option<u32>,
-    /// Inode number of the network namespace under which the connection is known, where that is another than `netns`: it
-    /// passes both. Absent otherwise.
+    /// Inode number of the network namespace by which the connection is known, if other than `netns`: it passes both. Absent
+    /// otherwise.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "u32"))]
     pub conn_netns: Option<u32>,
@@ -166,7 +166,7 @@ pub struct HintOutput {
     pub late: bool,
 }
 
-/// The state of a socket that makes no progress, or does so again, as the kernel told it when it was asked.
+/// The state of a socket that makes no progress, or that makes progress again, as the kernel reported it when asked.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -179,8 +179,7 @@ pub struct ReportOutput {
     pub conn: u64,
     /// Inode number of the socket's network namespace; null if unknown.
     pub netns: Option<u32>,
-    /// Inode number of the network namespace under which the connection is known, where that is another than `netns`. Absent
-    /// otherwise.
+    /// Inode number of the network namespace by which the connection is known, if other than `netns`. Absent otherwise.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "u32"))]
     pub conn_netns: Option<u32>,
@@ -202,7 +201,7 @@ pub struct ReportOutput {
     pub window_closed: bool,
     /// Maximum payload of its segments in bytes; null if unknown.
     pub segment_size: Option<u32>,
-    /// Nanoseconds for which it has made no progress at least: those of its timeouts.
+    /// Minimum time for which it has made no progress, in nanoseconds: that of its timeouts.
     pub stuck_ns: u64,
     /// Nanoseconds since the connection's first event.
     pub since_start_ns: u64,

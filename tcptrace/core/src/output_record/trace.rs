@@ -1,4 +1,4 @@
-//! Records about the trace itself: its beginning, what was there before, what is missing, and its end.
+//! Records about the trace itself: its beginning, the sockets that existed then, its losses, and its end.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ pub struct NamespaceOutput {
     pub interfaces: Vec<String>,
 }
 
-/// Sockets that match the filter and were there when tracing began.
+/// Sockets that match the filter and existed when tracing began.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

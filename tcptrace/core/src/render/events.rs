@@ -27,7 +27,7 @@ pub struct Events {
     pub zone: &'static TimeZone,
 }
 
-/// As text with ladders.
+/// Draws lines of events with the options of a ladder.
 impl From<Drawing> for Events {
     fn from(Drawing { color, absolute_seq, unicode, zone }: Drawing) -> Self {
         Self { color, absolute_seq, unicode, zone }
@@ -91,7 +91,7 @@ impl Events {
         if self.unicode { " → " } else { " -> " }
     }
 
-    /// Writes something in a style, if colours are used.
+    /// Writes text in a style, if colours are used.
     fn look<'a, 'b>(
         &self,
         style: Style,

@@ -1,7 +1,7 @@
-//! A page that stands by itself: a summary, a table to search and sort, and a ladder for each connection.
+//! A self-contained page: a summary, a table to search and sort, and a ladder for each connection.
 //!
-//! The page has the connections as data, and draws a ladder when it is opened: thousands of connections stay small. Its script
-//! puts them in as text, so that no name of a process or host becomes markup.
+//! The page contains the connections as data, and draws a ladder only when it is opened, so that thousands of connections
+//! take little space. Its script inserts them as text, so that no name of a process or host becomes markup.
 
 use serde_json::json;
 
@@ -25,7 +25,7 @@ pub struct Html {
     diagrams: Diagrams,
     /// Renderer of the lines about the trace as a whole.
     events: Events,
-    /// The beginning of the page has been written, and its end.
+    /// True if the beginning of the page has been written.
     begun: bool,
     ended: bool,
 }
@@ -37,7 +37,7 @@ impl Html {
         Self { diagrams: Diagrams::new(drawing), events: drawing.into(), begun: false, ended: false }
     }
 
-    /// The text of a record about the trace as a whole.
+    /// Returns the text of a record about the trace as a whole.
     fn line(&mut self, record: &OutputRecord) -> String {
         let mut line = Vec::new();
         self.events.render(record, &mut line);
@@ -62,7 +62,7 @@ impl Render for Html {
             out.extend_from_slice(data(&diagram).as_bytes());
         }
         if let OutputRecord::End(_) = record {
-            // Another run of a recording may follow, whose connections have the same numbers: the page is over.
+            // Another run of a recording may follow, with the same connection numbers: it is not part of this page.
             self.ended = true;
             for diagram in self.diagrams.open() {
                 out.extend_from_slice(data(&diagram).as_bytes());
@@ -103,7 +103,7 @@ const DATA_END: &str = "</script>\n<p>";
 const FOOT: &str = "</p>\n<script>\n";
 const END: &str = "</script>\n</body>\n</html>\n";
 
-/// A connection as a line of JSON that no script element ends in.
+/// Returns a connection as a line of JSON that cannot end a script element.
 fn data(diagram: &Diagram) -> String {
     let Diagram { conn, ends, encapsulation, began, verdict, steps } = diagram;
     let steps: Vec<_> = steps
@@ -140,7 +140,7 @@ fn number(mood: Mood) -> u8 {
     }
 }
 
-/// Text for HTML.
+/// Escapes text for HTML.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -6,7 +6,7 @@ use crate::{
     text::{Escaped, HumanDuration},
 };
 
-/// Text for a segment's passage between hosts, unless there is nothing to report.
+/// Returns the text for a segment's passage between hosts, unless there is nothing to report.
 pub(super) fn passage(passage: &Passage) -> Option<String> {
     match (passage.sightings.as_slice(), passage.delay_ns) {
         _ if passage.lost => Some("lost on the way".to_owned()),
@@ -16,8 +16,8 @@ pub(super) fn passage(passage: &Passage) -> Option<String> {
     }
 }
 
-/// Lines below the heading: who saw the connection, how long the way is, how far the clocks are apart, and under which addresses
-/// others know it.
+/// Returns the lines below the heading: the hosts that saw the connection, the round-trip time, the offsets between their
+/// clocks, and the addresses by which other hosts know it.
 pub(super) fn lines(joined: &Joined) -> Vec<String> {
     if let Some(host) = &joined.only_at {
         return vec![format!("only {} saw it", Escaped(host.as_bytes()))];
@@ -38,7 +38,7 @@ pub(super) fn lines(joined: &Joined) -> Vec<String> {
     lines
 }
 
-/// How far a clock is off; none for the one that the others are compared with.
+/// Returns the offset of a clock in words; `None` for the reference clock.
 fn clock(view: &JoinedView, host: &str) -> Option<String> {
     match (view.clock_offset_ns, view.clock_error_ns) {
         (Some(0), Some(0)) => None,

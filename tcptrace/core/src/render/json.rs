@@ -32,11 +32,11 @@ impl Render for Json {
     }
 }
 
-/// Appends any value by serde.
+/// Appends any value, serialized by serde.
 fn by_serde<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
     let before = out.len();
     if let Err(error) = value.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Escape)) {
-        // Neither memory nor the records should fail here, but half an object would corrupt the line.
+        // This cannot happen short of a bug, but half an object would corrupt the line.
         log::error!("an entry has no JSON: {error}");
         out.truncate(before);
         out.extend_from_slice(b"null");

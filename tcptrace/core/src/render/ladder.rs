@@ -15,8 +15,8 @@
 //! - `advice`: what to examine after a failure; `inferred_states`: states that no row shows; `translations`: other
 //!   addresses of the same connection;
 //! - `sides`, `timeline`: the sides of a translated connection as one block, and their events in order;
-//! - `cells`: content of a row; `columns`: positions; `row_layout`, `heading`, `block`: drawing;
-//! - `diagram`: a whole connection for formats that are not made of lines;
+//! - `cells`: contents of a row; `columns`: positions; `row_layout`, `heading`, `block`: drawing;
+//! - `single_lines`: lines between the blocks; `diagram`: a whole connection for formats other than lines of text;
 //! - `styled_text`, `glyphs`: text of known width, and the characters it consists of.
 
 mod advice;
@@ -108,7 +108,7 @@ impl Render for Ladder {
             OutputRecord::State(state) => match state.conn {
                 Some(conn) if !state.late => self.blocks.of(conn).rows.push(Row::State(state.clone())),
                 Some(conn) => self.late(conn, record, out),
-                // A listener that is destroyed from outside, as by `ss -K`, is set to CLOSE twice: by tcp_abort() and tcp_done().
+                // A listener destroyed from outside, as by `ss -K`, is set to CLOSE twice: by tcp_abort() and tcp_done().
                 None if state.old == state.new => {}
                 None => self.line(out, |this, out| single_lines::listener(state, this.drawing, out)),
             },
@@ -134,7 +134,7 @@ impl Render for Ladder {
             OutputRecord::Owner(_) => {}
             // The headings name the namespaces.
             OutputRecord::Namespace(_) => {}
-            // The record of a stall says what it means.
+            // The record of a stall interprets it.
             OutputRecord::Report(_) => {}
             OutputRecord::Handshake(handshake) => self.handshake(handshake, out),
             OutputRecord::Close(close) => self.close(close, out),

@@ -14,7 +14,7 @@ use crate::{
     text::HumanDuration,
 };
 
-/// Maximum number of sockets shown of a group.
+/// Maximum number of sockets shown per group.
 const SHOWN: usize = 10;
 
 /// The states of sockets that wait for their process or for the other end.
@@ -48,7 +48,8 @@ fn words((exact, at_least): Age) -> Option<String> {
     exact.or_else(|| at_least.map(|age| format!("{} at least", HumanDuration(age))))
 }
 
-/// Returns text for people: a group for each state, process and container, the oldest first, and those of unknown age last.
+/// Returns text for human readers: a group for each state, process and container, the oldest first, and those of unknown age
+/// last.
 pub fn leaks(leaks: &[LeakOutput], unicode: bool) -> String {
     let mut sorted: Vec<&LeakOutput> = leaks.iter().collect();
     sorted.sort_by_key(|leak| Reverse(nanoseconds(age(leak))));

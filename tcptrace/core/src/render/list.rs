@@ -182,7 +182,7 @@ pub(super) fn without_columns(sentence: &str) -> String {
     parts.collect::<Vec<_>>().join("; ")
 }
 
-/// Returns true if the part is `22 B →, 17 B ←` or one half of it.
+/// Returns true if the part is `22 B →, 17 B ←` or one half of that.
 fn is_bytes(part: &str) -> bool {
     let mut words = part.split(' ');
     let number = words.next().is_some_and(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()));

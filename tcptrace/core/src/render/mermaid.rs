@@ -24,7 +24,7 @@ use crate::{event::Role, output_record::OutputRecord};
 #[derive(Debug)]
 pub struct Mermaid {
     diagrams: Diagrams,
-    /// Renderer of the lines that tell of losses.
+    /// Renderer of the lines that report losses.
     events: Events,
     /// True if something has been written.
     begun: bool,
@@ -70,7 +70,7 @@ impl Render for Mermaid {
     }
 }
 
-/// The diagram in its fence.
+/// Returns the diagram in its fence.
 fn fenced(diagram: &Diagram) -> String {
     let Diagram { conn, ends, encapsulation, began, steps, verdict: _ } = diagram;
     let mut text = format!("```mermaid\nsequenceDiagram\n    title connection {conn}");
@@ -110,8 +110,8 @@ fn fenced(diagram: &Diagram) -> String {
     text
 }
 
-/// Replaces what Mermaid would not take as text: `#` begins an entity or a comment, `;` ends a statement, `%%{` begins a
-/// directive, `$$` a formula, and `<` and `` ` `` are markup. Names of processes and containers come from outside.
+/// Replaces characters that Mermaid would not take as text: `#` begins an entity or a comment, `;` ends a statement, `%%{`
+/// begins a directive, `$$` a formula, and `<` and `` ` `` are markup. Names of processes and containers come from outside.
 fn plain(text: &str) -> Cow<'_, str> {
     const SPECIAL: [char; 8] = ['#', ';', '%', '$', '<', '>', '`', '\\'];
     let special = |character: char| SPECIAL.contains(&character) || character.is_control();

@@ -1,22 +1,22 @@
-//! How a verdict is coloured, in every format.
+//! The colour of a verdict, in every format.
 
 use anstyle::{AnsiColor, Style};
 
 use crate::verdict::{Close, CloseKind, Handshake, Outcome, Role};
 
-/// How a verdict is coloured.
+/// The colour of a verdict.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Mood {
     /// A success that was seen completely.
     Good,
-    /// Something unfinished or incomplete, or what its client gave up.
+    /// Unfinished, incomplete, or given up by the client.
     Pending,
     /// A failure.
     Failed,
 }
 
 impl Mood {
-    /// The colour of a handshake; none if it was over before tracing began.
+    /// Returns the colour of a handshake; `None` if it was over before tracing began.
     pub(super) fn of_handshake(record: &Handshake) -> Option<Self> {
         let by_client = record.reset.is_some_and(|reset| reset.by == Role::Client);
         Some(match record.outcome? {
@@ -26,7 +26,7 @@ impl Mood {
         })
     }
 
-    /// The colour of a close.
+    /// Returns the colour of a close.
     pub(super) fn of_close(record: &Close) -> Self {
         match record.kind {
             CloseKind::Reset | CloseKind::TimedOut => Self::Failed,
@@ -39,7 +39,7 @@ impl Mood {
         if incomplete { Self::Pending } else { Self::Good }
     }
 
-    /// The style on a terminal.
+    /// Returns the style on a terminal.
     pub(super) const fn style(self) -> Style {
         match self {
             Self::Good => AnsiColor::Green.on_default(),

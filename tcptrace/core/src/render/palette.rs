@@ -8,7 +8,7 @@ pub(super) const TIME: Style = Style::new().dimmed();
 pub(super) const STATE: Style = Style::new().bold();
 pub(super) const TROUBLE: Style = AnsiColor::Red.on_default();
 
-/// Excludes the colours of flags and those that are hard to read on black or white.
+/// Without the colours of flags and those that are hard to read on black or white.
 const CONNS: [AnsiColor; 6] = [
     AnsiColor::Cyan,
     AnsiColor::Magenta,

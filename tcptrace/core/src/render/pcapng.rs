@@ -2,7 +2,7 @@
 //! Wireshark shows in line.
 //!
 //! The format is that of draft-ietf-opsawg-pcapng. Packets are IP packets without a link layer; their payload was never
-//! recorded, so each is cut behind its TCP header.
+//! recorded, so each is cut after its TCP header.
 
 mod packet;
 mod processes;
@@ -35,7 +35,7 @@ const EPB_PROCESS_AND_THREAD: OptionCode = OptionCode(8);
 
 /// Renders records as pcapng blocks.
 pub struct Pcapng {
-    /// Words of everything that is no packet.
+    /// Renderer of all records that are not packets.
     words: Events,
     /// The `start` record of the section.
     start: Option<StartOutput>,
@@ -47,13 +47,13 @@ pub struct Pcapng {
 }
 
 impl Pcapng {
-    /// Creates a renderer. `words` makes the text of what is no packet; it must not use colours.
+    /// Creates a renderer. `words` makes the text of records that are not packets; it must not use colours.
     pub fn new(words: Events) -> Self {
         let (interfaces, text) = (HashMap::new(), Vec::new());
         Self { words, start: None, interfaces, processes: Processes::default(), text }
     }
 
-    /// Begins a section: what was described before is not known in it.
+    /// Begins a section: descriptions before it do not apply to it.
     fn section(&mut self, out: &mut Vec<u8>) {
         self.interfaces.clear();
         let mut options = Vec::new();
@@ -78,7 +78,7 @@ impl Pcapng {
         write(block, out);
     }
 
-    /// Returns the number of a segment's interface, and describes that where the section does not yet.
+    /// Returns the number of a segment's interface, which is described first if the section does not have it yet.
     fn interface(&mut self, segment: &SegmentOutput, out: &mut Vec<u8>) -> u32 {
         let next = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);
         let number = *self.interfaces.entry((segment.netns, Arc::clone(&segment.interface))).or_insert(next);
@@ -144,7 +144,7 @@ impl Pcapng {
         text.clear();
         self.words.render(record, &mut text);
         for line in text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-            // The time stands at the beginning of each line.
+            // The time at the beginning of each line is left out.
             let words = line.iter().position(|&byte| byte == b' ').and_then(|at| line.get(at + 1..)).unwrap_or(line);
             let mut entry = format!("__REALTIME_TIMESTAMP={}\n", since_1970(stamp.time) / 1_000).into_bytes();
             if let Some(host) = self.start.as_ref().map(|start| &start.hostname) {
@@ -171,7 +171,7 @@ impl Render for Pcapng {
             }
             OutputRecord::Segment(segment) => self.segment(segment, out),
             OutputRecord::Lost(lost) => {
-                // Descriptions of interfaces may be among what was not written.
+                // The descriptions of interfaces may be among the records that were not written.
                 if lost.source == LossSource::Output {
                     self.section(out);
                 }
@@ -182,7 +182,7 @@ impl Render for Pcapng {
     }
 }
 
-/// Returns an option with a text, cut where it would be too long for one.
+/// Returns an option with a text, truncated to the maximum length.
 fn text_option<'a>(code: OptionCode, mut text: String) -> PcapNGOption<'a> {
     text.truncate(text.floor_char_boundary(usize::from(u16::MAX)));
     option(code, text.into_bytes())

@@ -199,7 +199,7 @@ pub(crate) fn data_segment() -> SegmentOutput {
     }
 }
 
-/// Records that come after the last one of their connection.
+/// Records that follow the last one of their connection.
 pub(crate) fn late() -> [OutputRecord; 5] {
     let late = true;
     [
@@ -260,7 +260,7 @@ pub(crate) fn owner() -> OwnerOutput {
     }
 }
 
-/// A hint with every field set that may be null or absent.
+/// A hint with every nullable or optional field set.
 pub(crate) fn hint() -> HintOutput {
     HintOutput {
         conn_netns: None,

@@ -25,7 +25,7 @@ pub struct Selection {
     slow_ns: u64,
     /// True if only connections with a record in scope can be selected.
     scoped: bool,
-    /// Processes, one of which a connection that is selected must have at an end.
+    /// The processes of which a selected connection must have one at an end.
     who: Who,
     /// True if records are kept to be shown later.
     keeps: bool,
@@ -80,7 +80,7 @@ impl Selection {
         }
     }
 
-    /// Makes this a selection for counting only: records are not kept, so they do not pass later.
+    /// Makes this a selection for counting only: records are not kept, and none pass later.
     #[must_use]
     pub fn counting(mut self) -> Self {
         self.keeps = false;
@@ -159,7 +159,7 @@ impl Selection {
                 self.chosen_before = self.chosen;
                 show(record);
             }
-            // A command's connections all come later.
+            // A command's connections all come later than that.
             OutputRecord::Existing(_) if self.scoped => {}
             OutputRecord::Existing(_) | OutputRecord::Namespace(_) | OutputRecord::Leak(_) | OutputRecord::Lost(_) => {
                 show(record);

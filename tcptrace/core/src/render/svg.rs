@@ -1,6 +1,6 @@
 //! A picture of the ladders, as a terminal with colours shows them.
 //!
-//! SVG begins with its size, so the picture is written at the end of the trace, and what it shows is held until then.
+//! SVG begins with its size, so the picture is written at the end of the trace; the text is held until then.
 
 mod picture;
 
@@ -13,7 +13,7 @@ const COLUMNS: usize = 100;
 /// Maximum number of lines in a picture: beyond some 32,000 pixels, browsers show parts of it only.
 const MOST_LINES: usize = 1_500;
 
-/// Renders records as a picture: ladders and lost events, without the lines about the run, its listeners and what was there.
+/// Renders records as a picture: ladders and lost events, without lines about the run, its listeners and existing sockets.
 #[derive(Debug)]
 pub struct Svg {
     ladder: Ladder,
@@ -62,7 +62,7 @@ impl Render for Svg {
         }
         self.take(record);
         if let OutputRecord::End(_) = record {
-            // A file has one picture: the other runs of a recording are not in it.
+            // A file contains one picture: the other runs of a recording are not in it.
             self.ended = true;
             let mut text = String::from_utf8_lossy(&self.text).trim().to_owned();
             if self.left_out > 0 {

@@ -1,4 +1,4 @@
-//! Counts connections by verdict and by the processes at their ends, for the summary at the end of a trace.
+//! Counts of connections by verdict and by the processes at their ends, for the summary at the end of a trace.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -40,7 +40,7 @@ impl Group {
     fn new(failed: bool, verdict: &'static str, reset: Option<Reset>, client: &End, server: &End) -> Self {
         // The cause of a reset, if it is proven.
         let cause = reset.map(|reset| reset.cause).filter(|&cause| cause != ResetCause::Unknown).map(Into::into);
-        // A client's port is another each time.
+        // A client's port differs each time.
         let client = Name::new(client, |at| at.addr.to_string());
         Self { failed, verdict, cause, client, server: Name::new(server, endpoint) }
     }

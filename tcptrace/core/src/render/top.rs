@@ -1,10 +1,10 @@
 //! The connections that `tcptrace top` lists, without a terminal: records go in, rows and ladders come out.
 //!
 //! - [`Top`] holds the connections, a bounded number of them;
-//! - `row`: a connection as its records tell it;
+//! - `row`: a connection, as described by its records;
 //! - `subject`: which connection a record is about;
-//! - `existing`: what was there when tracing began, until a record tells of it;
-//! - [`View`]: the part of it that is shown, and how keys change that.
+//! - `existing`: connections that existed when tracing began, until a record names them;
+//! - [`View`]: the part of the list that is shown, and how keys change that.
 //!
 //! Nothing is derived here: states, verdicts and times are those of the records.
 
@@ -29,19 +29,19 @@ pub const MOST: usize = 4096;
 /// Number of a connection: that of the run of a recording, and its own in that run.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Id {
-    /// Number of the run, from 1; or [`Id::THERE_BEFORE`].
+    /// Number of the run, from 1; or [`Id::EXISTING`].
     pub run: u32,
     /// Number of the connection, from 1.
     pub conn: u64,
 }
 
 impl Id {
-    /// The run of connections that were there when tracing began, and of which no record has told yet.
-    pub const THERE_BEFORE: u32 = u32::MAX;
+    /// Run number of connections that existed when tracing began and that no record has named yet.
+    pub const EXISTING: u32 = u32::MAX;
 
-    /// Returns whether no record has told of the connection, which was there when tracing began.
-    pub fn is_there_before(self) -> bool {
-        self.run == Self::THERE_BEFORE
+    /// Returns true if the connection existed when tracing began and no record has named it yet.
+    pub fn is_existing(self) -> bool {
+        self.run == Self::EXISTING
     }
 }
 
@@ -56,7 +56,7 @@ pub struct Counts {
     pub stalled: usize,
     /// Kept connections that failed.
     pub failed: usize,
-    /// Connections that are no longer kept, since there was no room.
+    /// Connections that are no longer kept, to make room for others.
     pub left_out: u64,
 }
 
@@ -68,11 +68,11 @@ pub struct Top {
     ended: BTreeSet<(WallTime, Id)>,
     /// Connections that no record has named yet.
     existing: Existing,
-    /// Largest number of connections.
+    /// Maximum number of connections kept.
     most: usize,
     run: u32,
     left_out: u64,
-    /// Handshakes that take this many nanoseconds are slow.
+    /// Minimum duration of a slow handshake, in nanoseconds.
     slow_ns: u64,
     /// Time of the latest record.
     last: WallTime,
@@ -81,7 +81,8 @@ pub struct Top {
 }
 
 impl Top {
-    /// Holds at most `most` connections, [`MOST`] for most purposes. A handshake is slow if it takes `slow_ns` nanoseconds.
+    /// Creates a list of at most `most` connections, usually [`MOST`]. A handshake is slow if it takes at least `slow_ns`
+    /// nanoseconds.
     pub fn new(most: usize, slow_ns: u64) -> Self {
         Self {
             rows: BTreeMap::new(),
@@ -96,7 +97,7 @@ impl Top {
         }
     }
 
-    /// Adds what a record tells.
+    /// Applies a record.
     pub fn apply(&mut self, record: &OutputRecord) {
         match record {
             // The numbers of connections start again.
@@ -114,7 +115,7 @@ impl Top {
                 let (Some(conn), stamp) = (subject::conn(record), record.stamp()) else { return };
                 self.last = self.last.max(stamp.time);
                 let id = Id { run: self.run, conn };
-                // Who comes late and is not known any more does not come back.
+                // A late event does not bring back a connection that is no longer kept.
                 if !self.rows.contains_key(&id) {
                     if subject::is_late(record) {
                         return;
@@ -128,8 +129,8 @@ impl Top {
         }
     }
 
-    /// Adds a socket that was there when tracing began, which was at `at`. Both sockets of one connection are one row. There are
-    /// never more of them than connections are kept; others are left out.
+    /// Adds a socket that existed when tracing began, at time `at`. Both sockets of one connection are one row. Together
+    /// with the other connections there are never more than `most`; the rest is left out.
     fn add_existing(&mut self, socket: &ExistingSocket, at: WallTime) {
         self.version += 1;
         let tuple = Tuple::new(socket.netns, socket.local.into(), socket.remote.into());
@@ -144,7 +145,7 @@ impl Top {
         self.rows.insert(id, Row::existing(id, socket, at));
     }
 
-    /// Replaces the row of a socket that was there by that of its connection, of which a record tells.
+    /// Replaces the row of an existing socket by that of its connection, once a record names that.
     fn recognise(&mut self, id: Id, record: &OutputRecord) {
         if self.existing.is_empty() {
             return;
@@ -187,17 +188,17 @@ impl Top {
         }
     }
 
-    /// The connections, by their numbers.
+    /// Returns the connections, by their numbers.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
         self.rows.values()
     }
 
-    /// A connection, if it is still kept.
+    /// Returns a connection, if it is still kept.
     pub fn row(&self, id: Id) -> Option<&Row> {
         self.rows.get(&id)
     }
 
-    /// Numbers of connections.
+    /// Returns the numbers of connections.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts { kept: self.rows.len(), left_out: self.left_out, ..Counts::default() };
         for row in self.rows.values() {
@@ -208,22 +209,22 @@ impl Top {
         counts
     }
 
-    /// Time of the latest record.
+    /// Returns the time of the latest record.
     pub fn last(&self) -> WallTime {
         self.last
     }
 
-    /// A number that is another after each change.
+    /// Returns a number that differs after each change.
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// The ladders of a connection in lines, with ANSI escape sequences if `drawing` has colours. What has not led to a
-    /// verdict yet is drawn too. Empty if the connection is not kept.
+    /// Returns the ladders of a connection as lines, with ANSI escape sequences if `drawing` has colours. Events that have
+    /// not led to a verdict yet are drawn, too. Empty if the connection is not kept.
     pub fn ladder(&self, id: Id, drawing: Drawing, width: usize) -> Vec<u8> {
         let mut out = Vec::new();
         let Some(row) = self.rows.get(&id) else { return out };
-        if id.is_there_before() {
+        if id.is_existing() {
             out.extend_from_slice(b"It was there when tracing began, and nothing has happened since that is traced.\n");
             return out;
         }
@@ -237,7 +238,7 @@ impl Top {
         out
     }
 
-    /// The handshake, close and stalled records of these connections.
+    /// Shows the handshake, close and stalled records of these connections.
     pub fn verdicts(&self, ids: &[Id], show: &mut dyn FnMut(&OutputRecord)) {
         for row in ids.iter().filter_map(|id| self.rows.get(id)) {
             row.records(&mut |record| {

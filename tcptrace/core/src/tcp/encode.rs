@@ -1,8 +1,8 @@
 //! Options from their JSON back to the bytes of a header.
 //!
-//! `raw` holds them as they were on the wire. JSON of schema 1 lacks it, and with it padding, order and unknown options'
-//! data: then the fields are encoded, in the order and with the padding of Linux, into an equivalent whose JSON has the
-//! same fields.
+//! `raw` holds them as they were on the wire. JSON of schema 1 lacks it, and with it padding, order and the data of unknown
+//! options. The fields are then encoded, in the order and with the padding of Linux, into equivalent options whose JSON has
+//! the same fields.
 
 use std::borrow::Cow;
 
@@ -93,7 +93,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     pairs.iter().copied().map(byte).collect()
 }
 
-/// The byte that two hexadecimal digits stand for.
+/// Returns the byte of two hexadecimal digits.
 fn byte([high, low]: [u8; 2]) -> Option<u8> {
     let digit = |letter: u8| char::from(letter).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some(digit(high)? << 4 | digit(low)?)
@@ -107,7 +107,7 @@ struct Bytes {
 }
 
 impl Bytes {
-    /// The bytes as `raw` holds them.
+    /// Returns the bytes of `raw`.
     fn from_raw(text: &str) -> Option<Self> {
         let mut bytes = Self { padded: false, len: 0, bytes: [0; OptionBytes::MAX] };
         let (pairs, []) = text.as_bytes().as_chunks() else { return None };
@@ -152,7 +152,7 @@ mod tests {
         serde_json::from_str(&json(&TcpOptions(OptionBytes::new(bytes)))).unwrap()
     }
 
-    /// Their JSON as it is in recordings of schema 1, which has fewer fields and lists more kinds as unknown.
+    /// Returns their JSON as in recordings of schema 1, which has fewer fields and lists more kinds as unknown.
     fn first_schema(options: &TcpOptions) -> String {
         let mut value = serde_json::to_value(options).unwrap();
         let fields = value.as_object_mut().unwrap();
@@ -181,7 +181,7 @@ mod tests {
         value.to_string()
     }
 
-    /// There and back through a recording of schema 1.
+    /// Converts bytes to JSON of schema 1 and back.
     fn again_from_first_schema(bytes: &[u8]) -> TcpOptions {
         serde_json::from_str(&first_schema(&TcpOptions(OptionBytes::new(bytes)))).unwrap()
     }
@@ -259,7 +259,7 @@ mod tests {
         }
     }
 
-    /// Bytes come back as they were; through schema 1, what they say does.
+    /// Checks that bytes survive the round trip, and that their meaning survives one through schema 1.
     fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
         let options = TcpOptions(OptionBytes::new(bytes));
         prop_assert_eq!(again(bytes), options);

@@ -20,7 +20,7 @@ pub(super) const KIND_MD5: u8 = 19;
 pub(super) const KIND_TCP_AO: u8 = 29;
 pub(super) const KIND_MPTCP: u8 = 30;
 pub(super) const KIND_FAST_OPEN: u8 = 34;
-/// The kinds of experiments, each told by an identifier at its beginning (RFC 6994).
+/// The kinds of experiments, each identified by its first two or four bytes (RFC 6994).
 const KIND_EXPERIMENTS: [u8; 2] = [253, KIND_EXPERIMENT];
 pub(super) const KIND_EXPERIMENT: u8 = 254;
 
@@ -224,7 +224,7 @@ fn interpret(kind: u8, data: &[u8]) -> Option<TcpOption<'_>> {
         (KIND_MPTCP, &[first, ..]) => TcpOption::Mptcp { subtype: first >> 4, data },
         (KIND_FAST_OPEN, cookie) => TcpOption::FastOpen { cookie, experimental: false },
         (KIND_MSS | KIND_WINDOW_SCALE | KIND_SACK_PERMITTED | KIND_TIMESTAMP | KIND_MPTCP, _) => return None,
-        // Schema 1 keeps no more than the kinds of these: without their data they are not malformed, but unknown.
+        // Schema 1 keeps only the kinds of these options: without their data they are unknown, not malformed.
         (KIND_TCP_AO, &[key_id, rnext_key_id, ref mac @ ..]) => TcpOption::TcpAo { key_id, rnext_key_id, mac },
         _ => md5(kind, data)
             .or_else(|| AccurateEcn::read(kind, data).map(TcpOption::AccurateEcn))

@@ -26,13 +26,13 @@ pub(crate) fn push_decimal(text: &mut String, number: u64) {
     let _ = write_decimal(text, number);
 }
 
-/// Writes `before`, a number whose last `places` digits, at most seven, are those after the point, and `after`. Most lines
-/// of text have several, and `write!` takes three times as long.
+/// Writes `before`, a number with its last `places` digits after the decimal point, at most seven, and `after`. Most lines
+/// of text have several of these, and `write!` takes three times as long.
 pub(crate) fn decimal(f: &mut Formatter<'_>, before: &str, number: u64, places: usize, after: &str) -> fmt::Result {
     let (places, unit) = (places.min(7), 10_u64.pow(places.min(7) as u32));
     f.write_str(before)?;
     write_decimal(f, number / unit)?;
-    // The point takes the place of the digit before those that are shown.
+    // The decimal point replaces the digit before those that are shown.
     let mut digits = eight(number % unit);
     if let Some(point) = digits.get_mut(7 - places) {
         *point = b'.';

@@ -110,7 +110,7 @@ impl<'de> serde::Deserialize<'de> for WallTime {
                 Ok(WallTime::UNKNOWN)
             }
         }
-        // A field that is absent is not null: as an option it would be taken for that.
+        // An absent field is not null, for which an `Option` would take it.
         deserializer.deserialize_any(Time)
     }
 }
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(WallTime::UNKNOWN.to_string(), "-");
         static UTC: TimeZone = TimeZone::UTC;
         assert_eq!(LocalTime { time: WallTime::UNKNOWN, zone: &UTC }.to_string(), "--:--:--.---------");
-        // No text stands for it.
+        // No text is parsed as the unknown time.
         assert!("-009999-01-02T01:59:59Z".parse::<WallTime>().unwrap().is_known());
     }
 

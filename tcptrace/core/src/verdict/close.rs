@@ -32,7 +32,7 @@ pub enum CloseKind {
     Orderly,
     /// The close had begun but was not complete when tracing ended.
     Unfinished,
-    /// The connection ended, but how was not seen.
+    /// The connection ended in a way that was not seen.
     Unseen,
 }
 
@@ -71,11 +71,11 @@ pub struct CloseEnd {
     pub pid: Option<u32>,
     /// Name of the process; null if unknown.
     pub comm: Option<Comm>,
-    /// Name of the thread that did it, if it is not that of the process; null otherwise.
+    /// Name of the thread that closed it, if it is not that of the process; null otherwise.
     pub thread: Option<Comm>,
     /// User of the process that made or accepted its socket, by the initial user namespace; null if unknown.
     pub uid: Option<u32>,
-    /// How its process ended, if that was exiting as it closed this end; null otherwise.
+    /// The end of its process, if that was exiting as it closed this end; null otherwise.
     pub exit: Option<Exit>,
     /// Bytes that had arrived and that no process had read when its socket entered CLOSE; null if unknown.
     pub unread_bytes: Option<u32>,
@@ -105,8 +105,8 @@ pub struct Bytes {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Rtt {
-    /// Nanoseconds that the handshake took: from SYN_SENT to ESTABLISHED of the client's socket or, if that is not on this host,
-    /// from the SYN to the ACK that completed it. Null if a SYN or SYN,ACK was sent again, and if unknown.
+    /// Duration of the handshake in nanoseconds: from SYN_SENT to ESTABLISHED of the client's socket or, if that is not on
+    /// this host, from the SYN to the ACK that completed it. Null if a SYN or SYN,ACK was sent again, and if unknown.
     pub handshake_ns: Option<u64>,
     /// Smoothed round-trip time (RFC 6298) in nanoseconds as the connection ended, of the client's socket or, if that is not on
     /// this host, of the server's; null if unknown.
@@ -130,7 +130,7 @@ pub struct StateTime {
     pub inferred: bool,
 }
 
-/// The end of a connection: how it was closed, by whom, and why.
+/// The end of a connection: the kind of its close, the end that began it, and the reason.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -179,13 +179,14 @@ pub struct Close {
     pub close_known: Option<bool>,
     /// The end whose socket on this host timed out (ETIMEDOUT); null if none did.
     pub gave_up: Option<Role>,
-    /// Number of times that each end sent its FIN again; null if no FIN of it is known.
+    /// Number of times that each end sent its FIN again; null if no FIN of that end is known.
     pub retransmissions: Each<Option<u32>>,
     /// Number of segments with data that each end's socket sent again; null if it is not on this host, if its handshake was not
     /// seen, and if unknown.
     pub data_retransmissions: Each<Option<u32>>,
     /// Nanoseconds from the last segment with data, in either direction, to the first FIN or reset; as exact as the kernel's
-    /// tick, 1 to 10 ms, or by segments where all are shown and no socket is on this host. Null without data, and if unknown.
+    /// tick, 1 to 10 ms, or measured between segments where all are shown and no socket is on this host. Null without data,
+    /// and if unknown.
     pub idle_ns: Option<u64>,
     /// Round-trip times.
     pub rtt: Rtt,
@@ -195,7 +196,7 @@ pub struct Close {
     /// Numbers of the connections that are the other sides of the same exchange, whose addresses or ports a translation (NAT)
     /// changes on the way; null without any.
     pub same_as: Option<Vec<u64>>,
-    /// The ends of each of these, as it has them, in the same order; null without any.
+    /// The ends of each of these connections, by its own addresses, in the same order; null without any.
     pub nat: Option<Vec<TranslatedSide>>,
     /// The reason why no segment was seen; null if one was.
     pub no_segments: Option<NoSegments>,

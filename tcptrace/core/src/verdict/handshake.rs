@@ -69,7 +69,7 @@ pub enum WaitingFor {
 }
 
 impl Handshake {
-    /// Returns the outcome if the handshake made no connection. Then this is the connection's last record.
+    /// Returns the outcome if the handshake made no connection. This record is then the connection's last.
     pub fn failure(&self) -> Option<Outcome> {
         self.outcome.filter(|&outcome| outcome != Outcome::Established)
     }
@@ -96,7 +96,7 @@ pub struct HandshakeEnd {
     pub pid: Option<u32>,
     /// Name of the process; null if unknown.
     pub comm: Option<Comm>,
-    /// Name of the thread that did it, if it is not that of the process; null otherwise.
+    /// Name of the thread that opened or accepted it, if it is not that of the process; null otherwise.
     pub thread: Option<Comm>,
     /// User of the process that made or accepted its socket, by the initial user namespace; null if unknown.
     pub uid: Option<u32>,
@@ -134,12 +134,12 @@ pub struct IcmpAnswer {
     pub icmp_type: u8,
     /// ICMP code.
     pub icmp_code: u8,
-    /// True if it quoted the server's SYN,ACK, and not the client's SYN.
+    /// True if it quoted the server's SYN,ACK, false if the client's SYN.
     pub of_synack: bool,
 }
 
 impl IcmpAnswer {
-    /// Returns true if it means what a reset would: that nobody listens there.
+    /// Returns true if it means the same as a reset: that nobody listens there.
     pub(crate) fn refuses(&self) -> bool {
         !self.of_synack && icmp::refuses(self.from, self.icmp_type, self.icmp_code)
     }
@@ -158,13 +158,13 @@ impl IcmpAnswer {
 pub struct OpeningDrops {
     /// The kernel's reason for the first one, by its name in `enum skb_drop_reason` without the prefix: `NETFILTER_DROP`.
     pub reason: KernelName,
-    /// True if that was the server's SYN,ACK, and not the client's SYN.
+    /// True if that was the server's SYN,ACK, false if the client's SYN.
     pub of_synack: bool,
     /// Number of those dropped for this reason, from 1.
     pub segments: u32,
 }
 
-/// The handshake of a connection: how it was set up, or why it was not.
+/// The handshake of a connection: the way it was set up, or the reason why it was not.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -187,10 +187,10 @@ pub struct Handshake {
     pub kind: HandshakeKind,
     /// Outcome; null if the handshake was complete before tracing began.
     pub outcome: Option<Outcome>,
-    /// True if an ICMP error, and not a reset, refused the connection.
+    /// True if the connection was refused by an ICMP error instead of a reset.
     pub by_icmp: bool,
-    /// The first ICMP error that quoted the SYN or the SYN,ACK, if that decided the outcome, as also where the server's
-    /// kernel forgot the SYN because of it and reset the ACK; null otherwise.
+    /// The first ICMP error that quoted the SYN or the SYN,ACK, if it decided the outcome. That includes an error for which
+    /// the server's kernel forgot the SYN, so that it reset the ACK. Null otherwise.
     pub icmp: Option<IcmpAnswer>,
     /// The missing segment of an unanswered handshake; null for other outcomes.
     pub waiting_for: Option<WaitingFor>,
@@ -198,21 +198,21 @@ pub struct Handshake {
     pub client: HandshakeEnd,
     /// The server: the other end.
     pub server: HandshakeEnd,
-    /// True if nothing that was seen shows which end is the client, so that the roles are inferred.
+    /// True if nothing seen shows which end is the client, so the roles are inferred.
     pub role_inferred: bool,
     /// Nanoseconds from the first SYN to the first SYN,ACK; null unless both were seen.
     pub syn_to_synack_ns: Option<u64>,
     /// Nanoseconds from the first SYN,ACK to the ACK that completes the handshake; null unless both were seen, and for a
     /// simultaneous open.
     pub synack_to_ack_ns: Option<u64>,
-    /// Nanoseconds that the client's socket spent between entering SYN_SENT and ESTABLISHED, which is how long connect()
-    /// takes; null if the client's socket was not seen.
+    /// Nanoseconds that the client's socket took from SYN_SENT to ESTABLISHED, which is the duration of connect(); null if
+    /// the client's socket was not seen.
     pub connect_ns: Option<u64>,
     /// True if a SYN of the client was seen. False if none was, although the client's socket is on this host and its
     /// segments are traced: something on this host keeps the SYN from leaving. Null if unknown.
     pub syn_left: Option<bool>,
-    /// True if the server makes no socket of the client's ACK, since it waits for data (TCP_DEFER_ACCEPT); the sentence says
-    /// so.
+    /// True if the server makes no socket from the client's ACK, since it waits for data (TCP_DEFER_ACCEPT); the sentence
+    /// says so.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub deferred: bool,
     /// True if the client's socket was destroyed from outside (ECONNABORTED), as by `ss --kill`.
@@ -221,16 +221,16 @@ pub struct Handshake {
     pub reset: Option<Reset>,
     /// Retransmitted segments.
     pub retransmissions: OpeningRetransmissions,
-    /// SYNs or SYN,ACKs that this host's kernel dropped, if the handshake was not completed; null if none is known to have been.
+    /// SYNs or SYN,ACKs that this host's kernel dropped, if the handshake was not completed; null if none is known.
     pub dropped: Option<OpeningDrops>,
     /// Accept queue of the server's listener, if it was full when the kernel was last asked and no SYN,ACK came.
     pub accept_queue: Option<AcceptQueue>,
     /// Numbers of the connections that are the other sides of the same exchange, whose addresses or ports a translation (NAT)
     /// changes on the way; null without any.
     pub same_as: Option<Vec<u64>>,
-    /// The ends of each of these, as it has them, in the same order; null without any.
+    /// The ends of each of these connections, by its own addresses, in the same order; null without any.
     pub nat: Option<Vec<TranslatedSide>>,
-    /// The reason why no segment was seen; null if one was, or if none was to be sent.
+    /// The reason why no segment was seen; null if one was, or if none was to be expected.
     pub no_segments: Option<NoSegments>,
     /// True if `missing` is not empty.
     pub incomplete: bool,

@@ -1,4 +1,4 @@
-//! How serious a verdict is.
+//! Seriousness of verdicts.
 
 use strum::IntoStaticStr;
 
@@ -22,7 +22,8 @@ pub enum Severity {
 }
 
 impl Handshake {
-    /// Returns true if it failed: it was not established, and not reset by the client either, as health checks and scans do.
+    /// Returns true if it failed: it was not established, and was not reset by the client either, as by health checks and
+    /// scans.
     pub fn failed(&self) -> bool {
         match self.outcome {
             None | Some(Outcome::Established) => false,
@@ -78,7 +79,7 @@ mod tests {
         verdict::{CloseEnd, Each, OpeningRetransmissions, Reset},
     };
 
-    /// Established without anything special.
+    /// A handshake that was established without anything notable.
     fn opened() -> Handshake {
         Handshake {
             outcome: Some(Outcome::Established),
@@ -89,7 +90,7 @@ mod tests {
         }
     }
 
-    /// Closed without anything special.
+    /// A close without anything notable.
     fn closed() -> Close {
         let end = |end: CloseEnd| CloseEnd { exit: None, unread_bytes: Some(0), unsent_bytes: None, ..end };
         let close = *samples::close().record;

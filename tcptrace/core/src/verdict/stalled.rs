@@ -76,23 +76,23 @@ pub struct Stalled {
     pub waiting_for: Option<Awaited>,
     /// The end whose turn it is; null if unknown.
     pub turn: Option<Turn>,
-    /// Payload bytes written and not acknowledged, in both directions together, as the sockets report them or, if every segment
-    /// is recorded, those that were sent; else null.
+    /// Payload bytes written and not acknowledged, in both directions together: as the sockets report them or, if every
+    /// segment is recorded, as they were sent; null otherwise.
     pub unacked_bytes: Option<u64>,
-    /// Number of retransmissions of the SYN, SYN,ACK or FIN whose answer is awaited, or of retransmission timeouts of data, as
-    /// the socket reports them; null if nothing is known of them.
+    /// Number of retransmissions of the SYN, SYN,ACK or FIN whose answer is awaited, or of retransmission timeouts of data,
+    /// as the socket reports them; null if unknown.
     pub retransmissions: Option<u32>,
     /// Numbers of the connections that are the other sides of the same exchange, whose addresses or ports a translation (NAT)
     /// changes on the way; null without any.
     pub same_as: Option<Vec<u64>>,
-    /// The ends of each of these, as it has them, in the same order; null without any.
+    /// The ends of each of these connections, by its own addresses, in the same order; null without any.
     pub nat: Option<Vec<TranslatedSide>>,
     /// The record as one English sentence.
     pub summary: String,
 }
 
 impl Stalled {
-    /// Returns the word before the sentence: a handshake or a close is unfinished, an established connection is stalled.
+    /// Returns the word before the sentence: a handshake or a close is unfinished, an established connection stalled.
     pub fn word(&self) -> &'static str {
         let accepted = |state: Option<TcpState>| matches!(state, Some(TcpState::Established | TcpState::CloseWait));
         match self.waiting_for {

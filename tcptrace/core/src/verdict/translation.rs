@@ -30,8 +30,8 @@ impl From<Endpoint> for TranslatedEnd {
 pub struct TranslatedSide {
     /// Number of the connection that is this side.
     pub conn: u64,
-    /// The client, as this side has it.
+    /// The client, by its address on this side.
     pub client: TranslatedEnd,
-    /// The server, as this side has it.
+    /// The server, by its address on this side.
     pub server: TranslatedEnd,
 }

@@ -1,4 +1,4 @@
-//! One connection over loopback, made and traced for the purpose.
+//! A loopback connection made and traced as a test.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -28,41 +28,41 @@ use tcptrace_core::{
     tcp::TcpState,
 };
 
-/// Segments of a connection that is closed by one end and, after that has been acknowledged, by the other.
+/// Number of segments of a connection closed by one end and, once that has been acknowledged, by the other.
 pub(super) const SEGMENTS: usize = 7;
 
-/// Changes of state of its two sockets, without the listener's.
+/// Number of state changes of its two sockets, without the listener's.
 pub(super) const STATES: usize = 10;
 
-/// Enough for a connection and what others do on this port meanwhile in their namespaces.
+/// Size of the ring buffer in bytes: enough for a connection and the traffic of others on this port in their namespaces.
 const RING_BYTES: u32 = 64 << 10;
 
 /// Maximum number of connections to try.
 const CONNECTIONS: usize = 3;
 
-/// How long each step may take. All of them together take less than a millisecond, but for one ACK that the kernel delays.
+/// Maximum duration of each step. All of them together take less than a millisecond, except for one delayed ACK.
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// Events that were seen of the connection.
+/// Events seen of the connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
     /// Segments.
     pub(super) segments: usize,
     /// Changes of state.
     pub(super) states: usize,
-    /// Records that were lost meanwhile, and runs that the kernel skipped.
+    /// Number of records lost meanwhile, and of runs that the kernel skipped.
     pub(super) lost: u64,
-    /// Frames that the programs skipped meanwhile: other traffic of loopback too, which a filter cannot exclude.
+    /// Frames that the programs skipped meanwhile, including other traffic of loopback, which a filter cannot exclude.
     pub(super) skipped: Skipped,
-    /// The first end's FIN has been acknowledged.
+    /// True if the first end's FIN has been acknowledged.
     pub(super) half_closed: bool,
-    /// True if the kernel compiles programs to machine code; none where it does not tell.
+    /// True if the kernel compiles programs to machine code; `None` if it does not report that.
     pub(super) compiled: Option<bool>,
-    /// The program of dropped segments was attached.
+    /// True if the program for dropped segments was attached.
     pub(super) tells_drops: bool,
-    /// The kernel counts the runs that it skips.
+    /// True if the kernel counts the runs that it skips.
     pub(super) counts_skipped: bool,
-    /// Connections before this one that lacked an event although nothing was counted as lost.
+    /// Number of previous connections that lacked an event although nothing was counted as lost.
     pub(super) incomplete_before: usize,
 }
 
@@ -71,7 +71,7 @@ impl Seen {
         self.segments >= SEGMENTS && self.states >= STATES
     }
 
-    /// Takes a record of the ring, if it is about this port in this network namespace.
+    /// Counts a record of the ring, if it is about this port in this network namespace.
     fn take(&mut self, bytes: &[u8], port: u16, netns: u32) {
         let of_netns = |change: &StateChange| change.netns.is_none_or(|of| of == netns);
         let listens = |change: &StateChange| change.old == TcpState::Close && change.new == TcpState::Listen;
@@ -89,7 +89,7 @@ impl Seen {
         }
     }
 
-    /// Asks how the kernel runs the programs.
+    /// Notes how the kernel runs the programs.
     fn note<'a>(&mut self, mut programs: impl Iterator<Item = &'a ProgramInfo>) {
         if let Some(program) = programs.next() {
             self.compiled = program.is_compiled().unwrap_or_default();
@@ -98,9 +98,9 @@ impl Seen {
     }
 }
 
-/// Opens and closes a connection of its own and reads what was seen of it; another one where events were missing that
-/// nobody counted. Some hosts keep programs from running while an interrupt hits certain processes: seldom, so that a
-/// single connection does not tell it from programs that never run.
+/// Opens and closes a connection of its own and reads the events seen; tries another one if events are missing that nobody
+/// counted. Some hosts keep programs from running while an interrupt hits certain processes: so rarely that a single
+/// connection cannot distinguish that from programs that never run.
 pub(super) async fn trace_own_connection() -> Result<Seen> {
     let mut incomplete_before = 0;
     loop {
@@ -112,15 +112,15 @@ pub(super) async fn trace_own_connection() -> Result<Seen> {
     }
 }
 
-/// Loads and attaches everything for a port of its own, opens and closes one connection to it, and reads what was seen.
+/// Loads and attaches everything for a port of its own, opens and closes one connection to it, and reads the events seen.
 async fn trace_one_connection() -> Result<Seen> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port of 127.0.0.1 can be had")?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port of 127.0.0.1 is available")?;
     let address = listener.local_addr().context("a listener has no address")?;
     let interfaces = Interfaces::follow().context("interfaces cannot be followed through netlink")?;
     let present = interfaces.list().await.context("the interfaces of this host cannot be listed")?;
     let Some(loopback) = present.iter().find(|interface| interface.loopback) else { bail!("there is no loopback") };
     if !loopback.up {
-        bail!("loopback is down here, so that nothing can be tried: `ip link set lo up`");
+        bail!("loopback is down, so nothing can be tried: `ip link set lo up`");
     }
     let netns = own_netns()?;
     let filter = Filter { ports: Some(address.port().to_string().parse()?), ..Filter::default() };
@@ -140,7 +140,7 @@ async fn trace_one_connection() -> Result<Seen> {
     let (ring, losses, skips) = (object.take_ring()?, object.take_loss_counters()?, object.take_skip_counters()?);
     let trial = Trial { seen: Seen::default(), ring, losses, skips, address, netns };
     let seen = trial.run(&mut object, &mut attachments, &interfaces, loopback, listener).await;
-    // Also after an error.
+    // Reached after an error, too.
     attachments.detach(interfaces.netlink()).await;
     seen
 }
@@ -150,7 +150,7 @@ struct Trial {
     ring: Ring,
     losses: LossCounters,
     skips: SkipCounters,
-    /// Of the listener.
+    /// Address of the listener.
     address: SocketAddr,
     netns: u32,
 }
@@ -182,7 +182,7 @@ impl Trial {
         let (server, _) =
             server.context("a connection over loopback does not arrive")?.context("it is not accepted")?;
         drop(client);
-        // Without waiting, its ACK would ride on the other end's FIN.
+        // Otherwise its ACK would ride on the other end's FIN.
         self.watch(|seen| seen.half_closed).await?;
         drop(server);
         self.watch(Seen::everything).await?;
@@ -191,7 +191,7 @@ impl Trial {
         Ok(self.seen)
     }
 
-    /// Takes what comes until it is enough, or the limit has passed.
+    /// Takes records until `enough` returns true, or until the limit.
     async fn watch(&mut self, enough: impl Fn(&Seen) -> bool) -> Result<()> {
         let end = Instant::now() + LIMIT;
         loop {

@@ -7,9 +7,9 @@ use anstyle::{AnsiColor, Style};
 /// The meaning of a finding for tracing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Verdict {
-    /// Nothing is to be wished for.
+    /// Fully supported.
     Ok,
-    /// Tracing works, and shows less or costs more.
+    /// Tracing works, but shows less or costs more.
     Limited,
     /// Tracing does not work.
     Missing,
@@ -50,13 +50,13 @@ impl Report {
         self.0.push(Line { verdict, what, text: text.into() });
     }
 
-    /// True if tracing works.
+    /// Returns true if tracing works.
     pub(super) fn works(&self) -> bool {
         self.0.iter().all(|line| line.verdict != Verdict::Missing)
     }
 }
 
-/// With colours, which the caller strips where they are not wanted.
+/// Writes colours, which the caller strips where they are not wanted.
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let width = self.0.iter().map(|line| line.what.len()).max().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Waits for everything that can happen during a trace, and handles it.
+//! The event loop of a live trace: it waits for all inputs and handles them.
 
 use std::time::Duration;
 
@@ -34,20 +34,20 @@ const NOTICE_AFTER: Duration = Duration::from_secs(5);
 /// Time to wait for the last segments after `--count` connections have ended.
 const LAST_SEGMENTS: Duration = Duration::from_millis(50);
 
-/// Time to wait for the last closes after the command has ended: a close that only one end shows is over a second after its
-/// last segment.
+/// Time to wait for the last closes after the command has ended: a close that only one end shows counts as over a second
+/// after its last segment.
 const LAST_CLOSES: Duration = Duration::from_millis(1_500);
 
 /// The reason why tracing ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Ending {
-    /// A signal, `--duration`, `--count`, the end of the command, or a key.
+    /// By a signal, `--duration`, `--count`, the end of the command, or a key.
     Requested,
     /// Nothing more can be written ([`crate::output::Output::is_over`]).
     OutputOver,
 }
 
-/// Handles everything that happens until the trace ends.
+/// Handles all inputs until the trace ends.
 pub(super) async fn follow(
     trace: &mut Trace,
     signals: &mut Signals,
@@ -101,7 +101,7 @@ pub(super) async fn follow(
                 let Trace { owners, pipeline, .. } = trace;
                 owners.report(&snapshot, pipeline, now);
             }
-            // Before the records in the ring: what was forgotten may be the reason for them.
+            // Before the records in the ring: a forgotten translation may be the reason for them.
             forgotten = if_any(trace.conntrack.as_mut().map(Conntrack::next)) => {
                 trace.forget_own_translations(&forgotten, &options.filter);
             }
@@ -117,7 +117,7 @@ pub(super) async fn follow(
             () = if_any(session.as_deref().map(Session::wake)) => {}
         }
         if trace.pipeline.output.is_due_for_rotation(host_clock::now()) {
-            // Rotation goes on in the sink's thread and is not awaited.
+            // Rotation continues in the sink's thread and is not awaited.
             let _reopening = reopen(trace, Reopen::Rotated);
         }
         if let Some(session) = session.as_deref_mut() {
@@ -161,7 +161,7 @@ fn read_counters(trace: &mut Trace) {
     trace.pipeline.flush();
 }
 
-/// Reopens the file of `--write`. The new file begins with a start record, as the first one did.
+/// Reopens the file of `--write`. The new file begins with a start record, like the first one.
 fn reopen(trace: &mut Trace, how: Reopen) -> Option<Reopening> {
     let start = trace.start_record();
     let reopening = trace.pipeline.reopen_file(how, start);
@@ -169,7 +169,7 @@ fn reopen(trace: &mut Trace, how: Reopen) -> Option<Reopening> {
     reopening
 }
 
-/// Attaches to an interface that came, and forgets one that went.
+/// Attaches to a new interface, or forgets a removed one.
 async fn follow_interface(trace: &mut Trace, change: InterfaceChange) {
     // The other end of a veth pair may be in another namespace.
     if let (Some(namespaces), InterfaceChange::Updated(_) | InterfaceChange::Removed(_)) = (&trace.namespaces, &change)

@@ -1,4 +1,4 @@
-//! Schedule of draining the ring buffer, and how far a drain advances the time of events.
+//! Schedule of draining the ring buffer, and the resulting progress of event time.
 
 use std::time::Duration;
 
@@ -6,14 +6,15 @@ use tokio::time::Instant;
 
 use crate::{app::trace::Trace, host_clock};
 
-/// Most records taken from the ring before signals, timers and other inputs are handled.
+/// Maximum number of records taken from the ring before signals, timers and other inputs are handled.
 pub(super) const DRAIN_BATCH: usize = 4096;
 
 /// Pause between two drains of the ring while records keep coming. Each wake-up of this thread costs the traced processes
 /// time.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Records in one drain from which the ring counts as busy: the kernel then need not wake this thread until it is empty.
+/// Number of records in one drain from which the ring counts as busy: the kernel then need not wake this thread until it is
+/// empty.
 const BUSY_DRAIN: u64 = 64;
 
 /// Upper bound of the time from an event to its readable record, unless the CPU is preempted in between. Timers run this
@@ -21,7 +22,7 @@ const BUSY_DRAIN: u64 = 64;
 pub(super) const RECORD_LATENCY: Duration = Duration::from_millis(1);
 
 /// Handles the records in the ring. Returns the time of the next drain: now if more records are left, after
-/// [`DRAIN_INTERVAL`] if there were any or the ring has been busy until now, and none, to wait for a wake-up, otherwise.
+/// [`DRAIN_INTERVAL`] if there were any or the ring has been busy until now, and otherwise `None`, to wait for a wake-up.
 pub(super) fn drain(trace: &mut Trace) -> Option<Instant> {
     let before = trace.pipeline.counts().0;
     let Trace { ring, pipeline, namespaces, .. } = trace;
@@ -48,7 +49,7 @@ pub(super) fn pass_time(trace: &mut Trace) {
     let now = host_clock::now();
     let Trace { ring, pipeline, .. } = trace;
     let more = ring.drain(DRAIN_BATCH, |record| pipeline.take(record));
-    // Records that are left advance the time themselves.
+    // Otherwise the remaining records advance the time.
     if !more {
         pipeline.handle_timeout(now - RECORD_LATENCY);
     }

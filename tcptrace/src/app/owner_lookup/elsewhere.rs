@@ -1,4 +1,4 @@
-//! Lists the sockets of other network namespaces when tracing begins.
+//! The sockets of other network namespaces at the start of tracing.
 
 use log::debug;
 use tokio::sync::oneshot;
@@ -13,14 +13,14 @@ use tcptrace_core::event::BootTime;
 /// The sockets of other network namespaces, as they are being listed.
 #[derive(Debug)]
 pub(super) struct Elsewhere {
-    /// Time when the first of them was asked for.
+    /// Time at which the first of them was requested.
     asked: BootTime,
-    /// None if there are no other namespaces.
+    /// `None` if there are no other namespaces.
     sockets: Option<oneshot::Receiver<Vec<Socket>>>,
 }
 
 impl Elsewhere {
-    /// Begins to list those of `selection` but `own`, the inode number of the tracer's.
+    /// Begins to list the sockets of `selection` except `own`, the inode number of the tracer's namespace.
     pub(super) fn list(selection: Option<&Selection>, own: u32) -> Self {
         let asked = host_clock::now();
         let others = selection.filter(|selection| !selection.is_only(own));
@@ -37,11 +37,11 @@ impl Elsewhere {
     }
 }
 
-/// Lists the sockets of the chosen network namespaces but `own`. What cannot be looked at is logged. For each namespace the
-/// kernel walks its table of all sockets, which takes some 5 ms.
+/// Lists the sockets of the chosen network namespaces except `own`. Failures are logged. For each namespace the kernel walks
+/// its table of all sockets, which takes some 5 ms.
 fn begin(selection: Selection, own: u32) -> oneshot::Receiver<Vec<Socket>> {
-    let (tell, told) = oneshot::channel();
-    // It takes the rights with it that this thread is about to give up, and ends.
+    let (sender, receiver) = oneshot::channel();
+    // This thread inherits the rights that the calling one is about to give up; it ends soon.
     let look = move || {
         let mut all = Vec::new();
         for (inode, listed) in visit(&selection, own, socket_owners::list_all) {
@@ -50,11 +50,11 @@ fn begin(selection: Selection, own: u32) -> oneshot::Receiver<Vec<Socket>> {
                 Err(error) => debug!("the sockets of the network namespace {inode} are not listed: {error:#}"),
             }
         }
-        // Tracing has ended if that fails.
-        let _ended = tell.send(all);
+        // This fails only if tracing has ended.
+        let _ended = sender.send(all);
     };
     if let Err(error) = std::thread::Builder::new().name("existing".to_owned()).spawn(look) {
         debug!("the sockets of other network namespaces are not listed: {error}");
     }
-    told
+    receiver
 }

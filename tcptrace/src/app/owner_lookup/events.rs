@@ -1,4 +1,5 @@
-//! Events of a snapshot of sockets: owners of listeners and connections, accept queues, and sockets that make no progress.
+//! Conversion of a snapshot of sockets to events: owners of listeners and connections, accept queues, and sockets without
+//! progress.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -13,7 +14,7 @@ use tcptrace_core::{
 /// Key of a listening endpoint: the network namespace (`None` for the tracer's own), the address and the port.
 type Listening = (Option<u32>, IpAddr, u16);
 
-/// The events that a snapshot results in: owners of listeners, their accept queues, and owners of connections that match.
+/// Returns the events of a snapshot: owners of listeners, their accept queues, and owners of connections that match.
 pub(super) fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec<Event> {
     let mut listeners: BTreeMap<Listening, (u32, Vec<Owner>)> = BTreeMap::new();
     let mut events = Vec::new();
@@ -50,7 +51,7 @@ pub(super) fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec
     listeners.into_iter().map(listener).chain(events).chain(queues).chain(reports).collect()
 }
 
-/// The accept queue of the listener for a connection, as a hint for that connection.
+/// Returns the accept queue of the listener for a connection, as a hint for that connection.
 fn queue(FourTuple { local, remote }: FourTuple, listener: &Socket, filter: &Filter, now: BootTime) -> Option<Event> {
     // Filtered like other hints, so that a recording read with the same filter shows the same.
     let matches = filter.matches(local, remote, Ends::LocalIsFirst);
@@ -63,7 +64,7 @@ fn queue(FourTuple { local, remote }: FourTuple, listener: &Socket, filter: &Fil
     }))
 }
 
-/// Returns whether a socket matches the filter, or may have connections that do.
+/// Returns true if a socket matches the filter, or may have connections that do.
 pub(super) fn matters(socket: &Socket, filter: &Filter) -> bool {
     if socket.state == TcpState::Listen {
         can_accept(filter, socket.local)
@@ -72,13 +73,13 @@ pub(super) fn matters(socket: &Socket, filter: &Filter) -> bool {
     }
 }
 
-/// Returns whether connections to a listener at `local` may match the filter.
+/// Returns true if connections to a listener at `local` may match the filter.
 fn can_accept(filter: &Filter, local: Endpoint) -> bool {
     let has = |ports: &Option<PortSet>| ports.as_ref().is_none_or(|ports| ports.contains(local.port));
     has(&filter.ports) && has(&filter.local_ports)
 }
 
-/// The process that owns a socket, if it is the only one.
+/// Returns the process that owns a socket, if it is the only one.
 fn only(owners: &[Owner]) -> Option<Process> {
     let (first, rest) = owners.split_first()?;
     rest.iter().all(|owner| owner.pid == first.pid).then_some(Process { pid: first.pid, comm: first.comm })
@@ -99,7 +100,7 @@ mod tests {
         OwnedSocket { socket, owners }
     }
 
-    fn told(sockets: Vec<OwnedSocket>, filter: &Filter) -> Vec<(u16, Option<u32>)> {
+    fn owners_found(sockets: Vec<OwnedSocket>, filter: &Filter) -> Vec<(u16, Option<u32>)> {
         let snapshot = Snapshot {
             began: BootTime(1),
             sockets,
@@ -108,12 +109,12 @@ mod tests {
             hidden: false,
             at_start: false,
         };
-        let told = |event: &Event| match event {
+        let port_and_pid = |event: &Event| match event {
             Event::Listener(owner) => (owner.local.port, owner.process.map(|process| process.pid)),
             Event::Owner(owner) => (owner.local.port, owner.process.map(|process| process.pid)),
             _ => panic!("{event:?}"),
         };
-        events(&snapshot, filter, BootTime(2)).iter().map(told).collect()
+        events(&snapshot, filter, BootTime(2)).iter().map(port_and_pid).collect()
     }
 
     #[test]
@@ -128,7 +129,7 @@ mod tests {
             owned(TcpState::Listen, 82, 0, &[]),
         ];
         let expected = [(80, Some(7)), (81, None), (82, None), (5, Some(7))];
-        assert_eq!(told(sockets, &Filter::default()), expected);
+        assert_eq!(owners_found(sockets, &Filter::default()), expected);
     }
 
     #[test]
@@ -141,7 +142,7 @@ mod tests {
             owned(TcpState::Listen, 80, 0, &[7]),
             owned(TcpState::Listen, 9, 0, &[7]),
         ];
-        assert_eq!(told(sockets, &filter), [(9, Some(7)), (80, Some(7))]);
+        assert_eq!(owners_found(sockets, &filter), [(9, Some(7)), (80, Some(7))]);
     }
 
     #[test]
@@ -157,15 +158,15 @@ mod tests {
             hidden: false,
             at_start: false,
         };
-        let told = |filter: &Filter| -> Vec<_> {
+        let hints_of = |filter: &Filter| -> Vec<_> {
             let hint = |event: &Event| match event {
                 Event::Hint(hint) => (hint.local.port, hint.remote.port, hint.queue, hint.queue_full),
                 _ => panic!("{event:?}"),
             };
             events(&snapshot, filter, BootTime(2)).iter().map(hint).collect()
         };
-        assert_eq!(told(&Filter::default()), [(80, 5, Some(queue), true), (80, 6, Some(queue), true)]);
+        assert_eq!(hints_of(&Filter::default()), [(80, 5, Some(queue), true), (80, 6, Some(queue), true)]);
         let one = Filter { remote_ports: Some("6".parse().expect("a port")), ..Filter::default() };
-        assert_eq!(told(&one), [(80, 6, Some(queue), true)]);
+        assert_eq!(hints_of(&one), [(80, 6, Some(queue), true)]);
     }
 }

@@ -1,4 +1,4 @@
-//! The sockets that were there when tracing began.
+//! The sockets that existed when tracing began.
 
 use crate::{
     host_clock::nanoseconds,
@@ -10,8 +10,8 @@ use tcptrace_core::{
     tcp::TcpState,
 };
 
-/// The connections of a snapshot that match the filter, each with the ID of its control group; those of the tracer's own
-/// network namespace, which is `own_netns`, if `own` says so.
+/// Returns the connections of a snapshot that match the filter, each with the ID of its control group; those of the tracer's
+/// own network namespace, `own_netns`, only with `own`.
 pub(super) fn sockets<'a>(
     snapshot: &'a Snapshot,
     filter: &'a Filter,
@@ -36,7 +36,7 @@ pub(super) fn sockets<'a>(
     snapshot.sockets.iter().filter_map(existing)
 }
 
-/// The owners of a socket as records name them.
+/// Returns the owners of a socket as named in records.
 pub(in crate::app) fn processes(owners: &[Owner]) -> Vec<Process> {
     owners.iter().map(|&Owner { pid, comm }| Process { pid, comm }).collect()
 }

@@ -12,7 +12,7 @@ use tcptrace_core::{
     tcp::TcpState,
 };
 
-/// The reports of a snapshot about sockets that match the filter.
+/// Returns the reports of a snapshot about sockets that match the filter.
 pub(super) fn reports(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> impl Iterator<Item = Event> {
     let matches = |socket: &&Socket| filter.matches(socket.local, socket.remote, Ends::LocalIsFirst);
     let asked = snapshot.began;
@@ -40,11 +40,11 @@ fn report(socket: &Socket, asked: BootTime, at: BootTime) -> SocketReport {
     }
 }
 
-/// The time that the timeouts so far have taken: each was twice as long as the one before, up to a limit, which makes the
-/// true time longer.
+/// Returns the time that the timeouts so far have taken: each was twice as long as the one before, up to a limit that makes
+/// the actual time longer.
 fn timeouts(info: &TcpInfo, window_closed: bool) -> Duration {
     let doubled = u32::from(info.backoff).min(16);
-    // The timeout of window probes is not kept doubled.
+    // The stored timeout of window probes is not doubled.
     let first = if window_closed { info.rto } else { info.rto / (1 << doubled) };
     first.saturating_mul((1 << doubled) - 1)
 }

@@ -1,8 +1,8 @@
-//! Decodes a file on a thread of its own, ahead of the correlator: both take about as long, so that together they take
-//! half the time where there are two processors.
+//! Decoding of a file on a thread of its own, ahead of the correlator: both take about as long, so on two processors
+//! together they take half the time.
 //!
-//! Items come in batches, each with what the decoder knew after it. A batch ends when it is full, or when the next item
-//! may have to be waited for: whoever writes into a pipe sees at once what follows from it.
+//! Items come in batches, each with the decoder's state after it. A batch ends when it is full, or when the next item may
+//! have to be waited for, so that the reader of a pipe sees results at once.
 
 use std::{
     io,
@@ -20,11 +20,12 @@ const WAITING: usize = 8;
 
 /// A decoder, as far as it differs between captures and recordings.
 pub(super) trait Source: Send + 'static {
-    /// One thing that it decodes.
+    /// A decoded item.
     type Item: Send;
-    /// Facts besides the items, as of one of them: counts, and names that are new since the last call of [`Self::state`].
+    /// Facts besides the items, as of one of them: counts, and the names that are new since the last call of
+    /// [`Self::state`].
     type State: Send;
-    /// The reason why it cannot go on.
+    /// The reason why decoding cannot continue.
     type Error: Send;
 
     /// Decodes the next item; `None` at the end of the file.
@@ -42,13 +43,13 @@ pub(super) struct Batch<S: Source> {
     pub(super) items: Vec<S::Item>,
     /// The state after the last item.
     pub(super) state: S::State,
-    /// The next batch may have to be waited for.
+    /// True if the next batch may have to be waited for.
     pub(super) dry: bool,
     /// The reason why nothing follows although the file has not ended.
     pub(super) error: Option<S::Error>,
 }
 
-/// Starts to decode. The thread has the rights of the one that calls, and ends with the file or when the receiver is
+/// Starts to decode. The thread inherits the rights of the calling one, and ends with the file or when the receiver is
 /// dropped.
 ///
 /// # Errors
@@ -60,7 +61,7 @@ pub(super) fn start<S: Source>(source: S) -> Result<Receiver<Batch<S>>> {
     Ok(receiver)
 }
 
-/// Returns the last of `all`, of which the first `known` have been returned before.
+/// Returns the items of `all` after the first `known`, which were returned before.
 pub(super) fn new_ones<T: Clone>(all: &[T], known: &mut usize) -> Vec<T> {
     let new = all.get(*known..).unwrap_or_default().to_vec();
     *known = all.len();
@@ -97,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    /// Numbers; after each multiple of 100 the next has to be waited for, and 1,050 cannot be read.
+    /// A source of numbers; after each multiple of 100 the next must be waited for, and 1,050 is an error.
     struct Numbers(VecDeque<u32>, u32);
 
     impl Source for Numbers {
@@ -143,7 +144,7 @@ mod tests {
     fn nothing_is_decoded_for_nobody() {
         let receiver = start(Numbers((1..).take(1 << 20).collect(), 0)).unwrap();
         assert!(receiver.recv().is_ok());
-        // The thread ends when it cannot send: nothing here waits for it.
+        // The thread ends when it cannot send; no deadlock may occur here.
         drop(receiver);
     }
 }

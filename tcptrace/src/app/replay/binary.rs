@@ -1,4 +1,4 @@
-//! Replays a binary recording: everything passes the same stages as when it was traced.
+//! Replay of a binary recording: its records pass the same stages as in a live trace.
 
 use std::{cell::RefCell, collections::HashMap, io::Read, ops::ControlFlow, process::ExitCode, rc::Rc};
 
@@ -62,7 +62,7 @@ pub(super) fn replay<R: Read + Send + 'static>(
     reading.end().finish(outcome)
 }
 
-/// The names of interfaces by namespace, 0 where that is not told, and index.
+/// The names of interfaces, by namespace (0 if unknown) and index.
 type Names = Rc<RefCell<HashMap<(u32, u32), String>>>;
 
 /// The state of reading a binary recording.
@@ -71,7 +71,7 @@ struct Reading<'a> {
     interfaces: Names,
     /// The network namespaces whose interfaces are traced.
     namespaces: HashMap<u32, Namespace>,
-    /// A run has begun and not ended.
+    /// True if a run has begun and not ended.
     open: bool,
     /// Inode number of the recorded tracer's network namespace.
     netns: u32,
@@ -106,7 +106,7 @@ impl<'a> Reading<'a> {
             Item::Existing(existing) => replay.take_existing(existing, &self.filter),
             Item::Namespace(namespace) => {
                 let Namespace { moment, netns, name, interfaces } = namespace.clone();
-                // Every file of a rotation has it.
+                // Repeated in every file of a rotation.
                 if self
                     .namespaces
                     .insert(netns, namespace)
@@ -155,7 +155,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Returns what tells the events that the options choose, by the names of interfaces as they become known.
+/// Returns a predicate for the events that the options choose, by the names of interfaces as they become known.
 fn chosen(options: &Options, names: Names) -> impl Fn(&Event) -> bool + 'static {
     let options = options.clone();
     move |event| {
@@ -174,7 +174,7 @@ fn chosen(options: &Options, names: Names) -> impl Fn(&Event) -> bool + 'static 
 
 /// The items, decoded on another thread.
 struct Items<R: Read> {
-    /// The first one, which has been read already.
+    /// The first one, which has already been read.
     first: Option<Item>,
     reader: Reader<R>,
 }

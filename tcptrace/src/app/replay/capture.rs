@@ -1,4 +1,4 @@
-//! Replays a capture, which holds segments and ICMP errors only.
+//! Replay of a capture, which contains only segments and ICMP errors.
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -99,7 +99,7 @@ pub(super) fn replay<R: Read + Send + 'static>(
     replay.finish(outcome)
 }
 
-/// The frames of a capture, and how many of their names have been delivered.
+/// The frames of a capture, and the numbers of names already delivered.
 struct Frames<R> {
     frames: capture::Frames<R>,
     interfaces: usize,
@@ -125,16 +125,16 @@ struct Item {
 
 /// The state after a frame.
 struct State {
-    /// Those that are new.
+    /// Interfaces that are new.
     interfaces: Vec<Interface>,
-    /// Those that are new.
+    /// Encapsulations that are new.
     encapsulations: Vec<Layers>,
     counters: Counters,
     unread: Vec<(Unread, u64)>,
 }
 
 impl<R: Read + Send + 'static> Source for Frames<R> {
-    /// None for a copy.
+    /// `None` for a copy.
     type Item = Option<Item>;
     type State = State;
     type Error = CaptureError;
@@ -181,7 +181,7 @@ impl Replay<'_> {
     }
 }
 
-/// Logs which frames could not be used.
+/// Logs the frames that could not be used.
 fn report(counters: &Counters, unread: &[(Unread, u64)], name: &str) {
     if counters.short > 0 {
         warn!("{name}: {} frames were cut too short to be read; raise the snap length", counters.short);
@@ -189,7 +189,7 @@ fn report(counters: &Counters, unread: &[(Unread, u64)], name: &str) {
     if counters.shortened > 0 {
         let (shortened, frames) = (counters.shortened, counters.frames);
         warn!(
-            "{name}: {shortened} of {frames} frames are shorter than their IP header says: their segments have the length that is there"
+            "{name}: {shortened} of {frames} frames are shorter than their IP header says: their segments end with the frame"
         );
     }
     if counters.untimed > 0 {
@@ -207,7 +207,7 @@ fn report(counters: &Counters, unread: &[(Unread, u64)], name: &str) {
     if counters.copies > 0 {
         let (copies, frames) = (counters.copies, counters.frames);
         warn!(
-            "{name}: {copies} of {frames} frames are copies of a frame before, as a mirror port makes them: counted once"
+            "{name}: {copies} of {frames} frames are copies of an earlier frame, as from a mirror port: each counted once"
         );
     }
     let read = counters.segments + counters.icmp_errors;
@@ -218,10 +218,10 @@ fn report(counters: &Counters, unread: &[(Unread, u64)], name: &str) {
     }
 }
 
-/// Kinds that are named in the line; the rest are counted together.
+/// Maximum number of kinds named in the message; the rest are counted together.
 const NAMED: usize = 8;
 
-/// Kinds of frames with how many there were.
+/// Kinds of frames, and their numbers.
 struct Kinds<'a>(&'a [(Unread, u64)]);
 
 impl Display for Kinds<'_> {

@@ -7,18 +7,18 @@ use lz4_flex::frame::FrameDecoder as Lz4Decoder;
 
 use super::zstd::Zstd;
 
-/// Compressed bytes held at once.
+/// Number of compressed bytes held at once.
 const BUFFER: usize = 128 * 1024;
 
-/// A reader whose first bytes have been looked at.
+/// A reader whose first bytes have been examined.
 type Begun<R> = Chain<Cursor<Vec<u8>>, R>;
 
-/// The contents of a reader: of gzip, zstd and lz4 files with any number of members or frames, what is compressed in them; of
-/// everything else, what it holds. No more than a window of the contents is in memory at once.
+/// The contents of a reader: decompressed for gzip, zstd and lz4 files with any number of members or frames, unchanged for
+/// everything else. No more than a window of the contents is in memory at once.
 #[derive(Debug)]
 pub(super) struct Contents<R: Read> {
     decoder: Decoder<R>,
-    /// Bytes of contents so far.
+    /// Number of bytes of contents so far.
     given: u64,
 }
 
@@ -47,7 +47,7 @@ impl<R: Read> Decoder<R> {
 }
 
 impl<R: Read> Contents<R> {
-    /// Looks at the first four bytes.
+    /// Detects the compression by the first four bytes.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -66,7 +66,7 @@ impl<R: Read> Contents<R> {
         Ok(Self { decoder, given: 0 })
     }
 
-    /// Returns true if the reader's bytes are these contents.
+    /// Returns true if the file is not compressed.
     pub(super) fn is_plain(&self) -> bool {
         matches!(self.decoder, Decoder::Plain(_))
     }
@@ -96,7 +96,7 @@ impl<R: Read> Read for Contents<R> {
     }
 }
 
-/// Reads on behind the end of a frame, where another one may begin.
+/// Continues reading after the end of a frame, where another one may begin.
 fn read_lz4<R: BufRead>(decoder: &mut Lz4Decoder<Whole<R>>, to: &mut [u8]) -> io::Result<usize> {
     loop {
         let count = decoder.read(to)?;
@@ -106,7 +106,7 @@ fn read_lz4<R: BufRead>(decoder: &mut Lz4Decoder<Whole<R>>, to: &mut [u8]) -> io
     }
 }
 
-/// Fills what it is given, unless the end comes first: the decoder of lz4 takes a short read of its header for an end.
+/// Fills the whole buffer, unless the end comes first: the decoder of lz4 takes a short read of its header for an end.
 #[derive(Debug)]
 struct Whole<R>(R);
 
@@ -176,7 +176,7 @@ mod tests {
             let (contents, outcome) = read(&[compress(&text), compress(&text)].concat());
             assert!(outcome.is_ok() && contents == twice, "{outcome:?} {}", contents.len());
         }
-        // A frame to be passed over, as `pzstd` writes it.
+        // A skippable frame, as written by `pzstd`.
         let skippable = [0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9];
         let (contents, outcome) = read(&[&zstd(&text)[..], &skippable, &zstd(&text)].concat());
         assert!(outcome.is_ok() && contents == twice, "{outcome:?} {}", contents.len());

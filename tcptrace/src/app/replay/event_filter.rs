@@ -1,4 +1,4 @@
-//! Selects the events of a file that a live trace with the same options would have shown.
+//! Selection of the events of a file that a live trace with the same options would have shown.
 
 use crate::cli::{Options, Segments};
 use tcptrace_core::{
@@ -9,14 +9,14 @@ use tcptrace_core::{
 /// The name of the loopback device in every network namespace.
 const LOOPBACK: &str = "lo";
 
-/// Returns whether an event is to be shown. `interface` is the one that its segment passed, if known.
+/// Returns true if an event is to be shown. `interface` is the one that its segment passed, if known.
 pub(super) fn is_chosen(event: &Event, interface: Option<&str>, options: &Options) -> bool {
     // `--segments none` does not apply to ICMP errors.
     let wanted = options.segments != Segments::None || !matches!(event, Event::Segment(_) | Event::Drop(_));
     wanted && matches(&options.filter, event, interface)
 }
 
-/// Returns whether an event matches a filter.
+/// Returns true if an event matches a filter.
 pub(super) fn matches(filter: &Filter, event: &Event, interface: Option<&str>) -> bool {
     // An incoming segment is for a local socket, an outgoing one is from it. An ICMP error quotes a segment of the opposite
     // direction.

@@ -1,5 +1,5 @@
-//! Merges the captures and recordings of several hosts. Each is read on a thread of its own, as if it were the only one, and
-//! what is over there comes here to be joined.
+//! Merging of the captures and recordings of several hosts. Each is read on a thread of its own, as if it were the only one,
+//! and its finished connections are joined here.
 
 use std::{
     fs::File,
@@ -26,10 +26,10 @@ use tcptrace_core::{
     output_record::{EndOutput, LostOutput, OutputRecord, Stamp, StartOutput},
 };
 
-/// Number of messages that a thread is ahead of the joiner.
+/// Maximum number of messages by which a thread is ahead of the joiner.
 const AHEAD: usize = 256;
 
-/// Number of connections that wait for what other files know of them.
+/// Maximum number of connections that wait for the views of other files.
 const MOST_WAITING: NonZeroUsize = NonZeroUsize::new(1 << 16).unwrap();
 
 /// A message from a thread that reads a file.
@@ -41,9 +41,9 @@ pub(super) enum Message {
     View(Box<View>),
     /// Events are missing.
     Lost(LostOutput),
-    /// A run in it is over.
+    /// A run in the file is over.
     Ended(EndOutput),
-    /// There is no more to read, or it cannot be read any further.
+    /// The file has ended, or cannot be read any further.
     Over(Result<()>),
 }
 
@@ -57,7 +57,7 @@ struct Input {
 /// Reads the files to their ends.
 ///
 /// # Errors
-/// When one cannot be read, or not to its end, when two are parts of one run, and when no connection is in more than one.
+/// When one cannot be read, or not to its end; when two are parts of one run; and when no connection is in more than one.
 pub(in crate::app) fn merge(paths: &[PathBuf], options: &Options) -> Result<ExitCode> {
     let nothing = File::options().write(true).open("/dev/null").context("cannot open /dev/null")?;
     reduce_to_opening()?;
@@ -85,7 +85,7 @@ pub(in crate::app) fn merge(paths: &[PathBuf], options: &Options) -> Result<Exit
     merging.finish(&inputs, outcome)
 }
 
-/// The options for one of the files: what is shown is decided when all is known.
+/// Returns the options for one of the files: records are selected only after they have been joined.
 fn of_one_file(options: &Options) -> Options {
     let mut options = options.clone();
     options.only = None;
@@ -94,7 +94,7 @@ fn of_one_file(options: &Options) -> Options {
     options
 }
 
-/// Reads a file, on its thread. The receiver may have gone, since the process is about to end then.
+/// Reads a file, on its thread. If the receiver has gone, the process is about to end.
 fn run(source: Source, nothing: File, options: &Options, sender: &SyncSender<Message>) {
     let outcome = (|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -105,7 +105,7 @@ fn run(source: Source, nothing: File, options: &Options, sender: &SyncSender<Mes
     let _gone = sender.send(Message::Over(outcome));
 }
 
-/// The first record of a file.
+/// Returns the first record of a file.
 fn first(input: &Input) -> Result<StartOutput> {
     match input.messages.recv() {
         Ok(Message::Begun(start)) if start.stamp.time.is_known() => Ok(*start),
@@ -115,7 +115,7 @@ fn first(input: &Input) -> Result<StartOutput> {
     }
 }
 
-/// The error of a file whose clock cannot be compared with another one.
+/// Returns the error of a file whose clock cannot be compared with another one.
 fn untimed(name: &str) -> anyhow::Error {
     anyhow!("{name}: it has frames without times, by which no other file can be merged with it: read it alone")
 }
@@ -130,7 +130,7 @@ fn check_runs(inputs: &[Input], starts: &[StartOutput]) -> Result<()> {
         for (other, other_start) in inputs.iter().zip(starts).skip(index + 1) {
             if same(start, other_start) {
                 bail!(
-                    "{} and {} are of one run of tcptrace: join them with `cat`, the older one first, and read that",
+                    "{} and {} come from one run of tcptrace: join them with `cat`, the older first, and read the result",
                     one.name,
                     other.name
                 );
@@ -155,7 +155,7 @@ impl Merging {
     fn new(inputs: &[Input], starts: &[StartOutput], mut output: Output, options: &Options) -> Self {
         let alone = |host: &str| starts.iter().filter(|start| start.hostname == host).count() == 1;
         let recorded = |(input, start): (&Input, &StartOutput)| {
-            // A capture does not tell where it was made.
+            // A capture does not name its host.
             let known = start.kernel.is_some() && alone(&start.hostname);
             RecordedHost {
                 host: if known { start.hostname.as_str() } else { &input.name }.into(),
@@ -189,7 +189,7 @@ impl Merging {
     fn read_all(&mut self, inputs: &mut [Input]) -> Result<()> {
         let mut outcome = Ok(());
         loop {
-            // Reading on where the fewest connections wait for the other files keeps few of them in memory.
+            // Reading where the fewest connections wait for the other files keeps few of them in memory.
             let open = inputs.iter_mut().enumerate().filter(|(_, input)| !input.over);
             let Some((file, input)) = open.min_by_key(|(file, _)| self.joiner.waiting(*file)) else { return outcome };
             match input.messages.recv() {
@@ -220,7 +220,7 @@ impl Merging {
         }
     }
 
-    /// Writes what is left, and returns the exit status.
+    /// Writes the rest, and returns the exit status.
     fn finish(mut self, inputs: &[Input], outcome: Result<()>) -> Result<ExitCode> {
         let Self { joiner, output, .. } = &mut self;
         joiner.finish(&mut |record| _ = output.write(&record));
@@ -234,7 +234,7 @@ impl Merging {
         let complete = self.output.finish(timeout);
         if self.joiner.given_up() > 0 {
             warn!(
-                "{} connections were told without waiting for the other files, as more than {MOST_WAITING} waited: their \
+                "{} connections were shown without waiting for the other files, as more than {MOST_WAITING} waited: their \
                  parts are shown apart",
                 self.joiner.given_up()
             );
@@ -249,7 +249,7 @@ impl Merging {
     }
 }
 
-/// The wall-clock time alone: hosts boot at different times.
+/// Returns the wall-clock time only: hosts boot at different times.
 fn without_boot(stamp: Option<Stamp>) -> Option<Stamp> {
     stamp.map(|mut stamp| {
         stamp.boot_ns = None;

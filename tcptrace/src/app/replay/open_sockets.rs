@@ -18,7 +18,8 @@ use tcptrace_core::{
     output_record::Stamp,
 };
 
-/// The sockets that are open when a recording ends, and when that is. Of a recording of several runs, the last one counts.
+/// Returns the sockets that are open when a recording ends, and the time of its end. Of a recording with several runs, the
+/// last one counts.
 ///
 /// # Errors
 /// When it cannot be read to its end, or is a capture.
@@ -32,7 +33,7 @@ pub(in crate::app) fn at_end(path: &Path, filter: &Filter) -> Result<(Vec<OpenSo
         Capture::Json(input) => input,
         Capture::Frames(_) => bail!("{name} is a capture, which holds no sockets: give a recording of --write"),
         Capture::Ttr(_) => bail!(
-            "{name} is a binary recording, and this takes one of JSON lines: convert it by `tcptrace -r FILE.ttr -o none -w \
+            "{name} is a binary recording, and this needs one of JSON lines: convert it with `tcptrace -r FILE.ttr -o none -w \
              FILE.jsonl`"
         ),
     };

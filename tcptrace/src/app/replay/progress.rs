@@ -1,4 +1,4 @@
-//! Shows the progress of reading a large file as a line on stderr, if that is a terminal.
+//! Progress of reading a large file: a line on stderr, if that is a terminal.
 
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
-//! Takes the records of one of several files that are merged, and passes on what is over.
+//! The output of one of several files that are merged: it passes on finished connections.
 
 use std::sync::mpsc::SyncSender;
 
 use super::merge::Message;
 use tcptrace_core::{join::Views, output_record::OutputRecord, render::Render};
 
-/// Stands in the place of a renderer, and writes nothing.
+/// Takes the place of a renderer, and writes nothing.
 #[derive(Debug)]
 pub(super) struct Reading {
     views: Views,
@@ -18,7 +18,7 @@ impl Reading {
     }
 
     fn send(&self, message: Message) {
-        // Where nobody receives any more, the process is about to end.
+        // Without a receiver, the process is about to end.
         let _gone = self.to.send(message);
     }
 }

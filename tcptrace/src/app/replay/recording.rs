@@ -1,4 +1,4 @@
-//! Replays a recording, which holds all events of a trace, with the times and names of the recorded host.
+//! Replay of a recording, which contains all events of a trace, with the times and names of the recorded host.
 
 mod records;
 
@@ -65,12 +65,12 @@ pub(super) fn replay<R: Read + Send + 'static>(
 /// The state of reading a recording.
 struct Reading<'a> {
     replay: Replay<'a>,
-    /// Those of the records so far.
+    /// Names in the records so far.
     names: Names,
-    /// Number of interfaces and of control groups that this run's pipeline knows.
+    /// Numbers of interfaces and of control groups that this run's pipeline knows.
     named: usize,
     grouped: usize,
-    /// A run has begun and not ended.
+    /// True if a run has begun and not ended.
     open: bool,
     /// The filter of the run, in words.
     filter: String,
@@ -138,7 +138,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// The index of the interface that the segment of an event passed.
+/// Returns the index of the interface that the segment of an event passed.
 fn passed(event: &Event) -> Option<u32> {
     match event {
         Event::Segment(segment) => Some(segment.ifindex),
@@ -150,7 +150,7 @@ fn passed(event: &Event) -> Option<u32> {
     }
 }
 
-/// Logs which records could not be used, and which options do not apply.
+/// Logs the records that could not be used, and the options that do not apply.
 fn report(counters: &Counters, replay: &Replay<'_>) {
     let name = &replay.name;
     if counters.backwards > 0 {

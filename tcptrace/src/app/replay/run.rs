@@ -1,4 +1,4 @@
-//! Runs of a recording: their beginning, their clocks, and the filters of then and now.
+//! Runs of a recording: their beginning, their clocks, and the filters at recording and at reading.
 
 use log::warn;
 
@@ -24,8 +24,8 @@ impl Replay<'_> {
         }
     }
 
-    /// Tells which sockets were there at the beginning of a run with this filter, in words. Which of them match another filter
-    /// is not recorded.
+    /// Writes the record of the sockets that existed at the beginning of a run with this filter, in words; a recording does
+    /// not contain which of them match another filter.
     pub(super) fn take_existing(&mut self, existing: Existing, recorded: &str) {
         let filter = &self.options.filter;
         if *filter == Filter::default() || filter.to_string() == recorded {
@@ -33,24 +33,24 @@ impl Replay<'_> {
         }
     }
 
-    /// Logs that a filter on interfaces chooses less than live, if there is one.
+    /// Warns that a filter on interfaces selects less than live, if there is one.
     pub(super) fn warn_about_interfaces(&self) {
         if !self.options.filter.interfaces.is_empty() {
             warn!(
-                "{}: a recording does not tell a socket's interface: --interface applies to segments only",
+                "{}: a recording does not contain a socket's interface: --interface applies to segments only",
                 self.name
             );
         }
     }
 
-    /// Begins a run of the recording. The start record names the recorded host, and the filters of then and now.
+    /// Begins a run of the recording. The start record names the recorded host, and the filters at recording and at reading.
     pub(super) fn begin(&mut self, start: &Start) {
         self.begin_with(start, Pipeline::begin_again);
     }
 
-    /// As [`Self::begin`], with another way to forget the run before it.
+    /// Like [`Self::begin`], with another way to forget the run before it.
     pub(super) fn begin_with(&mut self, start: &Start, begin_again: impl FnOnce(&mut Pipeline, u32, Describer)) {
-        // With a choice, what has ended is counted across runs already.
+        // With a selection, ended connections are counted across runs already.
         if self.pipeline.output.chosen().is_none() {
             self.ended += self.pipeline.ended();
         }
@@ -86,7 +86,7 @@ impl Replay<'_> {
     }
 }
 
-/// The filter of the recording and that of reading it, as one text.
+/// Returns the filters at recording and at reading, as one text.
 fn both(recorded: &str, filter: &Filter) -> String {
     let words = [recorded, &filter.to_string()];
     let mut words: Vec<&str> = words.into_iter().filter(|words| !words.is_empty()).collect();

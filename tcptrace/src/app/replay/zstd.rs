@@ -1,4 +1,4 @@
-//! Reading zstd: any number of frames, and those that are to be passed over (RFC 8878 §3).
+//! Decompression of zstd: any number of frames, and skippable ones (RFC 8878 §3).
 
 use std::io::{self, BufRead, Read};
 
@@ -11,12 +11,12 @@ use ruzstd::decoding::{
 pub(super) struct Zstd<R> {
     source: R,
     decoder: FrameDecoder,
-    /// A frame has begun and is not over.
+    /// True if a frame has begun and is not over.
     in_frame: bool,
 }
 
 impl<R: BufRead> Zstd<R> {
-    /// Reads from the first byte on.
+    /// Creates a reader at the first byte.
     pub(super) fn new(source: R) -> Self {
         Self { source, decoder: FrameDecoder::new(), in_frame: false }
     }
@@ -43,11 +43,11 @@ impl<R: BufRead> Zstd<R> {
         }
     }
 
-    /// The frame is over: compares its checksum, if it has one.
+    /// Ends the frame: compares its checksum, if it has one.
     fn end(&mut self) -> io::Result<()> {
         self.in_frame = false;
         match (self.decoder.get_checksum_from_data(), self.decoder.get_calculated_checksum()) {
-            (Some(told), Some(calculated)) if told != calculated => Err(io::Error::other("a checksum is wrong")),
+            (Some(stated), Some(calculated)) if stated != calculated => Err(io::Error::other("a checksum is wrong")),
             _ => Ok(()),
         }
     }

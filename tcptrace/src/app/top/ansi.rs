@@ -1,11 +1,11 @@
-//! Text with the escape sequences of styles, as the ladders are drawn, as styled lines.
+//! Conversion of text with escape sequences of styles, as ladders are drawn, to styled lines.
 
 use ratatui_core::{
     style::{Color, Modifier, Style},
     text::{Line, Span},
 };
 
-/// The lines of a text.
+/// Returns the lines of a text.
 pub(super) fn lines(text: &[u8]) -> Vec<Line<'static>> {
     String::from_utf8_lossy(text).lines().map(line).collect()
 }
@@ -23,7 +23,7 @@ fn line(text: &str) -> Line<'static> {
     Line::from(spans)
 }
 
-/// The style after a code of SGR (ECMA-48 §8.3.117), one of those that the palette has.
+/// Returns the style after an SGR code (ECMA-48 §8.3.117); the codes of the palette are supported.
 fn with(style: Style, code: u8) -> Style {
     match code {
         0 => Style::new(),

@@ -1,4 +1,4 @@
-//! Writes what is shown to new files, on a thread that may do that and nothing else.
+//! Writing of the listed verdicts to new files, on a thread that may do nothing else.
 
 use std::{
     fs::File,
@@ -19,7 +19,7 @@ use crate::privileges::{Duty, as_caller, reduce};
 /// Highest number in the name of a file.
 const MOST: u32 = 9999;
 
-/// The thread that writes files in the folder that was the current one as it started.
+/// The thread that writes files in the folder that was the current one when it started.
 #[derive(Debug)]
 pub(super) struct Files {
     contents: Sender<Vec<u8>>,
@@ -30,7 +30,7 @@ impl Files {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When the current folder cannot be opened, or the thread not be started.
+    /// When the current folder cannot be opened, or the thread cannot be started.
     pub(super) fn start() -> Result<Self> {
         let open = || openat(CWD, ".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
         let folder = as_caller(open)?.context("the current folder cannot be opened; change to another")?;
@@ -58,7 +58,7 @@ impl Files {
     }
 }
 
-/// Writes these bytes to the first file `tcptrace-top-N.jsonl` that is not there yet, and returns its name.
+/// Writes these bytes to the first file `tcptrace-top-N.jsonl` that does not exist, and returns its name.
 fn write(folder: &OwnedFd, contents: &[u8]) -> Result<String> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     for number in 1..=MOST {
@@ -75,7 +75,7 @@ fn write(folder: &OwnedFd, contents: &[u8]) -> Result<String> {
             }
         }
     }
-    bail!("tcptrace-top-1.jsonl to tcptrace-top-{MOST}.jsonl are all there: remove some")
+    bail!("tcptrace-top-1.jsonl to tcptrace-top-{MOST}.jsonl all exist: remove some")
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Writes pictures on a thread of its own: a terminal may block for any time, because its user has stopped it or its connection
-//! hangs, and tracing goes on meanwhile.
+//! Writing to the terminal on a thread of its own: a terminal may block for any time, because its user has stopped it or its
+//! connection hangs, and tracing continues meanwhile.
 
 use std::{
     io::{self, Write},
@@ -10,16 +10,16 @@ use std::{
 
 use crate::privileges::{Duty, reduce};
 
-/// The end that pictures are drawn on. What is written to it is handed over by [`Write::flush`], which never waits; that
-/// fails if an earlier picture could not be written.
+/// The writer of screens. [`Write::flush`] hands over what was written and never waits; it fails if an earlier screen could
+/// not be written.
 #[derive(Debug)]
 pub(super) struct Frames {
-    /// The part of a picture that has not been handed over.
+    /// The part of a screen that has not been handed over.
     chunk: Vec<u8>,
     shared: Arc<Shared>,
 }
 
-/// Tells how far the thread has got.
+/// The progress of the thread.
 #[derive(Clone, Debug)]
 pub(super) struct Progress(Arc<Shared>);
 
@@ -31,11 +31,11 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Bytes that the thread has to write next.
+    /// Bytes for the thread to write next.
     waiting: Vec<u8>,
-    /// The thread is writing.
+    /// True if the thread is writing.
     writing: bool,
-    /// There will be no more pictures.
+    /// True if there will be no more screens.
     over: bool,
     error: Option<io::Error>,
 }
@@ -48,7 +48,7 @@ impl State {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic in between leaves nothing half done.
+        // No code that holds the lock can leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -57,7 +57,7 @@ impl Frames {
     /// Starts the thread that writes to `terminal`.
     ///
     /// # Errors
-    /// When there can be no further thread.
+    /// When the thread cannot be started.
     pub(super) fn start(terminal: impl Write + Send + 'static) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let job = Arc::clone(&shared);
@@ -65,7 +65,7 @@ impl Frames {
         Ok(Self { chunk: Vec::new(), shared })
     }
 
-    /// A handle that tells how far the thread has got.
+    /// Returns a handle to the progress of the thread.
     pub(super) fn progress(&self) -> Progress {
         Progress(Arc::clone(&self.shared))
     }
@@ -96,12 +96,12 @@ impl Drop for Frames {
 }
 
 impl Progress {
-    /// Returns whether the terminal has taken everything.
+    /// Returns true if the terminal has taken everything.
     pub(super) fn is_idle(&self) -> bool {
         self.0.state().is_idle()
     }
 
-    /// Waits until the terminal has taken everything, but no longer than `most`. Returns whether it has.
+    /// Waits until the terminal has taken everything, but no longer than `most`. Returns true if it has.
     pub(super) fn wait(&self, most: Duration) -> bool {
         let busy = |state: &mut State| !state.is_idle() && state.error.is_none();
         let waited = self.0.changed.wait_timeout_while(self.0.state(), most, busy);
@@ -110,7 +110,7 @@ impl Progress {
     }
 }
 
-/// Writes what is handed over until there is no more.
+/// Writes everything handed over until there is no more.
 fn write(mut terminal: impl Write, shared: &Shared) {
     reduce(Duty::Stream);
     loop {
@@ -139,7 +139,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(30);
 
-    /// Takes something each time that it is told to.
+    /// Performs one write for each message that it receives.
     struct Gate(Receiver<()>, Sender<Vec<u8>>);
 
     impl Write for Gate {

@@ -1,4 +1,4 @@
-//! Reads keys on a thread of its own.
+//! Keys, read on a thread of their own.
 
 use std::{
     io,
@@ -18,7 +18,7 @@ use crate::{
 };
 use tcptrace_core::render::top::Key;
 
-/// Number of keys that wait to be handled.
+/// Maximum number of keys that wait to be handled.
 const WAITING: usize = 64;
 
 /// Input from the terminal or by a signal.
@@ -26,11 +26,11 @@ const WAITING: usize = 64;
 pub(super) enum Input {
     /// A key.
     Key(Key),
-    /// The terminal has another size.
+    /// The terminal has been resized.
     Resized,
 }
 
-/// Keys, and a bell that rings with each of them.
+/// The keys, and a notification of each.
 #[derive(Debug)]
 pub(super) struct Inputs {
     pub(super) inputs: Receiver<Input>,
@@ -77,7 +77,7 @@ fn read_keys(sender: &InputSender) {
             Ok(Event::Key(key)) if key.kind != KeyEventKind::Release => of_key(key).map(Input::Key),
             Ok(Event::Resize(..)) => Some(Input::Resized),
             Ok(_) => None,
-            // The terminal has gone.
+            // The terminal is gone.
             Err(_) => {
                 sender.send(Input::Key(Key::Interrupt));
                 return;
@@ -101,7 +101,7 @@ fn wait_for_signal(sender: &InputSender) {
     });
 }
 
-/// The meaning of a key; none if it has none here.
+/// Returns the meaning of a key; `None` if it has none here.
 fn of_key(KeyEvent { code, modifiers, .. }: KeyEvent) -> Option<Key> {
     if modifiers.contains(KeyModifiers::CONTROL) {
         return match code {

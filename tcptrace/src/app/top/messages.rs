@@ -1,38 +1,38 @@
-//! Messages for stderr: while a terminal shows a picture, they are kept, since they would damage it.
+//! Messages for stderr, held back while the terminal shows a screen, which they would damage.
 
 use std::{
     io::{self, Write},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Number of messages that are kept; later ones are dropped.
+/// Maximum number of messages held back; later ones are dropped.
 const MOST: usize = 256;
 
-/// The messages that are kept; none while they go to stderr.
+/// The messages held back; `None` while they go to stderr.
 static KEPT: Mutex<Option<Vec<String>>> = Mutex::new(None);
 
 fn kept() -> MutexGuard<'static, Option<Vec<String>>> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keeps messages from now on.
+/// Holds messages back from now on.
 pub(super) fn keep() {
     kept().get_or_insert_default();
 }
 
-/// The last message that is kept.
+/// Returns the last message held back.
 pub(super) fn last() -> Option<String> {
     kept().as_ref()?.last().cloned()
 }
 
-/// Writes the messages that are kept to stderr, and those that follow too.
+/// Writes the messages held back to stderr, and later ones directly.
 pub(super) fn release() {
     for message in kept().take().unwrap_or_default() {
         eprintln!("{message}");
     }
 }
 
-/// The destination of messages: stderr, unless they are kept.
+/// The destination of messages: stderr, unless they are held back.
 #[derive(Clone, Copy, Debug)]
 pub struct Messages;
 

@@ -15,32 +15,32 @@ use tcptrace_core::{
     text::{HumanDuration, WallTime},
 };
 
-/// Smallest terminal that a picture fits into.
+/// Minimum size of the terminal, in columns and lines.
 const SMALLEST: (u16, u16) = (40, 10);
 
-/// Lines of the picture besides those of the list.
+/// Number of lines around those of the list.
 const AROUND_LIST: u16 = 6;
 
-/// Lines of the picture besides those of a ladder.
+/// Number of lines around those of a ladder.
 const AROUND_LADDER: u16 = 2;
 
 /// Width of the first two columns.
 const STATE: usize = 11;
 const AGE: usize = 10;
 
-/// Greatest widths of columns that need not be shown.
+/// Maximum widths of optional columns.
 const PROCESS: usize = 24;
 const BYTES: usize = 17;
 const CONTAINER: usize = 20;
 
-/// Width that is left for verdicts before other columns are shown.
+/// Width reserved for verdicts before optional columns are shown.
 const VERDICT: usize = 24;
 
 /// The keys, below the list and below a ladder.
 const LIST_KEYS: &str = "Enter ladder  / filter  f failures  s sort  r reverse  w write  q quit";
 const LADDER_KEYS: &str = "arrows PgUp PgDn scroll  End follow  w write  Esc back";
 
-/// Facts that a picture tells besides.
+/// Facts shown besides the connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts<'a> {
     /// Time to which ages refer.
@@ -53,7 +53,7 @@ pub(super) struct Facts<'a> {
     pub(super) message: &'a str,
 }
 
-/// Draws the whole picture.
+/// Draws the whole screen.
 pub(super) fn draw(buffer: &mut Buffer, top: &Top, view: &mut View, drawing: Drawing, facts: Facts<'_>) {
     let area = buffer.area;
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
@@ -101,7 +101,7 @@ fn put(buffer: &mut Buffer, y: u16, text: &str, style: Style) {
 }
 
 fn title(counts: &Counts, facts: Facts<'_>) -> String {
-    // A narrow terminal cuts what comes last.
+    // A narrow terminal cuts off the end of the line.
     let lost = if facts.lost > 0 { format!("{} LOST, ", facts.lost) } else { String::new() };
     let mut title =
         format!("tcptrace top: {lost}{} open, {} stalled, {} failed", counts.open, counts.stalled, counts.failed);
@@ -114,7 +114,7 @@ fn title(counts: &Counts, facts: Facts<'_>) -> String {
     title
 }
 
-/// The line at the bottom: the filter while it is typed, what was to be said, or the keys.
+/// Draws the line at the bottom: the filter being typed, the status, or the keys.
 fn below(buffer: &mut Buffer, y: u16, view: &View, facts: Facts<'_>, keys: &str) {
     let said = [view.status(), facts.message].into_iter().find(|text| !text.is_empty());
     let text = match view.mode() {
@@ -132,12 +132,12 @@ fn style(standing: Standing) -> Style {
     }
 }
 
-/// Details for which the line of a connection has no room, in two lines.
+/// Returns details for which the line of a connection has no room, in two lines.
 fn details(row: &Row, drawing: Drawing, width: usize) -> [String; 2] {
     let about = [ends(row, drawing), row.processes(), row.containers(), bytes(row)];
     let about = about.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ");
     // A connection that was open at the start has no number until a record names it.
-    let number = if row.id.is_there_before() { about } else { format!("#{} {about}", row.id.conn) };
+    let number = if row.id.is_existing() { about } else { format!("#{} {about}", row.id.conn) };
     [clipped(&number, width, drawing), clipped(&row.verdict(drawing.unicode), width, drawing)]
 }
 
@@ -150,7 +150,7 @@ fn ends(row: &Row, drawing: Drawing) -> String {
     row.endpoints().map(|[client, server]| format!("{client} {arrow} {server}")).unwrap_or_default()
 }
 
-/// Bytes from the client and from the server.
+/// Returns the bytes from the client and from the server.
 fn bytes(row: &Row) -> String {
     let Some(bytes) = row.bytes() else { return String::new() };
     let text = |bytes: Option<u64>| bytes.map_or_else(|| "?".to_owned(), |bytes| bytes.to_string());
@@ -161,7 +161,7 @@ fn columns(text: &str) -> usize {
     Line::raw(text).width()
 }
 
-/// A text of at most `width` columns.
+/// Returns a text of at most `width` columns.
 fn clipped(text: &str, width: usize, drawing: Drawing) -> String {
     if columns(text) <= width {
         return text.to_owned();
@@ -172,14 +172,14 @@ fn clipped(text: &str, width: usize, drawing: Drawing) -> String {
     kept + more
 }
 
-/// A text of `width` columns.
+/// Returns a text of exactly `width` columns.
 fn padded(text: &str, width: usize, drawing: Drawing) -> String {
     let mut text = clipped(text, width, drawing);
     text.extend(std::iter::repeat_n(' ', width.saturating_sub(columns(&text))));
     text
 }
 
-/// Widths of the columns of the list, 0 for those that are not shown.
+/// Widths of the columns of the list, 0 for hidden ones.
 #[derive(Debug)]
 struct Columns {
     drawing: Drawing,

@@ -1,4 +1,4 @@
-//! A user at the terminal: keys in, pictures out, at most ten a second, and only when something has changed.
+//! A user at the terminal: keys in, screens out, at most ten a second, and only when something has changed.
 
 use std::{cell::RefCell, fs::File, io, os::fd::OwnedFd, rc::Rc, sync::mpsc::RecvTimeoutError, time::Duration};
 
@@ -26,16 +26,16 @@ use tcptrace_core::{
     text::WallTime,
 };
 
-/// Time between two pictures if a key has changed what is to be shown.
+/// Time between two screens if a key has changed what is shown.
 const KEYS: Duration = Duration::from_millis(100);
 
-/// Time between two pictures if connections have changed: reading is no faster, and each picture costs processor time.
+/// Time between two screens if connections have changed: nobody reads faster, and each screen costs processor time.
 const NEWS: Duration = Duration::from_millis(250);
 
-/// Time between two pictures if only ages have changed.
+/// Time between two screens if only ages have changed.
 const AGES: Duration = Duration::from_secs(1);
 
-/// The sink of records: what is held of them is shown.
+/// The sink of records, which fills the list.
 #[derive(Debug)]
 struct Holder(Rc<RefCell<Top>>);
 
@@ -52,16 +52,16 @@ pub(in crate::app) struct Session {
     view: View,
     drawing: Drawing,
     files: Files,
-    /// Takes what would go to stdout apart from pictures.
+    /// Takes the place of stdout, which is used for screens.
     nothing: OwnedFd,
     user: Option<(Taken, Inputs)>,
-    /// Time at which a picture was due last, and the version of what the last one shows, if there was any.
+    /// Time at which a screen was last due, and the version that the last one shows, if there was any.
     drawn: Option<(BootTime, Option<u64>)>,
-    /// A key or another size has changed what is to be shown.
+    /// True if a key or a resize has changed what is shown.
     changed: bool,
-    /// The user has quit.
+    /// True if the user has quit.
     over: bool,
-    /// The current activity in a word.
+    /// The current activity, in a word.
     activity: &'static str,
 }
 
@@ -69,7 +69,7 @@ impl Session {
     /// Prepares everything that needs rights. The terminal is not touched yet.
     ///
     /// # Errors
-    /// When the current folder cannot be opened, or a thread not be started.
+    /// When the current folder cannot be opened, or a thread cannot be started.
     pub(in crate::app) fn new(options: &Options) -> Result<Self> {
         Ok(Self {
             top: Rc::new(RefCell::new(Top::new(MOST, nanoseconds(options.slow)))),
@@ -85,23 +85,23 @@ impl Session {
         })
     }
 
-    /// A renderer for the pipeline, which fills the list.
+    /// Returns a renderer for the pipeline, which fills the list.
     pub(in crate::app) fn sink(&self) -> Box<dyn Render> {
         Box::new(Holder(Rc::clone(&self.top)))
     }
 
-    /// A descriptor of /dev/null, which may no longer be opened when it is needed.
+    /// Returns a descriptor of /dev/null, which may no longer be opened when it is needed.
     ///
     /// # Errors
-    /// When the kernel refuses another descriptor.
+    /// When the kernel refuses a further descriptor.
     pub(in crate::app) fn nothing(&self) -> io::Result<OwnedFd> {
         self.nothing.try_clone()
     }
 
-    /// Takes the terminal. With `signals`, those that end the program end the session.
+    /// Takes over the terminal. With `signals`, those that end the program end the session.
     ///
     /// # Errors
-    /// When the terminal refuses to, or a thread cannot be started.
+    /// When the terminal refuses it, or a thread cannot be started.
     pub(in crate::app) fn open(&mut self, signals: bool) -> Result<()> {
         let taken = Taken::take().context("cannot draw on this terminal")?;
         let inputs = Inputs::listen(signals).context("cannot start a thread to read keys")?;
@@ -109,7 +109,7 @@ impl Session {
         Ok(())
     }
 
-    /// Gives the terminal back as it was.
+    /// Restores the terminal.
     pub(in crate::app) fn close(&mut self) {
         self.user = None;
     }
@@ -120,7 +120,7 @@ impl Session {
         self.activity = activity;
     }
 
-    /// Waits for a key, or until a picture is due. Cancel safe.
+    /// Waits for a key, or until a screen is due. Cancel safe.
     pub(in crate::app) async fn wake(&self) {
         let Some((_, inputs)) = &self.user else { return std::future::pending().await };
         tokio::select! {
@@ -129,7 +129,7 @@ impl Session {
         }
     }
 
-    /// Waits for a key, or until a picture is due, but no longer than `most`.
+    /// Waits for a key, or until a screen is due, but no longer than `most`.
     pub(in crate::app) fn wait(&mut self, most: Duration) {
         let pause = self.pause().min(most);
         let Some((_, inputs)) = &self.user else { return };
@@ -140,7 +140,7 @@ impl Session {
         }
     }
 
-    /// Time until the next picture.
+    /// Returns the time until the next screen.
     fn pause(&self) -> Duration {
         let Some((at, version)) = self.drawn else { return Duration::ZERO };
         let interval = match Some(self.top.borrow().version()) != version {
@@ -180,7 +180,7 @@ impl Session {
         self.view.say(said);
     }
 
-    /// Handles what was typed, and draws a picture if one is due. Returns true if the user has quit.
+    /// Handles the keys typed, and draws a screen if one is due. Returns true if the user has quit.
     ///
     /// # Errors
     /// When the terminal cannot be written to.
@@ -196,7 +196,7 @@ impl Session {
             bail!("a part of the program has failed, see above");
         }
         if !taken.is_ready() {
-            // The next picture shows what has changed until then.
+            // The next screen shows the changes until then.
             let version = self.drawn.and_then(|(_, version)| version);
             self.drawn = Some((host_clock::now(), version));
             return Ok(false);

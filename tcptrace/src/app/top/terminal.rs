@@ -1,4 +1,4 @@
-//! Takes the terminal for pictures, and gives it back as it was: in the end, after an error, and after a panic.
+//! Takes over the terminal, and restores it: at the end, after an error, and after a panic.
 
 use std::{
     io::{self, Write as _},
@@ -26,10 +26,10 @@ use super::{
     messages,
 };
 
-/// Time that the terminal has to take the last picture.
+/// Time for the terminal to take the last screen.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// The terminal is taken.
+/// True if the terminal is taken over.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal, until this is dropped.
@@ -40,10 +40,10 @@ pub(super) struct Taken {
 }
 
 impl Taken {
-    /// Takes the terminal on stdin and stdout.
+    /// Takes over the terminal on stdin and stdout.
     ///
     /// # Errors
-    /// When it refuses to.
+    /// When the terminal refuses it.
     pub(super) fn take() -> io::Result<Self> {
         restore_on_panic();
         enable_raw_mode()?;
@@ -54,16 +54,16 @@ impl Taken {
             execute!(frames, EnterAlternateScreen, Hide)?;
             Ok(Self { terminal: Terminal::new(CrosstermBackend::new(frames))?, progress })
         });
-        // From here on every path gives it back.
-        taken.inspect_err(|_| give_back())
+        // From here on every path restores it.
+        taken.inspect_err(|_| restore())
     }
 
-    /// Returns whether the terminal has taken the last picture, so that the next one can be drawn.
+    /// Returns true if the terminal has taken the last screen, so that the next one can be drawn.
     pub(super) fn is_ready(&self) -> bool {
         self.progress.is_idle()
     }
 
-    /// Returns whether it is still taken: after a panic of another thread it is not.
+    /// Returns true if it is still taken over: after a panic of another thread it is not.
     pub(super) fn is_taken(&self) -> bool {
         TAKEN.load(Ordering::SeqCst)
     }
@@ -72,29 +72,29 @@ impl Taken {
 impl Drop for Taken {
     fn drop(&mut self) {
         if self.progress.wait(PATIENCE) {
-            return give_back();
+            return restore();
         }
-        // It takes nothing: what it has not taken makes room for the sequences that restore it.
+        // It takes no output: discarding the pending output makes room for the sequences that restore it.
         let discarded = termios::tcflush(stdout(), termios::QueueSelector::OFlush).is_ok();
         if discarded && self.progress.wait(PATIENCE) {
-            give_back();
+            restore();
         } else {
             give_back_modes();
         }
     }
 }
 
-/// Gives the terminal back, if it is taken.
-fn give_back() {
+/// Restores the terminal, if it is taken over.
+fn restore() {
     if TAKEN.swap(false, Ordering::SeqCst) {
-        // If it cannot be written to any more, there is no terminal to restore.
+        // If it can no longer be written to, there is no terminal to restore.
         let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
         let _ = io::stdout().flush();
         release();
     }
 }
 
-/// Gives a terminal back that takes no output: its modes, and no more.
+/// Restores the modes of a terminal that takes no output.
 fn give_back_modes() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         release();
@@ -106,13 +106,13 @@ fn release() {
     messages::release();
 }
 
-/// Makes a panic give the terminal back before it is reported.
+/// Makes a panic restore the terminal before it is reported.
 fn restore_on_panic() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let report = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
-            give_back();
+            restore();
             report(panic);
         }));
     });

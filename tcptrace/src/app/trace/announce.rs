@@ -1,4 +1,4 @@
-//! Says what is traced: in the start record, on stderr, and to a user for whom nothing shows.
+//! Announcements of what is traced: in the start record, on stderr, and to a user who sees no events.
 
 use log::debug;
 use rustix::system::uname;
@@ -8,7 +8,7 @@ use crate::{app::no_traffic_notice::Passed, bpf::Skipped, cli::Segments, host_cl
 use tcptrace_core::{SCHEMA, output_record::StartOutput, text::Escaped};
 
 impl Trace {
-    /// Says on stderr that everything is attached, and writes the start record.
+    /// Reports on stderr that everything is attached, and writes the start record.
     pub(super) fn announce(&mut self) {
         eprintln!("tcptrace: {}", self.scope());
         self.pipeline.start(self.start_record());
@@ -16,7 +16,7 @@ impl Trace {
         debug!("the ring buffer has {} bytes", self.ring.size());
     }
 
-    /// The start record: what is traced from now on.
+    /// Returns the start record: the scope of the trace from now on.
     pub(in crate::app) fn start_record(&self) -> StartOutput {
         let host = uname();
         StartOutput {
@@ -34,7 +34,7 @@ impl Trace {
         }
     }
 
-    /// The interfaces and the filter of the trace, in words.
+    /// Returns the interfaces and the filter of the trace, in words.
     pub(in crate::app) fn scope(&self) -> String {
         let names: Vec<_> = self.attachments.names().iter().map(|name| Escaped(name.as_bytes()).to_string()).collect();
         let on = match &names[..] {
@@ -50,7 +50,8 @@ impl Trace {
         format!("tracing{on}{namespaces}; filter: {filter}")
     }
 
-    /// Tells a user who waits at a terminal what is traced, and how many packets have passed the interfaces meanwhile.
+    /// Reports the scope of the trace to a user who waits at a terminal, and the packets that have passed the interfaces
+    /// meanwhile.
     pub(in crate::app) async fn explain_silence(&self) {
         let scope = self.scope();
         match self.interfaces.list().await {
@@ -63,7 +64,7 @@ impl Trace {
         }
     }
 
-    /// Frames that the programs have skipped so far; none if there are none, or they cannot be read.
+    /// Returns the frames that the programs have skipped so far; `None` if there are none, or they cannot be read.
     fn skipped(&self) -> Option<Skipped> {
         let skipped = self.skips.read().inspect_err(|error| debug!("the counters of what was skipped: {error}"));
         skipped.ok().filter(|skipped| !skipped.is_empty())

@@ -1,4 +1,4 @@
-//! Attaches the programs when the trace begins, and to interfaces that come later.
+//! Attachment of the programs when the trace begins, and to interfaces that come later.
 
 use anyhow::{Context as _, Result, bail};
 use log::{debug, warn};
@@ -18,9 +18,9 @@ use crate::{
 use tcptrace_core::text::Escaped;
 
 impl Trace {
-    /// Attaches all programs, drops the rights that only this needed, and says that the trace has begun.
+    /// Attaches all programs, drops the rights that only this needed, and announces the trace.
     ///
-    /// In between, when everything is seen and all rights are still there, it starts `command`.
+    /// In between, when everything is seen and all rights are still held, it starts `command`.
     pub(in crate::app) async fn attach(&mut self, command: Option<&mut Running>) -> Result<()> {
         // Interfaces before states: if a connection's SYN_SENT is seen, its SYN must be seen too.
         let present = self.interfaces.list().await.context("cannot list the interfaces of this host")?;
@@ -45,12 +45,12 @@ impl Trace {
         }
         if self.selection.as_ref().is_none_or(|selection| selection.contains(self.netns)) {
             let subscribed = Conntrack::subscribe();
-            let told =
-                subscribed.inspect_err(|error| debug!("connection tracking does not tell what it forgets: {error}"));
-            self.conntrack = told.ok();
+            self.conntrack = subscribed
+                .inspect_err(|error| debug!("connection tracking does not report what it forgets: {error}"))
+                .ok();
         }
         let states = self.object.attach_states()?;
-        // Where there are two, what one of them is skipped for is seen by the other.
+        // With two programs, the changes for which one is skipped are seen by the other.
         if !self.object.has_types() {
             self.losses.watch(states);
         }
@@ -58,7 +58,7 @@ impl Trace {
             self.passed = Passed::of(&self.interfaces.list().await.unwrap_or_default());
         }
         self.cover_namespaces();
-        // Connections that come from now on find their listeners known.
+        // The listeners of connections from now on are known.
         self.pipeline.want_owners();
         let known = self.owners.all(self.selection.as_ref(), self.netns).await;
         if let Some(command) = command {
@@ -72,9 +72,9 @@ impl Trace {
         Ok(())
     }
 
-    /// Attaches to an interface that exists, if it is to be traced and that has not been done. A failure is logged.
+    /// Attaches to an existing interface, if it is to be traced and that has not been done. A failure is logged.
     pub(in crate::app) async fn attach_interface(&mut self, interface: &Interface) {
-        // Of a bridge, only if its ports are watched too.
+        // A bridge counts only if its ports are watched, too.
         let bridge = interface.bridge && self.wanted.is_empty();
         let tells_netns = self.object.tells_netns;
         self.pipeline.name_interface(self.netns, tells_netns, interface.index, &interface.name, bridge);
@@ -94,8 +94,8 @@ impl Trace {
         }
     }
 
-    /// Attaches the filters of an interface again if somebody has removed them. `qdisc` says that their qdisc may have been
-    /// removed too.
+    /// Attaches the filters of an interface again if somebody has removed them. `qdisc`: their qdisc may have been removed,
+    /// too.
     pub(in crate::app) async fn restore_filters(&mut self, index: u32, qdisc: bool) {
         let netlink = self.interfaces.netlink();
         let restored = self.attachments.restore_filters(&self.object, netlink, index, qdisc).await;
@@ -109,7 +109,7 @@ impl Trace {
         }
     }
 
-    /// Begins to attach to the interfaces of the other namespaces that were chosen.
+    /// Begins to attach to the interfaces of the other chosen namespaces.
     fn cover_namespaces(&mut self) {
         let Some(selection) = self.selection.clone().filter(|_| self.segments != Segments::None) else { return };
         if selection.is_only(self.netns) {

@@ -1,4 +1,4 @@
-//! The interfaces and network namespaces that are traced, by the options and the rights of this process.
+//! The interfaces and network namespaces to trace, by the options and the rights of this process.
 
 use std::os::unix::fs::MetadataExt as _;
 
@@ -9,12 +9,12 @@ use log::debug;
 use crate::{interfaces::Interface, namespaces::Selection, pid_namespace};
 use tcptrace_core::text::Escaped;
 
-/// Returns true if the interface is one of those named or, where none is named, if it is up.
+/// Returns true if the interface is one of those named or, if none is named, if it is up.
 pub(super) fn is_wanted(named: &[String], interface: &Interface) -> bool {
     if named.is_empty() { interface.up } else { named.contains(&interface.name) }
 }
 
-/// The indices of the interfaces with these names.
+/// Returns the indices of the interfaces with these names.
 pub(super) fn indices(wanted: &[String], present: &[Interface]) -> Result<Vec<u32>> {
     let index = |name: &String| {
         present.iter().find(|interface| interface.name == *name).map(|interface| interface.index).ok_or_else(|| {
@@ -26,8 +26,8 @@ pub(super) fn indices(wanted: &[String], present: &[Interface]) -> Result<Vec<u3
     wanted.iter().map(index).collect()
 }
 
-/// The namespaces that the options choose; none where interfaces are chosen, or by default without the right to enter
-/// namespaces: then the states of all are traced, and the segments of the own one.
+/// Returns the namespaces that the options choose; `None` if interfaces are chosen, or by default without the right to enter
+/// namespaces: then the states of all namespaces are traced, and the segments of tcptrace's own.
 pub(in crate::app) fn select(netns: &[String], interfaces: &[String], own: u32) -> Result<Option<Selection>> {
     match netns {
         [] if !pid_namespace::is_own_the_hosts() => Ok(Some(Selection::Only(vec![own]))),
@@ -41,7 +41,7 @@ pub(in crate::app) fn select(netns: &[String], interfaces: &[String], own: u32) 
     }
 }
 
-/// The inode number of this process's network namespace.
+/// Returns the inode number of this process's network namespace.
 pub(in crate::app) fn own_netns() -> Result<u32> {
     let link = "/proc/self/ns/net";
     let inode = std::fs::metadata(link).with_context(|| format!("cannot read {link}; is /proc mounted?"))?.ino();

@@ -34,13 +34,13 @@ fn a_bad_value_gets_a_sentence_with_the_right_form() {
         (["--pid", "nginx"], "'nginx' is not a process ID: give whole numbers from 1, such as 801,6980".to_owned()),
         (
             ["--uid", "nobody-of-this-name"],
-            "'nobody-of-this-name' is no user of this host: give names of users, or numbers from 0".to_owned(),
+            "'nobody-of-this-name' is not a user of this host: give names of users, or numbers from 0".to_owned(),
         ),
         (["--comm", ""], "a name is missing: give names separated by commas, such as nginx,python3*".to_owned()),
         (["--container", ""], "a name is missing: give names separated by commas, such as nginx,python3*".to_owned()),
         (
             ["--emit", "state,fin"],
-            "'fin' is no type of record: give any of state,segment,handshake,close,stalled".to_owned(),
+            "'fin' is not a type of record: give any of state,segment,handshake,close,stalled".to_owned(),
         ),
         (
             ["--write", "-"],
@@ -61,11 +61,8 @@ fn a_bad_value_gets_a_sentence_with_the_right_form() {
             ["--duration", "10"],
             "'10' is not a length of time: give a number with its unit, such as 500ms, 10s or 5m".to_owned(),
         ),
-        (
-            ["--duration", "0s"],
-            "'0s' is no time at all: give a length of time above 0, such as 500ms, 10s or 5m".to_owned(),
-        ),
-        (["--ring-buffer", "10MiB"], "10485760 bytes are no power of two: the nearest is 8MiB".to_owned()),
+        (["--duration", "0s"], "'0s' is too short: give a length of time above 0, such as 500ms, 10s or 5m".to_owned()),
+        (["--ring-buffer", "10MiB"], "10485760 bytes are not a power of two: the nearest is 8MiB".to_owned()),
         (["--ring-buffer", "1KiB"], "1024 bytes are too few: the least is 4KiB".to_owned()),
         (["--ring-buffer", "4GiB"], "4294967296 bytes are too many: the most is 1GiB".to_owned()),
         (
@@ -103,8 +100,8 @@ fn what_is_not_on_the_command_line_is_refused() {
 #[test]
 fn what_needs_a_command_or_goes_without_one_is_refused() {
     let missing = ErrorKind::MissingRequiredArgument;
-    assert!(error(&["--"], missing).starts_with("there is no command behind --"));
-    assert!(error(&["-p", "80", "--"], missing).starts_with("there is no command behind --"));
+    assert!(error(&["--"], missing).starts_with("there is no command after --"));
+    assert!(error(&["-p", "80", "--"], missing).starts_with("there is no command after --"));
     assert!(error(&["--fail-on", "reset"], missing).starts_with("--fail-on needs a command"));
     for option in [["-r", "f"], ["-c", "1"], ["--duration", "1s"]] {
         error(&[option[0], option[1], "--", "true"], ErrorKind::ArgumentConflict);

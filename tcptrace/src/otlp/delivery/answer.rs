@@ -1,4 +1,4 @@
-//! The answer of a collector that has taken a batch.
+//! The answer of a collector that has accepted a batch.
 
 use opentelemetry_proto::tonic::collector::{
     logs::v1::ExportLogsServiceResponse, metrics::v1::ExportMetricsServiceResponse,
@@ -8,7 +8,8 @@ use prost::{DecodeError, Message as _};
 
 use crate::otlp::endpoint::Signal;
 
-/// The number of items that an answer rejects, and the collector's sentence about it. No body is an empty message.
+/// Returns the number of items that an answer rejects, and the collector's sentence about it. An empty body is an empty
+/// message.
 pub(super) fn partial_success(signal: Signal, body: &[u8]) -> Result<(u64, String), DecodeError> {
     let partial = match signal {
         Signal::Traces => {

@@ -7,30 +7,30 @@ use tokio::time::Instant;
 
 use crate::otlp::queue::{Items, Queue};
 
-/// Time for which failures of a collector that fails now and then are not told again.
+/// Minimum time between warnings about a collector that fails intermittently.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// The warnings that the user has had.
+/// The warnings that the user has seen.
 #[derive(Debug)]
 pub(super) struct Notices {
-    /// The collector, as the user named it.
+    /// URL of the collector, as given.
     url: String,
-    /// The collector does not take anything.
+    /// True if the collector accepts nothing.
     failing: bool,
-    /// The user knows that.
+    /// True if that was reported.
     reported_failing: bool,
     /// Time of the last message about that.
     last_report: Option<Instant>,
-    /// The user knows that items were dropped, since the last success.
+    /// True if dropped items were reported since the last success.
     reported_dropped: bool,
     /// Items dropped until then.
     dropped_before: Items,
-    /// Faults that the user knows of.
+    /// Faults that were reported.
     reported_faults: Vec<String>,
 }
 
 impl Notices {
-    /// Creates the notices about the collector at `url`; nothing has been said yet.
+    /// Creates the notices about the collector at `url`; nothing has been reported yet.
     pub(super) fn new(url: String) -> Self {
         Self {
             url,
@@ -46,7 +46,7 @@ impl Notices {
     /// Warns of a fault once; `fault` is a sentence about the collector, without its subject.
     pub(super) fn fault(&mut self, fault: std::fmt::Arguments<'_>) {
         let fault = format!("{} {fault}", self.url);
-        // Sentences of a collector may differ each time.
+        // The sentences of a collector may differ each time.
         if self.reported_faults.len() < 8 && !self.reported_faults.contains(&fault) {
             warn!("{fault}");
             self.reported_faults.push(fault);
@@ -59,7 +59,7 @@ impl Notices {
         if first && self.last_report.is_none_or(|at| at.elapsed() >= QUIET) {
             self.last_report = Some(Instant::now());
             self.reported_failing = true;
-            warn!("nothing is exported to {} for now: {why}; it is tried again", self.url);
+            warn!("nothing is exported to {} for now: {why}; trying again", self.url);
         } else {
             debug!("{}: {why}", self.url);
         }
@@ -70,17 +70,17 @@ impl Notices {
     pub(super) fn dropped(&mut self, queue: &Queue) {
         if !self.reported_dropped && queue.dropped() != self.dropped_before {
             self.reported_dropped = true;
-            warn!("{} has not taken anything for too long: the oldest of what is to be exported is dropped", self.url);
+            warn!("{} has accepted nothing for too long: the oldest items to export are dropped", self.url);
         }
     }
 
-    /// An attempt succeeded: tells it after a warning, with the number of dropped items.
+    /// Notes a successful attempt: reports it after a warning, with the number of dropped items.
     pub(super) fn recovered(&mut self, queue: &Queue) {
         self.failing = false;
         let (reported_failing, reported_dropped) = (&mut self.reported_failing, &mut self.reported_dropped);
         if std::mem::take(reported_failing) | std::mem::take(reported_dropped) {
             self.dropped_before = queue.dropped();
-            warn!("{} takes what is exported again; dropped so far: {}", self.url, self.dropped_before);
+            warn!("{} accepts exports again; dropped so far: {}", self.url, self.dropped_before);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Numbers of items, and what became of them.
+//! Numbers of items, and their outcomes.
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -17,7 +17,7 @@ pub(in crate::otlp) struct Items {
 }
 
 impl Items {
-    /// `count` items of one signal.
+    /// Returns `count` items of one signal.
     pub(in crate::otlp) fn of(signal: Signal, count: u64) -> Self {
         match signal {
             Signal::Traces => Self { spans: count, ..Self::default() },
@@ -26,7 +26,7 @@ impl Items {
         }
     }
 
-    /// Returns whether there are none.
+    /// Returns true if there are none.
     pub(in crate::otlp) fn is_empty(self) -> bool {
         self == Self::default()
     }
@@ -40,7 +40,7 @@ impl AddAssign for Items {
     }
 }
 
-/// For people: `3 spans and 1 log record`.
+/// Writes the numbers for human readers: `3 spans and 1 log record`.
 impl Display for Items {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let words = [
@@ -62,15 +62,15 @@ impl Display for Items {
 /// Numbers of items by their outcome.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::otlp) struct Outcomes {
-    /// The collector has taken them.
+    /// Accepted by the collector.
     pub(in crate::otlp) delivered: Items,
-    /// Taken with an answer that is not OTLP, so that it may be no collector.
+    /// Accepted with an answer that is not OTLP, so the server may not be a collector.
     pub(in crate::otlp) unclear: Items,
-    /// The collector rejected them, as a part of a request or by its status.
+    /// Rejected by the collector, as a part of a request or by its status.
     pub(in crate::otlp) rejected: Items,
-    /// They made room for later ones.
+    /// Dropped to make room for later ones.
     pub(in crate::otlp) dropped: Items,
-    /// They were not delivered when the exporter ended.
+    /// Not delivered when the exporter ended.
     pub(in crate::otlp) left: Items,
 }
 

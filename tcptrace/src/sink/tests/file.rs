@@ -1,4 +1,4 @@
-//! The file of `--write`: which files are taken, a full disk, and how it is opened again.
+//! The file of `--write`: accepted and refused files, a full disk, and reopening.
 
 use std::{
     os::unix::fs::{PermissionsExt, symlink},
@@ -9,7 +9,7 @@ use std::{
 use super::*;
 use crate::causes::with_causes;
 
-/// A folder of one test.
+/// The folder of a test.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -44,7 +44,7 @@ fn a_file_of_another_user_or_with_other_names_is_refused_and_keeps_its_content()
     };
     assert!(matches!(refused(), OpenError::Linked(_)));
     fs::remove_file(folder.path("other")).unwrap();
-    // Only root can make a file somebody else's.
+    // Only root can change the owner of a file.
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
         assert!(matches!(refused(), OpenError::Foreign(_)));
@@ -112,7 +112,7 @@ fn a_full_disk_ends_nothing_and_what_it_has_no_room_for_is_counted() {
     let mut sink = Sink::file(Path::new("/dev/full"), SMALL, FileForm::default()).unwrap();
     assert_eq!(sink.try_write("record\n".into(), 1), Offer::Accepted);
     assert_eq!(sink.try_write("2 records\n".into(), 2), Offer::Accepted);
-    assert!(says_nothing(&mut sink));
+    assert!(is_running(&mut sink));
     let mut lost = 0;
     while lost < 3 {
         lost += sink.take_lost().records;
@@ -127,8 +127,8 @@ fn a_full_disk_ends_nothing_and_what_it_has_no_room_for_is_counted() {
     );
 }
 
-/// The file of a test that limits the size of files, in a process of its own: the limit holds for all files and threads. In the
-/// process that was asked to test, runs `test` in another one, which has to leave `content` in the file, and returns nothing.
+/// Runs `test` in a process of its own that limits the size of files, since the limit holds for all files and threads. The
+/// parent checks that the file then has `content`, and gets `None`; the child gets the path of the file.
 fn in_process_of_its_own(test: &str, content: &str) -> Option<PathBuf> {
     const ASKED: &str = "TCPTRACE_TEST_LIMIT";
     let asked = std::env::var_os(ASKED).map(PathBuf::from);
@@ -144,7 +144,7 @@ fn in_process_of_its_own(test: &str, content: &str) -> Option<PathBuf> {
     asked
 }
 
-/// Limits the size of files, or does so no more.
+/// Sets or removes the limit on the size of files.
 fn limit(bytes: Option<u64>) {
     let limit = rustix::process::Rlimit { current: bytes, maximum: None };
     rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).unwrap();
@@ -165,7 +165,7 @@ fn the_head_of_an_empty_file_waits_for_room() {
     }
     limit(None);
     assert_eq!(sink.try_write("three\n".into(), 1), Offer::Accepted);
-    // Room is taken for granted only after a second.
+    // Room counts as available only after a second.
     assert!(
         matches!(sink.finish(LONG), Finish::Ended(SinkEnd::Failed(error)) if matches!(*error, WriteError::Full { .. }))
     );
@@ -204,7 +204,7 @@ fn when_there_is_room_again_the_file_goes_on_and_nothing_in_it_is_torn() {
     }
     limit(None);
     assert_eq!(sink.try_write("four\n".into(), 1), Offer::Accepted);
-    // Room is taken for granted only after a second.
+    // Room counts as available only after a second.
     assert!(
         matches!(sink.finish(LONG), Finish::Ended(SinkEnd::Failed(error)) if matches!(*error, WriteError::Full { .. }))
     );

@@ -1,4 +1,4 @@
-//! The file of `--write`: room for its bytes, its head, and how it is opened again.
+//! The file of `--write`: room for its bytes, its head, and its reopening.
 
 use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
 
@@ -21,47 +21,47 @@ use crate::{
 };
 use tcptrace_core::{decode::ttr::Sealer, event::BootTime};
 
-/// Time for which there must have been room before that is said: on a full disk, some records are small enough.
+/// Minimum time with room before that is reported: even on a full disk, some records are small enough.
 const ROOM_SINCE: Duration = Duration::from_secs(1);
 
-/// Bytes that must have been written before that is said, or those that there was no room for if they are fewer: more than
-/// the rest of a block of the disk.
+/// Minimum number of bytes written before that is reported, or those for which there was no room if they are fewer: more
+/// than the rest of a block of the disk.
 const ROOM_FOR: usize = 16 << 10;
 
-/// Time after which what was written to a file of blocks is made to survive a crash of the host.
+/// Interval at which a file of blocks is synchronised to survive a crash of the host.
 const SYNC_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A file and how it is written.
+/// A file and its form.
 #[derive(Debug)]
 pub(in crate::sink) struct FileTarget {
     file: File,
-    /// Makes blocks of chunks, which are entries; none if chunks are written as they are.
+    /// Makes blocks of chunks, which are entries; `None` if chunks are written unchanged.
     sealer: Option<Sealer>,
     /// The files before this one, if it is rotated.
     numbered: Option<Numbered>,
-    /// It has a length, which can be set.
+    /// True if it has a length that can be set.
     plain: bool,
-    /// The last time that there was no room, until there surely is.
+    /// The last time that there was no room, until there is certainly room again.
     full: Option<Full>,
-    /// Records left out since there was no room.
+    /// Number of records left out since there was no room.
     left_out: u64,
-    /// The first chunk of an empty file, while there is no room for it. Without it the file could not be read.
+    /// The first chunk of an empty file, while there is no room for it. Without it the file would be unreadable.
     head: Option<Chunk>,
-    /// Time at which what was written was last made to survive a crash.
+    /// Time of the last synchronisation.
     synced: BootTime,
 }
 
-/// There was no room.
+/// A lack of room.
 #[derive(Clone, Copy, Debug)]
 struct Full {
     error: Errno,
     at: BootTime,
-    /// Bytes to be written before it is said that there is room again.
+    /// Bytes to be written before it is reported that there is room again.
     missing: usize,
 }
 
 impl FileTarget {
-    /// A file that `output` has open.
+    /// Creates it for a file opened as `output`.
     pub(in crate::sink) fn new(
         file: File,
         output: &OwnedFd,
@@ -72,13 +72,13 @@ impl FileTarget {
         Self { file, sealer, numbered, plain, full: None, left_out: 0, head: None, synced }
     }
 
-    /// What its thread has to be able to do.
+    /// Returns the duty of its thread, which determines the rights it keeps.
     pub(super) fn duty(&self) -> Duty<'_> {
         Duty::File { folder: self.file.folder(), rotates: self.numbered.is_some() }
     }
 
-    /// Writes chunks. Where there is no room for them, they are left out as a whole, so that nothing torn stays in the file; only
-    /// the head of the file is kept for the next time.
+    /// Writes chunks. If there is no room for them, they are left out as a whole, so that no torn chunk stays in the file;
+    /// only the head of the file is kept for the next time.
     pub(super) fn write(&mut self, output: &OwnedFd, batch: &[Chunk], queue: &Queue) -> Result<(), Errno> {
         let head = self.head.take();
         let batch: Vec<&Chunk> = head.iter().chain(batch).collect();
@@ -134,10 +134,10 @@ impl FileTarget {
         Ok(())
     }
 
-    /// Everything has been written, as far as there was room.
+    /// Ends the file: everything has been written, as far as there was room.
     pub(super) fn finish(&mut self, output: &OwnedFd, queue: &Queue) -> Result<(), SinkEnd> {
         if self.head.is_some() {
-            // Perhaps there is room for the head alone.
+            // There may be room for the head alone.
             self.write(output, &[], queue).map_err(|error| self.end_of(error))?;
         }
         if self.sealer.is_some() && self.plain {
@@ -152,7 +152,7 @@ impl FileTarget {
         }
     }
 
-    /// The end of the sink after a failed system call.
+    /// Returns the end of the sink after a failed system call.
     pub(super) fn end_of(&self, error: Errno) -> SinkEnd {
         SinkEnd::Failed(Arc::new(WriteError::File { path: self.file.shown().to_owned(), cause: error.into() }))
     }
@@ -162,7 +162,7 @@ impl FileTarget {
         self.left_out += chunk.held.records;
     }
 
-    /// Makes what was written survive a crash of the host, as far as the file system can.
+    /// Synchronises the file to survive a crash of the host, as far as the file system can.
     fn sync(&mut self, output: &OwnedFd) {
         if let Err(error) = fdatasync(output) {
             warn!("{} may not survive a crash of this host: {}", self.file.shown(), io::Error::from(error));
@@ -170,7 +170,7 @@ impl FileTarget {
         self.synced = host_clock::now();
     }
 
-    /// Opens the file again instead of `output`.
+    /// Opens the file again in place of `output`.
     pub(super) fn reopen(&mut self, how: Reopen, output: &OwnedFd, queue: &Queue) -> Result<OwnedFd, WriteError> {
         // The next file has a head of its own.
         if let Some(head) = self.head.take() {

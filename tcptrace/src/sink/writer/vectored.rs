@@ -1,4 +1,4 @@
-//! Writes of many chunks at once.
+//! Vectored writes of many chunks.
 
 use std::{io::IoSlice, os::fd::AsFd};
 
@@ -9,7 +9,7 @@ use rustix::{
 
 use crate::sink::queue::{BATCH_CHUNKS, Queue};
 
-/// Writes every chunk, at most `at_once` bytes in one call, and notes in `queue` how far it has got.
+/// Writes every chunk, at most `at_once` bytes per call, and notes the progress in `queue`.
 pub(super) fn write_all(output: impl AsFd, chunks: &[&[u8]], at_once: usize, queue: &Queue) -> Result<(), Errno> {
     let mut slices: Vec<IoSlice<'_>> =
         chunks.iter().flat_map(|chunk| chunk.chunks(at_once)).map(IoSlice::new).collect();
@@ -30,7 +30,7 @@ pub(super) fn write_all(output: impl AsFd, chunks: &[&[u8]], at_once: usize, que
     Ok(())
 }
 
-/// Number of slices for one call that have at most `most` bytes together, and at least one.
+/// Returns the number of slices for one call that have at most `most` bytes together, but at least one.
 fn count_within(slices: &[IoSlice<'_>], most: usize) -> usize {
     let mut bytes = 0_usize;
     let within = slices.iter().take(BATCH_CHUNKS).take_while(|slice| {

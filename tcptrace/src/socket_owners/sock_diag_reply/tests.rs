@@ -184,7 +184,7 @@ fn interruption_is_noticed_wherever_it_is_said() {
 fn what_cannot_be_read_is_counted_and_the_rest_is_read() {
     let mut answer = SockDiagReply::default();
     let mut bad = socket_message(NLM_F_MULTIPART);
-    // A family that does not exist.
+    // An unknown address family.
     bad[16] = 0xff;
     assert!(answer.take_in(OURS, &[bad, socket_message(NLM_F_MULTIPART), done(0)].concat()).unwrap());
     assert_eq!((answer.sockets.len(), answer.unreadable), (1, 1));

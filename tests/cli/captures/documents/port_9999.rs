@@ -1,9 +1,9 @@
-//! Port 9999 on loopback: what the document's seven questions are about, as far as segments tell.
+//! Port 9999 on loopback: the subject of the document's seven questions, as far as segments show it.
 
 use serde_json::json;
 use tcptrace_tests::but;
 
-use super::{super::RST, ACK, C, DATA, Document, End, FIN_ACK, S, SYN, SYN_ACK, check, read, stays};
+use super::{super::RST, ACK, C, DATA, Document, End, FIN_ACK, S, SYN, SYN_ACK, check, read, states_with_times};
 
 /// Port 9999, up to the server's close().
 const THIRD: Document = Document {
@@ -13,7 +13,7 @@ const THIRD: Document = Document {
         (0, C, SYN, 0, 0, 0),
         (16, S, SYN_ACK, 0, 1, 0),
         (32, C, ACK, 1, 1, 0),
-        // (+) 14 bytes each way, which the numbers of the FIN tell of
+        // (+) 14 bytes each way, which the numbers of the FIN show
         (76_000_000, C, DATA, 1, 1, 14),
         (76_000_020, S, DATA, 1, 15, 14),
         (76_000_040, C, ACK, 15, 15, 0),
@@ -28,8 +28,8 @@ fn the_server_has_closed_its_side_and_its_client_has_not() {
         "kind": "unfinished", "time_wait": null, "half_close_ns": null, "half_closed_bytes": null,
         "retransmissions": { "client": null }, "duration_ns": 92_475_296_000_u64,
         "states": {
-            "client": stays(&[("SYN_SENT", 16), ("ESTABLISHED", 92_438_201)], "CLOSE_WAIT"),
-            "server": stays(&[("SYN_RECV", 32), ("ESTABLISHED", 92_438_185), ("FIN_WAIT1", 37_079)], "FIN_WAIT2"),
+            "client": states_with_times(&[("SYN_SENT", 16), ("ESTABLISHED", 92_438_201)], "CLOSE_WAIT"),
+            "server": states_with_times(&[("SYN_RECV", 32), ("ESTABLISHED", 92_438_185), ("FIN_WAIT1", 37_079)], "FIN_WAIT2"),
         },
         "summary": ["unfinished: the server has closed its side", "; 14 B →, 14 B ←; lasted "],
     });
@@ -39,16 +39,16 @@ fn the_server_has_closed_its_side_and_its_client_has_not() {
 #[test]
 fn the_client_writes_all_the_same_and_is_reset() {
     let mut capture = THIRD.capture();
-    // The document shows these two lines of another connection.
+    // These two lines in the document are from another connection.
     capture.lines.extend([(93_000_000, C, DATA, 15, 16, 14), (93_000_021, S, RST, 16, 0, 0)]);
     let close = json!({
         "kind": "reset", "time_wait": null, "half_close_ns": null, "half_closed_bytes": null,
-        // The reset has no ACK: it answers the data, which came behind the server's FIN.
+        // The reset has no ACK: it answers data that came after the server's FIN.
         "reset": { "by": "server", "cause": "data_after_close" },
         "retransmissions": { "client": null }, "duration_ns": 93_000_021_000_u64,
         "states": {
-            "client": stays(&[("SYN_SENT", 16), ("ESTABLISHED", 92_438_201), ("CLOSE_WAIT", 561_804)], "CLOSE"),
-            "server": stays(
+            "client": states_with_times(&[("SYN_SENT", 16), ("ESTABLISHED", 92_438_201), ("CLOSE_WAIT", 561_804)], "CLOSE"),
+            "server": states_with_times(
                 &[("SYN_RECV", 32), ("ESTABLISHED", 92_438_185), ("FIN_WAIT1", 37_079), ("FIN_WAIT2", 524_725)],
                 "CLOSE",
             ),

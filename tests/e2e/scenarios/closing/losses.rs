@@ -1,13 +1,13 @@
-//! Segments of a close are lost, and sent again.
+//! Segments of a close are lost, and retransmitted.
 
 use serde_json::{Value, json};
 use tcptrace_tests::{Ends, Netns, TRAFFIC_LIMIT, assert_record, but, eventually, number, receive_end};
 
 use super::{
-    CLOSING, FIN_WAIT1, addresses, drop_at_input, loopback, plain, start, states, traced, wait_client, wait_told,
+    CLOSING, FIN_WAIT1, addresses, drop_at_input, loopback, plain, start, states, traced, wait_client, wait_verdicts,
 };
 
-/// How often an end sent its FIN again: once, or more often on a busy machine.
+/// Returns the number of retransmissions of an end's FIN: one, or more on a busy machine.
 #[track_caller]
 fn again(close: &Value, end: &str) -> u64 {
     let again = number(&close["retransmissions"], end);
@@ -19,7 +19,7 @@ fn again(close: &Value, end: &str) -> u64 {
 fn a_fin_that_is_lost_is_sent_again() {
     const PORT: u16 = 4721;
     let netns = Netns::new();
-    // The first of a thousand.
+    // Only the first of a thousand.
     drop_at_input(&netns, &format!("tcp dport {PORT} tcp flags & fin == fin numgen inc mod 1000 0"));
     let trace = traced(&netns, PORT, Ends::close_in_four);
     let close = trace.closed(&netns);
@@ -44,7 +44,7 @@ fn a_last_ack_that_is_lost_is_sent_again_from_time_wait() {
         &format!("tcp dport {PORT} tcp flags & (syn | ack | fin | rst) == ack numgen inc mod 1000 0"),
     );
     ends.server.close(connection.server);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let close = trace.closed(&netns);
     let expected = json!({ "retransmissions": { "server": again(close, "server") } });
@@ -74,7 +74,7 @@ fn a_fin_that_is_lost_and_crosses_the_other_closes_both_ends_at_once() {
     let expected = json!({
         "kind": "simultaneous", "initiator": null, "time_wait": "both",
         "retransmissions": { "client": again(close, "client") },
-        // The server has heard of the client's FIN only when its own was acknowledged.
+        // The server learns of the client's FIN only when its own is acknowledged.
         "states": states(&["FIN_WAIT1", "CLOSING", "TIME_WAIT"], &["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
         "summary": ["closed by both ends at once; 0 B →, 0 B ←; lasted ", "; both hold TIME_WAIT for 60 s"],
     });

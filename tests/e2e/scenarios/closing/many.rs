@@ -1,4 +1,4 @@
-//! Many closes, and one that is not over.
+//! Many closes, and one that is unfinished.
 
 use serde_json::json;
 use tcptrace_tests::{

@@ -1,13 +1,13 @@
-//! A connection whose other end the test plays itself, segment by segment.
+//! A connection whose other end is played by the test, segment by segment.
 
 use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value;
 use tcptrace_tests::{Actor, Netns, Peer, Trace, Tracer, Tun, but};
 
-use super::{plain, played, wait_told};
+use super::{plain, played, wait_verdicts};
 
-/// A traced client that connects to a peer over a tun device, in which the test itself plays the peer.
+/// A traced client that connects to a peer over a tun device; the peer is played by the test.
 pub(super) struct PeerOnTun {
     pub(super) netns: Netns,
     pub(super) server: SocketAddr,
@@ -40,8 +40,8 @@ impl PeerOnTun {
     }
 
     #[track_caller]
-    pub(super) fn told(self) -> (Trace, Value, Netns) {
-        wait_told(&self.tracer, &self.netns, 1, 1);
+    pub(super) fn outcome(self) -> (Trace, Value, Netns) {
+        wait_verdicts(&self.tracer, &self.netns, 1, 1);
         let plain = but(plain(&self.netns, self.server), played(self.server));
         (self.tracer.stop(), plain, self.netns)
     }

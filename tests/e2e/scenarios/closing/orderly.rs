@@ -9,11 +9,12 @@ use std::{
 use serde_json::{Value, json};
 use tcptrace_tests::{
     ACK, Ends, Netns, SOME, TRAFFIC_LIMIT, Trace, Veth, assert_record, but, close, endpoint, eventually, is_type,
-    number, of_sender, receive, receive_end, send, set_option, tell_all, text,
+    lines_of, number, of_sender, receive, receive_end, send, set_option, text,
 };
 
 use super::{
-    FIN_WAIT1, FIN_WAIT2, addresses, loopback, on_tun::PeerOnTun, plain, start, states, traced, wait_client, wait_told,
+    FIN_WAIT1, FIN_WAIT2, addresses, loopback, on_tun::PeerOnTun, plain, start, states, traced, wait_client,
+    wait_verdicts,
 };
 
 #[test]
@@ -39,11 +40,11 @@ fn three_segments_when_the_other_fin_carries_the_ack() {
     const PORT: u16 = 4702;
     let words = "closed by the client, three segments; 0 B →, 0 B ←; lasted ";
     let expected = json!({ "kind": "three_segment", "summary": [words, "; the client holds TIME_WAIT for 60 s"] });
-    // The kernel delays its ACK by 40 ms, within which a server on a busy machine may not get as far as its FIN.
+    // The kernel delays its ACK by 40 ms, within which a server on a busy machine may not send its FIN.
     let in_time = (0..5).find(|_| {
         let netns = Netns::new();
         let trace = traced(&netns, PORT, |ends, connection| ends.close_in_three(connection));
-        let story = of_sender(&tell_all(&trace.segments(&netns, PORT), PORT), "server");
+        let story = of_sender(&lines_of(&trace.segments(&netns, PORT), PORT), "server");
         let three = story == ["S. 0:0 ack 1", "F. 1:1 ack 2"];
         if three {
             assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected.clone()));
@@ -63,14 +64,14 @@ fn fins_that_cross_close_both_ends_at_once() {
     on_tun.client.close(stream);
     let fin = peer.receive_any();
     assert!(fin.fin, "{fin:?}");
-    // Ours is on its way before we have heard of that.
+    // Our FIN is on its way before we have received that.
     peer.send_fin();
     let ack = peer.receive_any();
     assert_eq!(ack.ack, Some(1), "{ack:?}");
     on_tun.tracer.wait_for("CLOSING", |record| is_type(record, "state") && text(record, "new") == "CLOSING");
-    peer.heard(&fin);
+    peer.note_received(&fin);
     peer.send(ACK);
-    let (trace, plain, netns) = on_tun.told();
+    let (trace, plain, netns) = on_tun.outcome();
     let expected = json!({
         "kind": "simultaneous", "initiator": null, "time_wait": "both",
         "states": states(&["FIN_WAIT1", "CLOSING", "TIME_WAIT"], &[]),
@@ -79,7 +80,7 @@ fn fins_that_cross_close_both_ends_at_once() {
     assert_record(trace.closed(&netns), &but(plain, expected));
 }
 
-/// A request, `shutdown(SHUT_WR)` and an answer of 1000 bytes; the server answers what it has read to its end as `answer` says.
+/// Plays a request, `shutdown(SHUT_WR)` and an answer of 1000 bytes; `answer` reads the request to its end and answers.
 fn half_closed(netns: &Netns, port: u16, answer: impl FnOnce(&Ends, TcpStream, (SocketAddr, SocketAddr))) -> Trace {
     traced(netns, port, |ends, connection| {
         let addresses = addresses(&connection);
@@ -117,8 +118,8 @@ fn the_ack_of_the_first_fin_rides_on_the_answer() {
         });
         answered.finish();
     });
-    let told = of_sender(&tell_all(&trace.segments(&netns, PORT), PORT), "server");
-    assert_eq!(told, ["S. 0:0 ack 1", "P. 1:1001 ack 12", "F. 1001:1001 ack 12"]);
+    let lines = of_sender(&lines_of(&trace.segments(&netns, PORT), PORT), "server");
+    assert_eq!(lines, ["S. 0:0 ack 1", "P. 1:1001 ack 12", "F. 1001:1001 ack 12"]);
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), of_half_closed()));
 }
 
@@ -134,12 +135,12 @@ fn the_first_fin_is_acknowledged_by_itself_before_the_answer() {
         send(&server, 1000);
         ends.server.close(server);
     });
-    let told = of_sender(&tell_all(&trace.segments(&netns, PORT), PORT), "server");
-    assert_eq!(told, ["S. 0:0 ack 1", ". 1:1 ack 12", "P. 1:1001 ack 12", "F. 1001:1001 ack 12"]);
+    let lines = of_sender(&lines_of(&trace.segments(&netns, PORT), PORT), "server");
+    assert_eq!(lines, ["S. 0:0 ack 1", ". 1:1 ack 12", "P. 1:1001 ack 12", "F. 1001:1001 ack 12"]);
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), of_half_closed()));
 }
 
-/// Sends until nothing more fits anywhere; how many bytes that were.
+/// Sends until nothing more fits anywhere; returns the number of bytes.
 fn fill(mut to: &TcpStream) -> usize {
     to.set_nonblocking(true).expect("a socket need not block");
     let mut sent = 0;
@@ -171,11 +172,11 @@ fn a_fin_behind_queued_data_leaves_later_than_its_state() {
     receive_end(&connection.server);
     wait_client(&ends, (client, server), FIN_WAIT1);
     ends.server.close(connection.server);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let close = trace.closed(&netns);
     let expected = json!({
-        // On a busy machine the server may have no room for a segment with it.
+        // On a busy machine the server may have no room for a segment with the FIN.
         "retransmissions": { "client": SOME },
         "bytes": { "client_to_server": count, "server_to_client": 0 },
         "summary": [format!("closed by the client, four segments; {count} B →, 0 B ←; lasted ")],
@@ -189,15 +190,15 @@ fn a_fin_that_the_receiver_has_merged_into_data_counts_from_behind_it() {
     const PACED: usize = 11;
     let (left, right) = (Netns::new(), Netns::new());
     let veth = Veth::between(&left, &right, 0);
-    // Segments pass the cable one by one, and the receiver merges what arrives together.
+    // Segments pass the cable one by one, and the receiver merges those that arrive together.
     left.output(Command::new("ethtool").args(["-K", &veth.left, "tso", "off", "gso", "off"]));
     right.output(Command::new("ethtool").args(["-K", &veth.right, "gro", "on"]));
     let ends = Ends::between(&left, &right, veth.right_v4(PORT));
     let tracer = start(&right, PORT);
     let connection = ends.open();
     let (client, server) = addresses(&connection);
-    // The kernel paces what comes behind the first ten segments: a second passes after the last of these, in which data and
-    // FIN come together.
+    // The kernel paces segments after the first ten: a second passes after the last of these, in which data and FIN come
+    // together.
     connection.client.set_nodelay(true).expect("a socket need not delay");
     for _ in 1..PACED {
         send(&connection.client, 1);
@@ -214,7 +215,7 @@ fn a_fin_that_the_receiver_has_merged_into_data_counts_from_behind_it() {
         ends.client.socket_state(client.port(), server.port()).as_deref() != Some(FIN_WAIT1)
     });
     ends.server.close(connection.server);
-    wait_told(&tracer, &right, 1, 1);
+    wait_verdicts(&tracer, &right, 1, 1);
     let trace = tracer.stop();
     let segments = trace.segments(&right, PORT);
     let is_fin = |record: &&&Value| endpoint(record, "src") == Some(client) && text(record, "flags").contains('F');

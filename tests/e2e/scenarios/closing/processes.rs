@@ -1,4 +1,4 @@
-//! Who closes: a process that dies, one that did not open the connection, and the kernel itself.
+//! The closing process: one that dies, one that did not open the connection, and the kernel itself.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -21,9 +21,9 @@ use tcptrace_tests::{
     eventually, process_name, receive_end, send, text,
 };
 
-use super::{FIN_WAIT1, loopback, plain, receive_reset, reset, start, states, traced, wait_client, wait_told};
+use super::{FIN_WAIT1, loopback, plain, receive_reset, reset, start, states, traced, wait_client, wait_verdicts};
 
-/// A shell that connects and does nothing more than what `script` says; the socket is its descriptor 3.
+/// Starts a shell that connects and runs `script`; the socket is its descriptor 3.
 fn bash(netns: &Netns, port: u16, script: &str) -> Process {
     let mut bash = Command::new("bash");
     bash.args(["-c", &format!("exec 3<>/dev/tcp/127.0.0.1/{port}; {script}; read")]);
@@ -44,7 +44,7 @@ fn a_process_that_is_killed_closes_its_sockets() {
     receive_end(&server);
     wait_client(&ends, (client, ends.address), FIN_WAIT1);
     ends.server.close(server);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let by = json!({
         "client": { "pid": bash.id(), "comm": "bash", "thread": null, "exit": { "signal": 9, "code": null } },
@@ -59,7 +59,7 @@ fn a_process_that_is_killed_with_data_unread_resets() {
     let netns = Netns::new();
     let tracer = start(&netns, PORT);
     let ends = Ends::on(&netns, loopback(PORT));
-    // Of what has come it reads one byte, and says so.
+    // It reads one byte of those that have come, and reports that.
     let mut bash = bash(&netns, PORT, "read -N 1 -u 3; echo come");
     let said = Lines::read(bash.stdout(), |line| line);
     let server = ends.server.accept(&ends.listener);
@@ -69,7 +69,7 @@ fn a_process_that_is_killed_with_data_unread_resets() {
     assert!(!bash.wait(LIMIT).success());
     receive_reset(&server);
     ends.server.close(server);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let expected = but(
         reset(
@@ -87,7 +87,7 @@ fn a_process_that_is_killed_with_data_unread_resets() {
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));
 }
 
-/// A command that reads 5 bytes of its stdin and ends.
+/// Returns a command that reads 5 bytes of its stdin and ends.
 fn head() -> Command {
     let mut head = Command::new("head");
     head.args(["-c", "5"]).stdout(Stdio::null());
@@ -118,13 +118,13 @@ fn an_accepted_socket_is_handed_down_to_a_child_that_closes_it() {
         "initiator": "server", "server": { "pid": child, "comm": "head", "thread": null }, "time_wait": "server",
         "bytes": { "client_to_server": 5 },
         "states": states(&["CLOSE_WAIT", "LAST_ACK", "CLOSE"], &["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
-        // Some programs of that name close what they have read before they exit, others, as that of busybox, do not.
+        // Some implementations close their input before they exit, others, such as that of busybox, do not.
         "summary": ["closed by the server, four segments; ", "5 B →, 0 B ←; lasted "],
     });
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));
 }
 
-/// Sends a descriptor to another process; the socket is open on its way too.
+/// Sends a descriptor to another process; the socket is open on its way, too.
 fn pass(stream: TcpStream) -> UnixStream {
     let (ours, theirs) = UnixStream::pair().expect("two sockets");
     let descriptors = [stream.as_fd()];
@@ -136,7 +136,7 @@ fn pass(stream: TcpStream) -> UnixStream {
     theirs
 }
 
-/// Takes a descriptor that another process sent, and makes it this one's stdin.
+/// Receives a descriptor from another process, and makes it this one's stdin.
 fn take(from: &UnixStream) -> io::Result<()> {
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -161,7 +161,7 @@ fn a_descriptor_is_passed_to_another_process_that_closes_it() {
         let addresses = super::addresses(&connection);
         let theirs = pass(connection.client);
         let mut head = head();
-        // SAFETY: between fork and exec, what `take` calls neither allocates nor locks anything.
+        // SAFETY: `take` neither allocates nor locks anything between fork and exec.
         unsafe { head.pre_exec(move || take(&theirs)) };
         let mut process: Process = netns.start(&mut head);
         send(&connection.server, 5);
@@ -189,7 +189,7 @@ fn mptcp() -> Socket {
 fn a_connection_that_the_kernel_opens_and_closes_has_no_process() {
     const PORT: u16 = 4764;
     let netns = Netns::new();
-    // The second connection between the two is the kernel's own idea.
+    // The kernel opens the second connection between the two on its own.
     netns.ip(&["mptcp", "limits", "set", "subflow", "1", "add_addr_accepted", "1"]);
     netns.ip(&["mptcp", "endpoint", "add", "127.0.0.2", "dev", "lo", "subflow"]);
     let (client, server) = (Actor::new(&netns, "tt-client"), Actor::new(&netns, "tt-server"));
@@ -211,31 +211,31 @@ fn a_connection_that_the_kernel_opens_and_closes_has_no_process() {
     accepted.read_exact(&mut byte).expect("it arrives");
     accepted.write_all(b"x").expect("a byte can be sent");
     (&stream).read_exact(&mut byte).expect("it arrives");
-    wait_told(&tracer, &netns, 2, 0);
+    wait_verdicts(&tracer, &netns, 2, 0);
     client.close(stream);
     server.close(accepted);
-    wait_told(&tracer, &netns, 2, 2);
+    wait_verdicts(&tracer, &netns, 2, 2);
     let trace = tracer.stop();
     drop(listener);
-    let told: [_; 2] = trace.told(&netns).try_into().expect("two connections");
+    let verdicts: [_; 2] = trace.verdicts(&netns).try_into().expect("two connections");
     let ends = [
         json!({ "addr": "127.0.0.1", "pid": std::process::id(), "comm": process_name(), "thread": ANY }),
-        // The subflow is part of the process's MPTCP socket, so that a look-up may name the process.
+        // The subflow is part of the process's MPTCP socket, so a look-up may name the process.
         json!({ "addr": "127.0.0.2", "pid": ANY, "comm": ANY, "thread": ANY }),
     ];
-    for ((told, client), count) in told.into_iter().zip(ends).zip([1, 0]) {
-        assert_opened(told.handshake);
-        assert_eq!(told.handshake["client"]["addr"], client["addr"], "{told:#?}");
-        for record in [Some(told.handshake), told.close].into_iter().flatten() {
+    for ((verdicts, client), count) in verdicts.into_iter().zip(ends).zip([1, 0]) {
+        assert_opened(verdicts.handshake);
+        assert_eq!(verdicts.handshake["client"]["addr"], client["addr"], "{verdicts:#?}");
+        for record in [Some(verdicts.handshake), verdicts.close].into_iter().flatten() {
             let pid = &record["client"]["pid"];
-            assert!(pid.is_null() && count == 0 || *pid == std::process::id(), "{told:#?}");
+            assert!(pid.is_null() && count == 0 || *pid == std::process::id(), "{verdicts:#?}");
         }
-        let opened = trace.of_type("state").into_iter().find(|state| state["conn"] == told.handshake["conn"]);
+        let opened = trace.of_type("state").into_iter().find(|state| state["conn"] == verdicts.handshake["conn"]);
         let opener = &opened.expect("it has states")["pid"];
         assert_eq!(opener.is_null(), count == 0, "no process opens the second one: {opener}");
-        let close = told.close.expect("a close");
+        let close = verdicts.close.expect("a close");
         trace.recount(close);
-        // The kernel's threads close both ends of each when they see fit, with one FIN or the other first.
+        // The kernel's threads close both ends of each at any time, with either FIN first.
         let expected = json!({
             "kind": ANY, "initiator": ANY, "client": client, "time_wait": ANY, "states": ANY,
             "bytes": { "client_to_server": count, "server_to_client": count },

@@ -1,16 +1,17 @@
-//! One end breaks the connection off, and why.
+//! Resets of connections by one end, and their causes.
 
 use std::{net::TcpStream, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 use socket2::SockRef;
 use tcptrace_tests::{
-    Connection, Ends, Netns, RST, SOME, TRAFFIC_LIMIT, Trace, Veth, assert_record, but, eventually, of_sender, output,
-    receive, receive_end, send, tell_all,
+    Connection, Ends, Netns, RST, SOME, TRAFFIC_LIMIT, Trace, Veth, assert_record, but, eventually, lines_of,
+    of_sender, output, receive, receive_end, send,
 };
 
 use super::{
-    FIN_WAIT2, addresses, loopback, on_tun::PeerOnTun, plain, receive_reset, reset, start, states, traced, wait_told,
+    FIN_WAIT2, addresses, loopback, on_tun::PeerOnTun, plain, receive_reset, reset, start, states, traced,
+    wait_verdicts,
 };
 
 #[test]
@@ -45,8 +46,7 @@ fn closed_with_unread_data() {
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));
 }
 
-/// The server closes. As soon as its FIN has been acknowledged, the client does something that the server answers by a
-/// reset.
+/// The server closes. As soon as its FIN has been acknowledged, the client acts in a way that the server answers by a reset.
 fn closed_by_server(netns: &Netns, port: u16, play: impl FnOnce(&Ends, TcpStream)) -> Trace {
     traced(netns, port, |ends, connection| {
         let (client, server) = addresses(&connection);
@@ -110,8 +110,8 @@ fn both_fins_are_sent_and_still_there_is_a_reset() {
         send(&client, 31);
         ends.client.close(client);
     });
-    let told = of_sender(&tell_all(&trace.segments(&netns, PORT), PORT), "client");
-    assert_eq!(told, ["S 0:0", ". 1:1 ack 1", ". 1:1 ack 2", "FP. 1:32 ack 2"]);
+    let lines = of_sender(&lines_of(&trace.segments(&netns, PORT), PORT), "client");
+    assert_eq!(lines, ["S 0:0", ". 1:1 ack 1", ". 1:1 ack 2", "FP. 1:32 ack 2"]);
     let expected = json!({
         "half_close_ns": SOME, "half_closed_bytes": 31, "retransmissions": { "client": 0 },
         "states": states(&["CLOSE_WAIT", "LAST_ACK", "CLOSE"], &["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"]),
@@ -157,7 +157,7 @@ fn from_the_other_end_alone_nobody_can_tell_that_it_was_destroyed() {
     receive_reset(&connection.server);
     ends.client.close(connection.client);
     ends.server.close(connection.server);
-    wait_told(&tracer, &right, 1, 1);
+    wait_verdicts(&tracer, &right, 1, 1);
     let trace = tracer.stop();
     let expected = json!({
         "client": { "addr": client.ip(), "pid": null, "comm": null, "thread": null }, "states": states(&[], &["CLOSE"]),
@@ -176,15 +176,15 @@ fn a_peer_that_has_forgotten_the_connection() {
     receive(&stream, 20);
     let ack = peer.receive_any();
     assert_eq!((ack.length, ack.ack), (0, Some(20)), "{ack:?}");
-    // It starts anew, or a translator of addresses on the way does: the next segment is answered by a bare reset.
+    // The next segment is answered by a bare reset, as after a restart or by a NAT that has lost its state.
     send(&stream, 50);
     let data = peer.receive_any();
     assert_eq!((data.length, data.ack), (50, Some(20)), "{data:?}");
     peer.send(RST);
     receive_reset(&stream);
     on_tun.client.close(stream);
-    let (trace, plain, netns) = on_tun.told();
-    // No segment that was shown tells how far the client had got.
+    let (trace, plain, netns) = on_tun.outcome();
+    // No segment shown reveals how far the client had got.
     let expected = json!({
         "bytes": { "client_to_server": null, "server_to_client": 20 }, "states": states(&["CLOSE"], &[]),
     });

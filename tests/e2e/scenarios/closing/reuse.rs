@@ -5,7 +5,7 @@ use tcptrace_tests::{
     Connection, Ends, Netns, RST, TRAFFIC_LIMIT, assert_opened, assert_record, but, eventually, receive_end,
 };
 
-use super::{FIN_WAIT1, TIME_WAIT, loopback, on_tun::PeerOnTun, plain, start, states, wait_told};
+use super::{FIN_WAIT1, TIME_WAIT, loopback, on_tun::PeerOnTun, plain, start, states, wait_verdicts};
 
 #[test]
 fn a_reset_into_time_wait_ends_nothing_but_that() {
@@ -21,7 +21,7 @@ fn a_reset_into_time_wait_ends_nothing_but_that() {
     eventually("the end of TIME_WAIT", TRAFFIC_LIMIT, || {
         on_tun.client.socket_state(port, on_tun.server.port()).is_none()
     });
-    let (trace, plain, netns) = on_tun.told();
+    let (trace, plain, netns) = on_tun.outcome();
     let expected = json!({
         "reset": { "by": "server", "cause": "unknown" },
         "states": states(&["FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"], &[]),
@@ -54,13 +54,13 @@ fn a_syn_into_time_wait_begins_a_connection_of_its_own() {
     close(open());
     assert_eq!(ends.server.socket_state(PORT, from.port()).as_deref(), Some(TIME_WAIT));
     close(open());
-    wait_told(&tracer, &netns, 2, 2);
+    wait_verdicts(&tracer, &netns, 2, 2);
     let trace = tracer.stop();
-    let told: [_; 2] = trace.told(&netns).try_into().expect("two connections");
-    assert_ne!(told[0].handshake["client"]["isn"], told[1].handshake["client"]["isn"]);
-    for told in told {
-        assert_opened(told.handshake);
-        let close = told.close.expect("a close");
+    let verdicts: [_; 2] = trace.verdicts(&netns).try_into().expect("two connections");
+    assert_ne!(verdicts[0].handshake["client"]["isn"], verdicts[1].handshake["client"]["isn"]);
+    for connection in verdicts {
+        assert_opened(connection.handshake);
+        let close = connection.close.expect("a close");
         trace.recount(close);
         let expected = json!({
             "initiator": "server", "client": { "port": 5742 }, "time_wait": "server",

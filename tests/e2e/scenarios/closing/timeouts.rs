@@ -8,12 +8,12 @@ use std::{
 
 use serde_json::{Value, json};
 use socket2::{SockRef, TcpKeepalive};
-use tcptrace_tests::{assert_record, but, is_type, number, of_sender, send, tell_all, text};
+use tcptrace_tests::{assert_record, but, is_type, lines_of, number, of_sender, send, text};
 
 use super::{on_tun::PeerOnTun, plain, played, states, without_fins};
 
-/// Fields that differ from the default close where the client's kernel gave up before any FIN. None of the recorded
-/// segments shows how many bytes had been sent.
+/// Returns the fields that differ from the default close if the client's kernel gave up before any FIN. None of the recorded
+/// segments shows the number of bytes sent.
 fn gave_up() -> Value {
     let expected = json!({
         "kind": "timed_out", "initiator": null, "bytes": { "client_to_server": null, "server_to_client": null },
@@ -23,7 +23,7 @@ fn gave_up() -> Value {
     but(without_fins(), expected)
 }
 
-/// Where a FIN or a reset tells that neither end sent anything.
+/// Returns the fields if a FIN or a reset shows that neither end sent anything.
 fn sent_nothing(words: &str) -> Value {
     json!({
         "bytes": { "client_to_server": 0, "server_to_client": 0 },
@@ -44,7 +44,7 @@ fn retransmissions_without_an_answer() {
     send(&stream, 100);
     assert_timed_out(&stream);
     on_tun.client.close(stream);
-    let (trace, plain, netns) = on_tun.told();
+    let (trace, plain, netns) = on_tun.outcome();
     assert_record(trace.closed(&netns), &but(plain, gave_up()));
 }
 
@@ -56,7 +56,7 @@ fn where_all_segments_are_shown_they_tell_how_much_was_sent() {
     send(&stream, 100);
     assert_timed_out(&stream);
     on_tun.client.close(stream);
-    let (trace, plain, netns) = on_tun.told();
+    let (trace, plain, netns) = on_tun.outcome();
     let expected = json!({
         "bytes": { "client_to_server": 100, "server_to_client": 0 },
         "summary": ["timed out: what was sent was not acknowledged in time; 100 B →, 0 B ←; lasted "],
@@ -73,7 +73,7 @@ fn tcp_user_timeout_gives_up_without_a_reset() {
     send(&stream, 100);
     assert_timed_out(&stream);
     on_tun.client.close(stream);
-    let (trace, plain, netns) = on_tun.told();
+    let (trace, plain, netns) = on_tun.outcome();
     assert_record(trace.closed(&netns), &but(plain, gave_up()));
 }
 
@@ -87,9 +87,9 @@ fn keep_alive_probes_without_an_answer_end_in_a_reset() {
     SockRef::from(&stream).set_tcp_keepalive(&probes).expect("a socket has these options");
     assert_timed_out(&stream);
     on_tun.client.close(stream);
-    let (trace, plain, netns) = on_tun.told();
-    let told = of_sender(&tell_all(&trace.segments(&netns, PORT), PORT), "client");
-    assert_eq!(told, ["S 0:0", ". 1:1 ack 1", "R. 1:1 ack 1"]);
+    let (trace, plain, netns) = on_tun.outcome();
+    let lines = of_sender(&lines_of(&trace.segments(&netns, PORT), PORT), "client");
+    assert_eq!(lines, ["S 0:0", ". 1:1 ack 1", "R. 1:1 ack 1"]);
     let expected = json!({ "reset": { "by": "client", "cause": "keepalive" } });
     let expected = but(but(gave_up(), sent_nothing("timed out: keep-alive probes were not answered")), expected);
     assert_record(trace.closed(&netns), &but(plain, expected));
@@ -101,7 +101,7 @@ fn a_fin_without_an_answer() {
     let on_tun = PeerOnTun::new(PORT, &[("ipv4/tcp_orphan_retries", "2")]);
     let (stream, _peer) = on_tun.connect();
     on_tun.client.close(stream);
-    let (trace, plain, netns) = on_tun.told();
+    let (trace, plain, netns) = on_tun.outcome();
     let close = trace.closed(&netns);
     let again = number(&close["retransmissions"], "client");
     assert!(again >= 1, "{close}");
@@ -119,7 +119,7 @@ fn an_orphan_whose_peer_never_closes_waits_in_fin_wait2() {
     let (stream, mut peer) = on_tun.connect();
     on_tun.client.close(stream);
     peer.receive_fin();
-    // The kernel has put something smaller into the socket's place, which waits for 60 s, and so does the tracer.
+    // The kernel has replaced the socket by a smaller one, which waits for 60 s, and so does the tracer.
     on_tun
         .tracer
         .wait_for("the end of the socket", |record| is_type(record, "state") && text(record, "new") == "CLOSE");

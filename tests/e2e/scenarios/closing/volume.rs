@@ -9,13 +9,13 @@ use super::{loopback, plain, traced};
 
 const PORT: u16 = 4751;
 
-/// Sequence numbers begin again once, and a bit more than that.
+/// Number of bytes: sequence numbers wrap once.
 const COUNT: usize = (1 << 32) + 12_345_678;
 
-/// How many bytes one step of an actor sends and receives.
+/// Number of bytes that one step of an actor sends and receives.
 const STEP: usize = 1 << 29;
 
-/// Receives `count` bytes and throws them away, which the kernel does without copying them.
+/// Receives `count` bytes and discards them, which the kernel does without copying them.
 fn discard(from: &std::net::TcpStream, mut count: usize) {
     while count > 0 {
         let mut nothing = [0_u8; 1];

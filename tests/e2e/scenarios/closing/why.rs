@@ -1,4 +1,4 @@
-//! Why a connection closed: idle time, the end of a process, and data that nobody read or that was never sent.
+//! The reason of a close: idle time, the end of a process, and data that was not read or never sent.
 
 use std::{
     io::Read as _,
@@ -9,9 +9,9 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tcptrace_tests::{Ends, LIMIT, Netns, Process, TRAFFIC_LIMIT, Trace, eventually, number, receive_end, text};
 
-use super::{loopback, start, wait_told};
+use super::{loopback, start, wait_verdicts};
 
-/// A shell in `netns` that connects, as its descriptor 3, and does what `script` says.
+/// Starts a shell in `netns` that connects, with the socket as its descriptor 3, and runs `script`.
 fn client(netns: &Netns, port: u16, script: &str) -> Process {
     let mut bash = Command::new("bash");
     bash.args(["-c", &format!("exec 3<>/dev/tcp/127.0.0.1/{port}; {script}")]);
@@ -41,7 +41,7 @@ fn a_client_that_gives_up_waiting_was_idle() {
     receive_end(&server);
     assert_eq!(bash.wait(LIMIT).code(), Some(3));
     ends.server.close(server);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let close = trace.closed(&netns);
     let idle = number(close, "idle_ns");
@@ -79,7 +79,7 @@ fn data_behind_a_closed_window_is_never_sent() {
         ends.client.socket_state(ports.0, ports.1).as_deref() == Some(super::FIN_WAIT1)
     });
     ends.server.close(server);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     let close = trace.closed(&netns);
     // Equal to the Send-Q of ss: the window is closed, so nothing was in flight.
@@ -95,7 +95,8 @@ fn data_behind_a_closed_window_is_never_sent() {
     assert_says(&trace, &netns, &said);
 }
 
-/// Bytes that wait in the socket's send queue, and whether it probes a window of 0, from ss, which shows no window then.
+/// Returns the number of bytes in the socket's send queue, and whether it probes a window of 0, both from ss, which shows no
+/// window then.
 fn queued(netns: &Netns, (local, remote): (u16, u16)) -> (Option<u64>, bool) {
     let filter = format!("sport = {local} and dport = {remote}");
     let listed = netns.output(Command::new("ss").args(["-Htnoi", &filter]));

@@ -5,10 +5,10 @@ use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 use serde_json::{Value, json};
 use tcptrace_tests::{Actor, Netns, Trace, Tun, assert_record, but, number, text};
 
-use super::{again, no_synack, plain, start, wait_segments, wait_told};
+use super::{again, no_synack, plain, start, wait_segments, wait_verdicts};
 
 fn check(netns: &Netns, trace: &Trace, server: SocketAddr) {
-    let handshake = trace.told_failed(netns);
+    let handshake = trace.failed_handshake(netns);
     let syns = again(handshake, "syn") + 1;
     let expected = json!({
         "outcome": "cancelled", "retransmissions": { "syn": syns - 1 },
@@ -21,12 +21,12 @@ fn check(netns: &Netns, trace: &Trace, server: SocketAddr) {
     assert!(syns >= 2, "{handshake}");
     let states = trace.of_type("state");
     let [opened, closed] = [states[0], states[1]].map(|state| number(state, "boot_ns"));
-    let told: f64 = text(handshake, "summary")
+    let seconds: f64 = text(handshake, "summary")
         .split_once(" after ")
         .and_then(|(_, rest)| rest.split_once(" s and ")?.0.parse().ok())
         .expect("a number of seconds");
     let took = Duration::from_nanos(closed - opened).as_secs_f64();
-    assert!(told <= took && took < told + 0.11, "{took}: {handshake}");
+    assert!(seconds <= took && took < seconds + 0.11, "{took}: {handshake}");
     let close = states[1];
     assert_eq!((&close["error"], &close["pid"]), (&Value::Null, &std::process::id().into()), "{close}");
 }
@@ -41,7 +41,7 @@ fn the_client_closes_while_its_syn_is_not_answered() {
     let socket = client.begin_connect(server);
     wait_segments(&tracer, "S", 2);
     client.close(socket);
-    wait_told(&tracer, &netns, 1, 0);
+    wait_verdicts(&tracer, &netns, 1, 0);
     check(&netns, &tracer.stop(), server);
 }
 
@@ -58,6 +58,6 @@ fn a_time_out_of_the_application_is_no_time_out_of_the_kernel() {
         .connect_with(server, move |socket| socket.set_write_timeout(limit).expect("a socket can have a time-out"))
         .expect_err("nobody is there");
     assert_eq!(error.raw_os_error(), Some(libc::EINPROGRESS), "EINPROGRESS, and no {:?}: {error}", ErrorKind::TimedOut);
-    wait_told(&tracer, &netns, 1, 0);
+    wait_verdicts(&tracer, &netns, 1, 0);
     check(&netns, &tracer.stop(), server);
 }

@@ -5,9 +5,9 @@ use tcptrace_tests::{
     Actor, Netns, Trace, Tracer, assert_record, but, close, receive, receive_end, send, set_option, text,
 };
 
-use super::{loopback, plain, start, wait_told};
+use super::{loopback, plain, start, wait_verdicts};
 
-/// A server that hands out cookies and takes data with them.
+/// A server that hands out cookies and accepts data with them.
 struct Scene {
     netns: Netns,
     client: Actor,
@@ -26,14 +26,14 @@ impl Scene {
         Self { netns, client, server, listener }
     }
 
-    /// Opens a connection that sends seven bytes as soon as it may, and closes it from the client.
+    /// Opens a connection that sends seven bytes as early as possible, and closes it from the client.
     #[track_caller]
     fn exchange(&self, port: u16) {
         self.exchange_after(port, || {});
     }
 
-    /// An exchange with `between` run after connect() and before the first bytes, for which the SYN waits if the client has
-    /// a cookie.
+    /// Plays an exchange with `between` run after connect() and before the first bytes, for which the SYN waits if the
+    /// client has a cookie.
     #[track_caller]
     fn exchange_after(&self, port: u16, between: impl FnOnce()) {
         let stream = self.client.connect_with(loopback(port), |socket| {
@@ -51,12 +51,12 @@ impl Scene {
     }
 }
 
-/// The trace of two connections.
+/// Returns the trace of two connections.
 #[track_caller]
 fn traced(scene: &Scene, port: u16, play: impl FnOnce(&Tracer)) -> Trace {
     let tracer = start(&scene.netns, port);
     play(&tracer);
-    wait_told(&tracer, &scene.netns, 2, 2);
+    wait_verdicts(&tracer, &scene.netns, 2, 2);
     tracer.stop()
 }
 
@@ -68,14 +68,14 @@ fn the_first_connection_asks_for_a_cookie_and_the_second_sends_data_with_it() {
         scene.exchange(PORT);
         scene.exchange(PORT);
     });
-    let [first, second] = trace.told(&scene.netns).try_into().expect("two connections");
+    let [first, second] = trace.verdicts(&scene.netns).try_into().expect("two connections");
     let plain = plain(&scene.netns, loopback(0).ip(), loopback(PORT));
     assert_record(first.handshake, &plain);
     let expected = json!({ "kind": "fast_open", "summary": ["TCP Fast Open handshake, established"] });
     assert_record(second.handshake, &but(plain, expected));
-    for told in [first, second] {
+    for verdicts in [first, second] {
         let bytes = json!({ "client_to_server": 7, "server_to_client": 0 });
-        assert_eq!(told.close.expect("a close")["bytes"], bytes, "{told:#?}");
+        assert_eq!(verdicts.close.expect("a close")["bytes"], bytes, "{verdicts:#?}");
     }
 }
 
@@ -88,14 +88,14 @@ fn a_cookie_that_the_server_does_not_know_makes_a_plain_handshake() {
         scene.netns.sysctl("ipv4/tcp_fastopen_key", "00000001-00000002-00000003-00000004");
         scene.exchange(PORT);
     });
-    let [first, second] = trace.told(&scene.netns).try_into().expect("two connections");
+    let [first, second] = trace.verdicts(&scene.netns).try_into().expect("two connections");
     let plain = plain(&scene.netns, loopback(0).ip(), loopback(PORT));
     let syn = trace.of_type("segment").into_iter().rfind(|segment| segment["flags"] == "S").expect("a SYN");
     assert_eq!(syn["length"], 7, "it carried data: {syn}");
-    for told in [first, second] {
-        assert_record(told.handshake, &plain);
+    for verdicts in [first, second] {
+        assert_record(verdicts.handshake, &plain);
         let bytes = json!({ "client_to_server": 7, "server_to_client": 0 });
-        assert_eq!(told.close.expect("a close")["bytes"], bytes, "{told:#?}");
+        assert_eq!(verdicts.close.expect("a close")["bytes"], bytes, "{verdicts:#?}");
     }
 }
 
@@ -112,7 +112,7 @@ fn a_syn_that_waits_for_its_data_finds_its_socket() {
             });
         });
     });
-    let [first, second] = trace.told(&scene.netns).try_into().expect("two connections");
+    let [first, second] = trace.verdicts(&scene.netns).try_into().expect("two connections");
     let plain = plain(&scene.netns, loopback(0).ip(), loopback(PORT));
     assert_record(first.handshake, &plain);
     // The time since SYN_SENT is known, although the event did not name its connection.
@@ -120,7 +120,7 @@ fn a_syn_that_waits_for_its_data_finds_its_socket() {
     assert_record(second.handshake, &but(plain, expected));
     for connection in [first, second] {
         let kind = text(connection.close.expect("a close"), "kind");
-        // Whether the FIN is acknowledged before the server closes is the scheduler's choice.
+        // The scheduler decides whether the FIN is acknowledged before the server closes.
         assert!(["three_segment", "four_segment"].contains(&kind), "{kind}");
     }
 }

@@ -1,20 +1,21 @@
-//! A segment of the handshake is lost, and sent again.
+//! A segment of the handshake is lost, and retransmitted.
 
 use serde_json::json;
 use tcptrace_tests::{ACK, Actor, Ends, Netns, Peer, Trace, Tracer, Tun, assert_record, but, number, receive, send};
 
-use super::{again, drop_at_input, loopback, plain, start, wait_segments, wait_told};
+use super::{again, drop_at_input, loopback, plain, start, wait_segments, wait_verdicts};
 
-/// A client connects to a server on loopback, whose first segment of some kind is lost; the trace when both are connected.
+/// Connects a client to a server on loopback, whose first segment of some kind is lost; returns the trace when both are
+/// connected.
 fn connected(netns: &Netns, port: u16, condition: &str) -> Trace {
     let ends = Ends::on(netns, loopback(port));
-    // The first of a thousand.
+    // Only the first of a thousand.
     drop_at_input(netns, &format!("{condition} numgen inc mod 1000 0"));
     let tracer = start(netns, port);
     let connection = ends.open();
-    wait_told(&tracer, netns, 1, 0);
+    wait_verdicts(&tracer, netns, 1, 0);
     ends.close_in_three(connection);
-    wait_told(&tracer, netns, 1, 1);
+    wait_verdicts(&tracer, netns, 1, 1);
     tracer.stop()
 }
 
@@ -23,14 +24,14 @@ fn the_first_syn_is_lost() {
     const PORT: u16 = 4611;
     let netns = Netns::new();
     let trace = connected(&netns, PORT, &format!("tcp dport {PORT} tcp flags & (syn | ack) == syn"));
-    let told = trace.told_once(&netns);
+    let verdicts = trace.only_verdicts(&netns);
     let twice = json!({
         "retransmissions": { "syn": 1 },
         "summary": ["three-way handshake, established in ", "the SYN was sent 2 times"],
     });
-    assert_record(told.handshake, &but(plain(&netns, loopback(0).ip(), loopback(PORT)), twice));
-    assert!(number(told.handshake, "connect_ns") > 900_000_000, "{told:#?}");
-    assert!(told.close.is_some());
+    assert_record(verdicts.handshake, &but(plain(&netns, loopback(0).ip(), loopback(PORT)), twice));
+    assert!(number(verdicts.handshake, "connect_ns") > 900_000_000, "{verdicts:#?}");
+    assert!(verdicts.close.is_some());
 }
 
 #[test]
@@ -38,21 +39,21 @@ fn the_syn_ack_is_lost() {
     const PORT: u16 = 4612;
     let netns = Netns::new();
     let trace = connected(&netns, PORT, &format!("tcp sport {PORT} tcp flags & (syn | ack) == syn | ack"));
-    let told = trace.told_once(&netns);
-    // Both ends send again after a second, and who is first is open.
-    let (syns, synacks) = (again(told.handshake, "syn"), again(told.handshake, "synack"));
-    assert!(syns <= 1 && (1..=2).contains(&synacks), "{told:#?}");
+    let verdicts = trace.only_verdicts(&netns);
+    // Both ends retransmit after a second, in either order.
+    let (syns, synacks) = (again(verdicts.handshake, "syn"), again(verdicts.handshake, "synack"));
+    assert!(syns <= 1 && (1..=2).contains(&synacks), "{verdicts:#?}");
     let words = format!("the SYN,ACK was sent {} times", synacks + 1);
     let again = json!({
         "retransmissions": { "syn": syns, "synack": synacks },
         "summary": ["three-way handshake, established in ", words],
     });
-    assert_record(told.handshake, &but(plain(&netns, loopback(0).ip(), loopback(PORT)), again));
-    assert!(number(told.handshake, "synack_to_ack_ns") > 900_000_000, "{told:#?}");
-    assert!(told.close.is_some());
+    assert_record(verdicts.handshake, &but(plain(&netns, loopback(0).ip(), loopback(PORT)), again));
+    assert!(number(verdicts.handshake, "synack_to_ack_ns") > 900_000_000, "{verdicts:#?}");
+    assert!(verdicts.close.is_some());
 }
 
-/// The ends of a connection whose bare ACKs do not arrive: the client is in ESTABLISHED, the server is not.
+/// Returns the ends of a connection whose bare ACKs do not arrive: the client is in ESTABLISHED, the server is not.
 fn half_open(netns: &Netns, port: u16) -> (Ends, Tracer) {
     let ends = Ends::on(netns, loopback(port));
     drop_at_input(netns, &format!("tcp dport {port} tcp flags & (syn | ack | psh | fin) == ack"));
@@ -68,7 +69,7 @@ fn the_final_ack_is_lost_and_the_server_waits_for_it() {
     wait_segments(&tracer, "S.", 2);
     let trace = tracer.stop();
     drop(client);
-    let handshake = trace.told_failed(&netns);
+    let handshake = trace.failed_handshake(&netns);
     let synacks = again(handshake, "synack");
     let expected = json!({
         "outcome": "unanswered", "waiting_for": "ack", "retransmissions": { "synack": synacks },
@@ -88,18 +89,18 @@ fn data_completes_a_handshake_whose_final_ack_is_lost() {
     send(&client, 7);
     let server = ends.server.accept(&ends.listener);
     receive(&server, 7);
-    wait_told(&tracer, &netns, 1, 0);
+    wait_verdicts(&tracer, &netns, 1, 0);
     let trace = tracer.stop();
     drop((client, server));
-    let told = trace.told_once(&netns);
-    let synacks = again(told.handshake, "synack");
-    assert!(synacks >= 1, "{told:#?}");
+    let verdicts = trace.only_verdicts(&netns);
+    let synacks = again(verdicts.handshake, "synack");
+    assert!(synacks >= 1, "{verdicts:#?}");
     let expected = json!({
         "retransmissions": { "synack": synacks },
         "summary": ["three-way handshake, established in ", "the SYN,ACK was sent"],
     });
-    assert_record(told.handshake, &but(plain(&netns, loopback(0).ip(), ends.address), expected));
-    assert!(told.close.is_none() && number(trace.end(), "open") == 1, "{told:#?}");
+    assert_record(verdicts.handshake, &but(plain(&netns, loopback(0).ip(), ends.address), expected));
+    assert!(verdicts.close.is_none() && number(trace.end(), "open") == 1, "{verdicts:#?}");
 }
 
 #[test]
@@ -110,21 +111,21 @@ fn a_syn_that_is_answered_late_was_sent_twice() {
     let tracer = start(&netns, 4615);
     let connecting = Actor::new(&netns, "tt-client");
     let stream = connecting.start_connect(address, |_| {});
-    let mut peer = Peer::hear(&tun);
+    let mut peer = Peer::await_syn(&tun);
     let second = peer.receive_any();
     assert!(second.syn && second.ack.is_none(), "{second:?}");
     peer.send_syn(ACK);
     let stream = stream.finish().expect("the peer has answered");
-    wait_told(&tracer, &netns, 1, 0);
+    wait_verdicts(&tracer, &netns, 1, 0);
     let trace = tracer.stop();
     drop(stream);
-    let told = trace.told_once(&netns);
+    let verdicts = trace.only_verdicts(&netns);
     let expected = json!({
         "server": { "isn": Peer::ISN },
         "retransmissions": { "syn": 1 },
         "summary": ["three-way handshake, established in ", "the SYN was sent 2 times"],
     });
     let client = "10.8.0.1".parse().expect("an address");
-    assert_record(told.handshake, &but(plain(&netns, client, address), expected));
-    assert!(number(told.handshake, "syn_to_synack_ns") > 900_000_000, "{told:#?}");
+    assert_record(verdicts.handshake, &but(plain(&netns, client, address), expected));
+    assert!(number(verdicts.handshake, "syn_to_synack_ns") > 900_000_000, "{verdicts:#?}");
 }

@@ -9,7 +9,7 @@ use tcptrace_tests::{
 
 use super::{
     again, drop_at_input, loopback, no_synack, plain, receive_reset, reset_by_server, start, timed_out, wait_segments,
-    wait_told,
+    wait_verdicts,
 };
 
 #[test]
@@ -24,15 +24,15 @@ fn a_full_accept_queue_answers_no_syn() {
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "-w", path.to_str().expect("UTF-8")]);
     let waiting = client.connect(loopback(PORT));
     let connecting = client.start_connect(loopback(PORT), |_| {});
-    // Long before the client gives up.
+    // Long before the client times out.
     tracer.wait_for("the queue", is_queue);
     tracer.look(|records| assert!(records.iter().all(|record| record["outcome"] != "timed_out"), "{records:#?}"));
     let error = connecting.finish().expect_err("there is no room");
     assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
-    wait_told(&tracer, &netns, 2, 0);
+    wait_verdicts(&tracer, &netns, 2, 0);
     let trace = tracer.stop();
     drop((waiting, listener));
-    let [first, second] = trace.told(&netns).try_into().expect("two connections");
+    let [first, second] = trace.verdicts(&netns).try_into().expect("two connections");
     let plain = plain(&netns, loopback(0).ip(), loopback(PORT));
     assert_record(first.handshake, &plain);
     let syns = again(second.handshake, "syn") + 1;
@@ -53,7 +53,7 @@ fn a_full_accept_queue_answers_no_syn() {
         let queue = json!({ "length": 1, "limit": 0 });
         assert_eq!(said, [&second.handshake["conn"], &json!("LISTEN"), &json!(true), &queue], "{hint}");
     }
-    // It was asked for behind the first SYN that was sent again, and not before.
+    // The queue was queried after the first retransmitted SYN, and not before.
     let conn = &second.handshake["conn"];
     let place = |matches: &dyn Fn(&Value) -> bool| trace.records.iter().position(matches);
     let mut syns = trace.records.iter().filter(|record| is_type(record, "segment") && record["conn"] == *conn);
@@ -80,10 +80,10 @@ fn a_queue_that_has_room_again_is_no_reason() {
     tracer.wait_for("the queue", is_queue);
     let accepted = server.accept(&listener);
     let late = connecting.finish().expect("there is room");
-    wait_told(&tracer, &netns, 2, 0);
+    wait_verdicts(&tracer, &netns, 2, 0);
     let trace = tracer.stop();
     drop((waiting, accepted, late, listener));
-    let [_, second] = trace.told(&netns).try_into().expect("two connections");
+    let [_, second] = trace.verdicts(&netns).try_into().expect("two connections");
     let plain = plain(&netns, loopback(0).ip(), loopback(PORT));
     let syns = again(second.handshake, "syn") + 1;
     let expected = json!({
@@ -106,10 +106,10 @@ fn a_listener_with_room_is_not_the_reason_why_nobody_answers() {
     let connecting = client.start_connect(loopback(PORT), |_| {});
     tracer.wait_for("the queue", is_queue);
     connecting.finish().expect_err("nothing arrives");
-    wait_told(&tracer, &netns, 1, 0);
+    wait_verdicts(&tracer, &netns, 1, 0);
     let trace = tracer.stop();
     drop(listener);
-    let handshake = trace.told_failed(&netns);
+    let handshake = trace.failed_handshake(&netns);
     let plain = plain(&netns, loopback(0).ip(), loopback(PORT));
     assert_record(handshake, &but(but(plain, no_synack()), timed_out(handshake)));
     assert!(!text(handshake, "summary").contains("queue"), "{handshake}");
@@ -117,7 +117,7 @@ fn a_listener_with_room_is_not_the_reason_why_nobody_answers() {
     assert_eq!((&hint["queue"], &hint["queue_full"]), (&json!({ "length": 0, "limit": 0 }), &Value::Null), "{hint}");
 }
 
-/// Returns whether it tells how full a listener's queue is.
+/// Returns true for a hint about the accept queue of a listener.
 fn is_queue(record: &Value) -> bool {
     is_type(record, "hint") && record["name"] == "accept_queue"
 }
@@ -130,17 +130,17 @@ fn a_queue_that_is_full_when_the_ack_comes_may_reset() {
     netns.sysctl("ipv4/tcp_abort_on_overflow", "1");
     let (client, server) = (Actor::new(&netns, "tt-client"), Actor::new(&netns, "tt-server"));
     let listener = server.listen_with(loopback(PORT), 0, |_| {});
-    // The ACK of the first comes with its data only, when the second has taken the only place.
+    // The ACK of the first comes only with its data, when the second has taken the only place.
     drop_at_input(&netns, &format!("tcp sport {LATE} tcp flags & (syn | ack | psh) == ack"));
     let tracer = start(&netns, PORT);
     let late = client.connect_from(loopback(LATE), loopback(PORT));
     let quick = client.connect(loopback(PORT));
     send(&late, 1);
     receive_reset(&late);
-    wait_told(&tracer, &netns, 2, 0);
+    wait_verdicts(&tracer, &netns, 2, 0);
     let trace = tracer.stop();
     drop((late, quick, listener));
-    let [first, second] = trace.told(&netns).try_into().expect("two connections");
+    let [first, second] = trace.verdicts(&netns).try_into().expect("two connections");
     let plain = plain(&netns, loopback(0).ip(), loopback(PORT));
     assert_record(second.handshake, &plain);
     let expected = json!({
@@ -159,15 +159,15 @@ fn a_listener_that_closes_resets_who_waits_to_be_accepted() {
     let listener = server.listen(loopback(PORT));
     let tracer = start(&netns, PORT);
     let stream = client.connect(loopback(PORT));
-    wait_told(&tracer, &netns, 1, 0);
+    wait_verdicts(&tracer, &netns, 1, 0);
     server.close(listener);
     receive_reset(&stream);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
-    let told = trace.told_once(&netns);
+    let verdicts = trace.only_verdicts(&netns);
     let plain = plain(&netns, loopback(0).ip(), loopback(PORT));
-    assert_record(told.handshake, &plain);
-    assert_record(told.close.expect("a close"), &reset_by_server(&plain));
+    assert_record(verdicts.handshake, &plain);
+    assert_record(verdicts.close.expect("a close"), &reset_by_server(&plain));
 }
 
 #[test]
@@ -183,9 +183,9 @@ fn a_listener_that_closes_before_the_ack_knows_nobody() {
     server.close(listener);
     send(&stream, 1);
     receive_reset(&stream);
-    wait_told(&tracer, &netns, 1, 0);
+    wait_verdicts(&tracer, &netns, 1, 0);
     let trace = tracer.stop();
-    let handshake = trace.told_failed(&netns);
+    let handshake = trace.failed_handshake(&netns);
     let expected = json!({
         "outcome": "reset", "reset": { "by": "server", "cause": ANY }, "retransmissions": { "synack": again(handshake, "synack") },
         "summary": ["three-way handshake, reset by the server before it was complete"],

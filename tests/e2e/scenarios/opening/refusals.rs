@@ -6,18 +6,18 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tcptrace_tests::{ANY, Actor, Netns, Trace, Tracer, Veth, assert_record, but, endpoint, tell_all};
+use tcptrace_tests::{ANY, Actor, Netns, Trace, Tracer, Veth, assert_record, but, endpoint, lines_of};
 
-use super::{loopback, no_client_socket, no_synack, plain, start, wait_told};
+use super::{loopback, no_client_socket, no_synack, plain, start, wait_verdicts};
 
-/// Connects to a port where nobody is, and returns the trace, with the client's own endpoint.
+/// Connects to a port without a listener, and returns the trace, with the client's own endpoint.
 fn refused(netns: &Netns, to: SocketAddr) -> (Trace, SocketAddr) {
     let client = Actor::new(netns, "tt-client");
     let from = SocketAddr::new(to.ip(), 5351);
     let tracer = start(netns, to.port());
     connect_in_vain(&client, from, to);
     tracer.wait_state("CLOSE", from, to);
-    wait_told(&tracer, netns, 1, 0);
+    wait_verdicts(&tracer, netns, 1, 0);
     (tracer.stop(), from)
 }
 
@@ -37,7 +37,7 @@ fn check_end(trace: &Trace, netns: &Netns, port: u16) {
     );
 }
 
-/// The record of a refusal by a reset, which has to be the connection's last.
+/// Returns the record of a refusal by a reset, which must be the connection's last.
 fn by_reset(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
     let refused = json!({ "outcome": "refused", "reset": { "by": "server", "cause": ANY }, "summary": ["three-way handshake, refused: ", "nobody listens there"] });
     but(but(plain(netns, client, server), no_synack()), refused)
@@ -46,7 +46,7 @@ fn by_reset(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
 const REFUSAL: [&str; 4] = [
     "client CLOSE > SYN_SENT",
     "client S 0:0",
-    // Nothing tells this end's initial sequence number, so the first that is seen counts as 1.
+    // Nothing shows this end's initial sequence number, so the first number seen counts as 1.
     "server R. 1:1 ack 1",
     "client SYN_SENT > CLOSE",
 ];
@@ -57,11 +57,11 @@ fn a_reset_answers_a_syn_to_a_port_where_nobody_listens() {
         let netns = Netns::new();
         let to = SocketAddr::new(address, port);
         let (trace, _) = refused(&netns, to);
-        assert_eq!(tell_all(&trace.about(&netns, port), port), REFUSAL);
+        assert_eq!(lines_of(&trace.about(&netns, port), port), REFUSAL);
         let reset = trace.segments(&netns, port)[1];
         assert_eq!((&reset["seq"], &reset["window"]), (&0.into(), &0.into()), "{reset}");
         check_end(&trace, &netns, port);
-        assert_record(trace.told_failed(&netns), &by_reset(&netns, address, to));
+        assert_record(trace.failed_handshake(&netns), &by_reset(&netns, address, to));
     }
 }
 
@@ -76,11 +76,11 @@ fn a_reset_by_a_packet_filter_looks_the_same() {
     let listener = server.listen(loopback(PORT));
     let (trace, from) = refused(&netns, loopback(PORT));
     drop(listener);
-    assert_eq!(tell_all(&trace.about(&netns, PORT), PORT), REFUSAL);
+    assert_eq!(lines_of(&trace.about(&netns, PORT), PORT), REFUSAL);
     check_end(&trace, &netns, PORT);
     let expected =
         json!({ "reset": { "cause": "unknown" }, "summary": ["three-way handshake, refused: ", "a firewall"] });
-    assert_record(trace.told_failed(&netns), &but(by_reset(&netns, from.ip(), loopback(PORT)), expected));
+    assert_record(trace.failed_handshake(&netns), &but(by_reset(&netns, from.ip(), loopback(PORT)), expected));
 }
 
 #[test]
@@ -91,10 +91,10 @@ fn a_refusal_seen_from_the_host_that_refuses_has_no_socket() {
     let (from, to) = (veth.left_v4(5602), veth.right_v4(PORT));
     let tracer = Tracer::start(&right, &["-p", &PORT.to_string(), "-i", &veth.right]);
     connect_in_vain(&Actor::new(&left, "tt-client"), from, to);
-    wait_told(&tracer, &right, 1, 0);
+    wait_verdicts(&tracer, &right, 1, 0);
     let trace = tracer.stop();
     let expected = but(by_reset(&right, from.ip(), to), no_client_socket());
-    assert_record(trace.told_failed(&right), &but(expected, json!({ "client": { "port": 5602 } })));
+    assert_record(trace.failed_handshake(&right), &but(expected, json!({ "client": { "port": 5602 } })));
 }
 
 #[test]
@@ -107,11 +107,11 @@ fn an_icmp_error_belongs_to_the_connection_whose_segment_it_quotes() {
         ));
         let to = SocketAddr::new(address, port);
         let (trace, from) = refused(&netns, to);
-        // On loopback the first error arrives while connect() still holds the socket, and the kernel passes over it; the
-        // SYN is sent again a second later.
+        // On loopback the first error arrives while connect() still holds the socket, and the kernel ignores it; the SYN is
+        // sent again a second later.
         let icmp = format!("icmp {icmp_type}/{icmp_code}");
         assert_eq!(
-            tell_all(&trace.about(&netns, port), port),
+            lines_of(&trace.about(&netns, port), port),
             [
                 "client CLOSE > SYN_SENT",
                 "client S 0:0",
@@ -132,6 +132,6 @@ fn an_icmp_error_belongs_to_the_connection_whose_segment_it_quotes() {
             "by_icmp": true, "reset": null, "retransmissions": { "syn": 1 },
             "summary": ["three-way handshake, refused by ICMP: port unreachable"],
         });
-        assert_record(trace.told_failed(&netns), &but(by_reset(&netns, address, to), by_icmp));
+        assert_record(trace.failed_handshake(&netns), &but(by_reset(&netns, address, to), by_icmp));
     }
 }

@@ -1,13 +1,13 @@
-//! Health checks and scans: a SYN,ACK is all they want to see.
+//! Health checks and scans, which end with the SYN,ACK.
 
 use std::net::SocketAddr;
 
 use serde_json::json;
-use tcptrace_tests::{ANY, Actor, Netns, RawSender, SYN, Tracer, Veth, assert_record, but, tcp_packet, tell_all};
+use tcptrace_tests::{ANY, Actor, Netns, RawSender, SYN, Tracer, Veth, assert_record, but, lines_of, tcp_packet};
 
-use super::{no_client_socket, plain, wait_told};
+use super::{no_client_socket, plain, wait_verdicts};
 
-/// A SYN without a socket: the scanner's kernel knows nothing of it and answers the SYN,ACK by a reset.
+/// Sends a SYN without a socket: the scanner's kernel does not know of it and answers the SYN,ACK by a reset.
 fn check(port: u16, beside_the_client: bool) {
     let (left, right) = (Netns::new(), Netns::new());
     let veth = Veth::between(&left, &right, 0);
@@ -16,15 +16,15 @@ fn check(port: u16, beside_the_client: bool) {
     let (own, interface) = if beside_the_client { (&left, &veth.left) } else { (&right, &veth.right) };
     let tracer = Tracer::start(own, &["-p", &port.to_string(), "-i", interface]);
     RawSender::new(&left).send(&tcp_packet(from, to, SYN, (77, 0), &[2, 4, 5, 180], &[]), to.ip());
-    wait_told(&tracer, own, 1, 0);
+    wait_verdicts(&tracer, own, 1, 0);
     let trace = tracer.stop();
     drop(listener);
-    assert_eq!(tell_all(&trace.about(own, port), port), ["client S 0:0", "server S. 0:0 ack 1", "client R 1:1"]);
+    assert_eq!(lines_of(&trace.about(own, port), port), ["client S 0:0", "server S. 0:0 ack 1", "client R 1:1"]);
     let expected = json!({
         "outcome": "reset", "reset": { "by": "client", "cause": ANY }, "client": { "port": 5681, "isn": 77 }, "synack_to_ack_ns": null,
         "summary": ["three-way handshake, reset by the client", "as health checks and scans do"],
     });
-    assert_record(trace.told_failed(own), &but(but(plain(own, from.ip(), to), no_client_socket()), expected));
+    assert_record(trace.failed_handshake(own), &but(but(plain(own, from.ip(), to), no_client_socket()), expected));
 }
 
 #[test]

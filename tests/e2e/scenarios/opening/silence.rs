@@ -5,14 +5,14 @@ use std::{io::ErrorKind, net::SocketAddr};
 use serde_json::{Value, json};
 use tcptrace_tests::{Actor, Netns, Peer, Tun, assert_record, but};
 
-use super::{no_client_socket, no_synack, plain, start, timed_out, wait_segments, wait_told};
+use super::{no_client_socket, no_synack, plain, start, timed_out, wait_segments, wait_verdicts};
 
-/// An address that no host has.
+/// Returns an address that no host has.
 fn nobody(port: u16) -> SocketAddr {
     SocketAddr::from(([10, 8, 0, 9], port))
 }
 
-/// The record of an unanswered SYN.
+/// Returns the record of an unanswered SYN.
 fn not_answered(netns: &Netns, server: SocketAddr) -> Value {
     but(plain(netns, [10, 8, 0, 1].into(), server), no_synack())
 }
@@ -27,9 +27,9 @@ fn a_syn_that_is_never_answered_times_out() {
     let tracer = start(&netns, PORT);
     let error = client.connect_with(nobody(PORT), |_| {}).expect_err("nobody is there");
     assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
-    wait_told(&tracer, &netns, 1, 0);
+    wait_verdicts(&tracer, &netns, 1, 0);
     let trace = tracer.stop();
-    let handshake = trace.told_failed(&netns);
+    let handshake = trace.failed_handshake(&netns);
     assert_record(handshake, &but(not_answered(&netns, nobody(PORT)), timed_out(handshake)));
 }
 
@@ -48,7 +48,7 @@ fn a_handshake_waits_for_its_syn_ack_when_tracing_stops() {
         "outcome": "unanswered", "waiting_for": "syn_ack",
         "summary": ["three-way handshake, unanswered: waiting for the server's SYN,ACK after one SYN"],
     });
-    assert_record(trace.told_failed(&netns), &but(not_answered(&netns, nobody(PORT)), expected));
+    assert_record(trace.failed_handshake(&netns), &but(not_answered(&netns, nobody(PORT)), expected));
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_syn_ack_that_is_never_acknowledged_is_sent_again() {
     let listener = server.listen(address);
     let tracer = start(&netns, PORT);
     let from = nobody(5618);
-    let mut peer = Peer::knock(&tun, from, address, 77);
+    let mut peer = Peer::send_first_syn(&tun, from, address, 77);
     peer.receive_synack();
     peer.receive_synack();
     wait_segments(&tracer, "S.", 2);
@@ -72,6 +72,6 @@ fn a_syn_ack_that_is_never_acknowledged_is_sent_again() {
         "synack_to_ack_ns": null, "retransmissions": { "synack": 1 },
         "summary": ["three-way handshake, unanswered: waiting for the client's ACK", "the SYN,ACK was sent 2 times"],
     });
-    let handshake = trace.told_failed(&netns);
+    let handshake = trace.failed_handshake(&netns);
     assert_record(handshake, &but(but(plain(&netns, from.ip(), address), no_client_socket()), expected));
 }

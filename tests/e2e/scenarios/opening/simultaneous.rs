@@ -1,14 +1,14 @@
-//! Both ends open at once, and a socket that is both ends.
+//! Simultaneous open, and a socket connected to itself.
 
 use std::net::SocketAddr;
 
 use serde_json::json;
 use tcptrace_tests::{
-    ACK, ANY, Actor, Netns, Peer, SOME, Tun, assert_record, but, no_retransmissions, process_name, receive, send,
-    tell_all,
+    ACK, ANY, Actor, Netns, Peer, SOME, Tun, assert_record, but, lines_of, no_retransmissions, process_name, receive,
+    send,
 };
 
-use super::{drop_at_input, loopback, plain, start, wait_segments, wait_told};
+use super::{drop_at_input, loopback, plain, start, wait_segments, wait_verdicts};
 
 #[test]
 fn a_syn_that_crosses_ours_makes_a_simultaneous_open() {
@@ -18,15 +18,15 @@ fn a_syn_that_crosses_ours_makes_a_simultaneous_open() {
     let client = Actor::new(&netns, "tt-client");
     let tracer = start(&netns, server.port());
     let connecting = client.start_connect(server, |_| {});
-    let mut peer = Peer::hear(&tun);
+    let mut peer = Peer::await_syn(&tun);
     peer.send_syn(0);
     peer.receive_synack();
     peer.send_syn(ACK);
     let stream = connecting.finish().expect("the peer has answered");
-    wait_told(&tracer, &netns, 1, 0);
+    wait_verdicts(&tracer, &netns, 1, 0);
     let trace = tracer.stop();
     drop(stream);
-    let story = tell_all(&trace.about(&netns, server.port()), server.port());
+    let story = lines_of(&trace.about(&netns, server.port()), server.port());
     assert_eq!(
         story[..7],
         [
@@ -39,13 +39,13 @@ fn a_syn_that_crosses_ours_makes_a_simultaneous_open() {
             "client SYN_RECV > ESTABLISHED",
         ]
     );
-    let told = trace.told_once(&netns);
+    let verdicts = trace.only_verdicts(&netns);
     let expected = json!({
-        // Our own acknowledgement comes before the other's.
+        // Our own acknowledgement comes before the other end's.
         "kind": "simultaneous", "server": { "isn": Peer::ISN }, "synack_to_ack_ns": null,
         "summary": ["simultaneous open, established"],
     });
-    assert_record(told.handshake, &but(plain(&netns, [10, 8, 0, 1].into(), server), expected));
+    assert_record(verdicts.handshake, &but(plain(&netns, [10, 8, 0, 1].into(), server), expected));
 }
 
 #[test]
@@ -61,18 +61,18 @@ fn two_sockets_of_one_host_that_open_at_once_are_one_connection() {
     wait_segments(&tracer, "S", 1);
     let other = server.connect_with(first, bind(second)).expect("the first has opened too");
     let stream = connecting.finish().expect("the second has opened too");
-    wait_told(&tracer, &netns, 1, 0);
+    wait_verdicts(&tracer, &netns, 1, 0);
     let trace = tracer.stop();
     drop((stream, other));
-    let told = trace.told_once(&netns);
+    let verdicts = trace.only_verdicts(&netns);
     let expected = json!({
         "kind": "simultaneous", "client": { "port": 5652 },
         "server": { "pid": std::process::id(), "comm": process_name(), "thread": ANY },
-        // The first has sent its SYN with the ACK, and the second need not any more.
+        // The first has sent its SYN with the ACK, so the second need not.
         "syn_to_synack_ns": null, "synack_to_ack_ns": null, "retransmissions": { "synack": null },
         "summary": ["simultaneous open, established"],
     });
-    assert_record(told.handshake, &but(plain(&netns, first.ip(), second), expected));
+    assert_record(verdicts.handshake, &but(plain(&netns, first.ip(), second), expected));
 }
 
 #[test]
@@ -82,19 +82,19 @@ fn a_socket_connected_to_itself_is_both_ends() {
     let client = Actor::new(&netns, "tt-client");
     let tracer = start(&netns, address.port());
     let stream = client.connect_from(address, address);
-    wait_told(&tracer, &netns, 1, 0);
+    wait_verdicts(&tracer, &netns, 1, 0);
     send(&stream, 7);
     receive(&stream, 7);
     client.close(stream);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
-    let told = trace.told_once(&netns);
+    let verdicts = trace.only_verdicts(&netns);
     let expected = json!({
         "kind": "simultaneous", "client": { "port": 4653 }, "synack_to_ack_ns": null,
-        "server": { "isn": told.handshake["client"]["isn"], "options": told.handshake["client"]["options"] },
+        "server": { "isn": verdicts.handshake["client"]["isn"], "options": verdicts.handshake["client"]["options"] },
         "summary": ["simultaneous open, established"],
     });
-    assert_record(told.handshake, &but(plain(&netns, address.ip(), address), expected));
+    assert_record(verdicts.handshake, &but(plain(&netns, address.ip(), address), expected));
     let state = |name: &str| json!({ "state": name, "ns": SOME });
     let states = ["SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT1", "CLOSING"].map(state);
     let states = [states.as_slice(), &[json!({ "state": "TIME_WAIT", "ns": null })]].concat();
@@ -107,5 +107,5 @@ fn a_socket_connected_to_itself_is_both_ends() {
         "states": { "client": states, "server": ANY },
         "incomplete": false, "missing": [], "summary": ["closed by both ends at once"],
     });
-    assert_record(told.close.expect("a close"), &expected);
+    assert_record(verdicts.close.expect("a close"), &expected);
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use socket2::{Domain, Socket, Type};
 use tcptrace_tests::{ACK, ANY, Actor, Netns, Peer, RST, Tun, assert_record, but};
 
-use super::{loopback, no_client_socket, no_synack, plain, start, wait_told};
+use super::{loopback, no_client_socket, no_synack, plain, start, wait_verdicts};
 
 #[test]
 fn a_challenge_ack_to_a_syn_belongs_to_the_old_connection() {
@@ -17,12 +17,12 @@ fn a_challenge_ack_to_a_syn_belongs_to_the_old_connection() {
     let server = Actor::new(&netns, "tt-server");
     let listener = server.listen(to);
     let tracer = start(&netns, PORT);
-    let mut peer = Peer::knock(&tun, from, to, 77);
+    let mut peer = Peer::send_first_syn(&tun, from, to, 77);
     peer.receive_synack();
     peer.send(ACK);
     let first = server.accept(&listener);
-    // The host at the other side starts anew and has forgotten everything.
-    let mut anew = Peer::knock(&tun, from, to, 3_000_000_000);
+    // The host at the other side has restarted and forgotten everything.
+    let mut anew = Peer::send_first_syn(&tun, from, to, 3_000_000_000);
     let challenge = anew.receive_any();
     assert!(!challenge.syn && challenge.ack == Some(78), "{challenge:?}");
     peer.send(RST);
@@ -30,10 +30,10 @@ fn a_challenge_ack_to_a_syn_belongs_to_the_old_connection() {
     anew.receive_synack();
     anew.send(ACK);
     let second = server.accept(&listener);
-    wait_told(&tracer, &netns, 2, 1);
+    wait_verdicts(&tracer, &netns, 2, 1);
     let trace = tracer.stop();
     drop((first, second, listener));
-    let [old, new] = trace.told(&netns).try_into().expect("two connections");
+    let [old, new] = trace.verdicts(&netns).try_into().expect("two connections");
     let plain = but(plain(&netns, from.ip(), to), no_client_socket());
     let ports = |isn: u32| json!({ "client": { "port": 5691, "isn": isn } });
     assert_record(old.handshake, &but(plain.clone(), ports(77)));
@@ -65,10 +65,10 @@ fn a_second_connect_of_a_socket_after_one_that_failed_is_a_connection_of_its_own
         socket.connect(&to.into()).expect("somebody listens now");
         socket
     });
-    wait_told(&tracer, &netns, 2, 0);
+    wait_verdicts(&tracer, &netns, 2, 0);
     let trace = tracer.stop();
     drop((socket, listener));
-    let [first, second] = trace.told(&netns).try_into().expect("two connections");
+    let [first, second] = trace.verdicts(&netns).try_into().expect("two connections");
     let plain = but(plain(&netns, from.ip(), to), json!({ "client": { "port": 5692 } }));
     let refused = json!({ "outcome": "refused", "reset": { "by": "server", "cause": ANY }, "summary": ["three-way handshake, refused: ", "nobody listens there"] });
     assert_record(first.handshake, &but(but(plain.clone(), no_synack()), refused));

@@ -1,13 +1,13 @@
-//! SYNs that get nowhere: some never leave, of others an ICMP error says so.
+//! SYNs that do not arrive: some never leave, others are answered by an ICMP error.
 
 use std::{io::ErrorKind, net::SocketAddr};
 
 use serde_json::{Value, json};
 use tcptrace_tests::{ANY, Actor, Netns, SOME, Veth, assert_record, but, is_type};
 
-use super::{again, loopback, no_synack, plain, start, wait_told};
+use super::{again, loopback, no_synack, plain, start, wait_verdicts};
 
-/// The fields that the record of a SYN that was not seen to leave lacks.
+/// Returns a record without the fields that a SYN not seen to leave lacks.
 fn never_left(record: Value) -> Value {
     let nothing = json!({
         "client": { "isn": null, "options": null }, "retransmissions": { "syn": null },
@@ -26,7 +26,7 @@ fn a_syn_dropped_on_its_way_out_never_leaves() {
     let tracer = start(&netns, PORT);
     let error = client.connect_with(loopback(PORT), |_| {}).expect_err("nothing leaves");
     assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
-    wait_told(&tracer, &netns, 1, 0);
+    wait_verdicts(&tracer, &netns, 1, 0);
     let trace = tracer.stop();
     let expected = json!({
         "outcome": "timed_out", "dropped": { "reason": "NETFILTER_DROP", "of_synack": false, "segments": SOME },
@@ -36,7 +36,7 @@ fn a_syn_dropped_on_its_way_out_never_leaves() {
         ],
     });
     let record = never_left(plain(&netns, loopback(0).ip(), loopback(PORT)));
-    assert_record(trace.told_failed(&netns), &but(record, expected));
+    assert_record(trace.failed_handshake(&netns), &but(record, expected));
 }
 
 #[test]
@@ -49,17 +49,17 @@ fn a_syn_that_waits_for_arp_never_leaves() {
     let tracer = start(&left, PORT);
     let error = client.connect_with(nobody, |_| {}).expect_err("nobody is there");
     assert_eq!(error.kind(), ErrorKind::HostUnreachable, "{error}");
-    wait_told(&tracer, &left, 1, 0);
+    wait_verdicts(&tracer, &left, 1, 0);
     let trace = tracer.stop();
     let expected = json!({
         "outcome": "unreachable",
         "summary": ["three-way handshake, unreachable: host unreachable", "no SYN was seen to leave"],
     });
     let record = never_left(plain(&left, veth.left_v4(0).ip(), nobody));
-    assert_record(trace.told_failed(&left), &but(record, expected));
+    assert_record(trace.failed_handshake(&left), &but(record, expected));
 }
 
-/// Two namespaces whose right one says of every connection that it cannot be reached.
+/// Creates two namespaces, of which the right one answers every connection attempt with host unreachable.
 fn no_way(port: u16) -> (Netns, Netns, Veth) {
     let (left, right) = (Netns::new(), Netns::new());
     let veth = Veth::between(&left, &right, 0);
@@ -70,7 +70,7 @@ fn no_way(port: u16) -> (Netns, Netns, Veth) {
 }
 
 fn unreachable(netns: &Netns, client: SocketAddr, server: SocketAddr, said: &str, handshake: &Value) -> Value {
-    // An error that comes while connect() still holds the socket is passed over, until that of the next SYN.
+    // An error that comes while connect() still holds the socket is ignored, until that of the next SYN.
     let expected = json!({
         "outcome": "unreachable", "retransmissions": { "syn": again(handshake, "syn") },
         "summary": [format!("three-way handshake, unreachable: {said}")],
@@ -85,9 +85,9 @@ fn check_icmp(port: u16, v6: bool, said: &str) {
     let tracer = start(&left, port);
     let error = client.connect_with(to, |_| {}).expect_err("there is no way");
     assert_eq!(error.kind(), ErrorKind::HostUnreachable, "{error}");
-    wait_told(&tracer, &left, 1, 0);
+    wait_verdicts(&tracer, &left, 1, 0);
     let trace = tracer.stop();
-    let handshake = trace.told_failed(&left);
+    let handshake = trace.failed_handshake(&left);
     assert_record(handshake, &unreachable(&left, from, to, said, handshake));
 }
 
@@ -111,8 +111,8 @@ fn an_icmp_error_during_a_connect_that_does_not_block_is_no_cancel() {
     let socket = client.begin_connect(to);
     tracer.wait_for("the error", |record| is_type(record, "icmp"));
     client.close(socket);
-    wait_told(&tracer, &left, 1, 0);
+    wait_verdicts(&tracer, &left, 1, 0);
     let trace = tracer.stop();
-    let handshake = trace.told_failed(&left);
+    let handshake = trace.failed_handshake(&left);
     assert_record(handshake, &unreachable(&left, from, to, "host unreachable", handshake));
 }

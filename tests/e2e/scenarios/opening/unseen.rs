@@ -3,7 +3,7 @@
 use serde_json::json;
 use tcptrace_tests::{ANY, Ends, Netns, SOME, assert_record, but, is_type, receive, send};
 
-use super::{loopback, no_client_socket, no_synack, plain, start, wait_told};
+use super::{loopback, no_client_socket, no_synack, plain, start, wait_verdicts};
 
 #[test]
 fn the_handshake_of_a_connection_that_was_open_already_was_not_seen() {
@@ -19,10 +19,10 @@ fn the_handshake_of_a_connection_that_was_open_already_was_not_seen() {
     send(&connection.client, 7);
     receive(&connection.server, 7);
     ends.close_in_four(connection);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
-    let told = trace.told_once(&netns);
-    // Nobody was seen to open it: the kernel was asked, and told it before the first event.
+    let verdicts = trace.only_verdicts(&netns);
+    // Nobody was seen to open it: the kernel was asked, and reported it before the first event.
     let process = std::process::id();
     let owners: Vec<_> = trace.of_type("owner").into_iter().filter(|owner| owner["conn"] == 1).collect();
     let known: Vec<_> = owners.iter().map(|owner| (&owner["source"], &owner["pid"])).collect();
@@ -37,8 +37,8 @@ fn the_handshake_of_a_connection_that_was_open_already_was_not_seen() {
         "summary": ["handshake not seen"],
     });
     let nothing = but(but(plain(&netns, loopback(0).ip(), loopback(PORT)), no_client_socket()), no_synack());
-    assert_record(told.handshake, &but(nothing, unseen));
-    let close = told.close.expect("a close");
+    assert_record(verdicts.handshake, &but(nothing, unseen));
+    let close = verdicts.close.expect("a close");
     assert_eq!((&close["kind"], &close["initiator"]), (&json!("four_segment"), &json!("client")), "{close}");
     assert_eq!((&close["incomplete"], &close["missing"]), (&json!(true), &json!(["syn", "synack", "ack"])), "{close}");
 }

@@ -1,13 +1,14 @@
-//! Connections on both sides of an address translation: two of them, and each names the other.
+//! Connections on both sides of an address translation: there are two of them, and each names the other.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::json;
-use tcptrace_tests::{Ends, Netns, assert_record, but, number, tell_all};
+use tcptrace_tests::{Ends, Netns, assert_record, but, lines_of, number};
 
-use super::{Plain, SEGMENTS, exchange, router::Router, start, wait_told};
+use super::{Plain, SEGMENTS, exchange, router::Router, start, wait_verdicts};
 
-/// A connection through a router that translates it: the client calls `called`, and the server sees `seen` call `server`.
+/// Traces a connection through a router that translates it: the client connects to `called`, and the server sees `seen`
+/// connect to `server`.
 fn check(rules: &str, called: SocketAddr, server: SocketAddr, seen: Option<Ipv4Addr>) {
     let (left, right) = (Netns::new(), Netns::new());
     let router = Router::between(&left, &right);
@@ -17,24 +18,24 @@ fn check(rules: &str, called: SocketAddr, server: SocketAddr, seen: Option<Ipv4A
     let connection = ends.open();
     let caller = connection.server.peer_addr().expect("a peer");
     let client = exchange(&ends, connection);
-    wait_told(&tracer, &router.netns, 2, 2);
+    wait_verdicts(&tracer, &router.netns, 2, 2);
     let trace = tracer.stop();
 
     assert_eq!(caller, SocketAddr::new(seen.map_or(client.ip(), Into::into), caller.port()));
     let [outside, inside] = [(client, called), (caller, server)]
         .map(|(client, server)| Plain { here: (false, false), ..Plain::new(&router.netns, client, server) });
-    let told = trace.told(&router.netns);
-    let [first, second] = told.as_slice() else { panic!("two connections: {told:#?}") };
-    for (told, plain) in [(first, outside), (second, inside)] {
-        let conn = &told.handshake["conn"];
+    let verdicts = trace.verdicts(&router.netns);
+    let [first, second] = verdicts.as_slice() else { panic!("two connections: {verdicts:#?}") };
+    for (verdicts, plain) in [(first, outside), (second, inside)] {
+        let conn = &verdicts.handshake["conn"];
         let segments = trace.of_type("segment").into_iter().filter(|segment| segment["conn"] == *conn);
-        assert_eq!(tell_all(&segments.collect::<Vec<_>>(), plain.server.port()), SEGMENTS);
-        plain.check(told);
+        assert_eq!(lines_of(&segments.collect::<Vec<_>>(), plain.server.port()), SEGMENTS);
+        plain.check(verdicts);
     }
-    for (told, other) in [(first, second), (second, first)] {
+    for (verdicts, other) in [(first, second), (second, first)] {
         let other = &other.handshake["conn"];
         let words = format!("; the same as #{other}, on the other side of an address translation");
-        for record in [told.handshake, told.close.expect("a close")] {
+        for record in [verdicts.handshake, verdicts.close.expect("a close")] {
             assert!(record["summary"].as_str().expect("a text").contains(&words), "{record}");
             assert_eq!(record["same_as"], json!([other]), "{record}");
         }
@@ -78,11 +79,11 @@ fn the_clients_own_host_translates_the_destination() {
     let (called, server) = (SocketAddr::from(([192, 0, 2, 1], 4822)), SocketAddr::from((SERVER, 4823)));
     let ends = Ends { address: called, ..Ends::between(&left, &right, server) };
     let client = exchange(&ends, ends.open());
-    wait_told(&tracer, &left, 2, 2);
+    wait_verdicts(&tracer, &left, 2, 2);
     let trace = tracer.stop();
-    let told = trace.told(&left);
-    let [by_socket, by_segments] = told.as_slice() else { panic!("two connections: {told:#?}") };
-    // The socket knows nothing of the translation, and no segment has the ends that it has.
+    let verdicts = trace.verdicts(&left);
+    let [by_socket, by_segments] = verdicts.as_slice() else { panic!("two connections: {verdicts:#?}") };
+    // The socket knows nothing of the translation, and no segment has its endpoints.
     assert_eq!(by_socket.handshake["server"]["addr"], "192.0.2.1");
     assert_eq!(by_socket.handshake["missing"], json!(["interface"]));
     assert_eq!(
@@ -93,13 +94,13 @@ fn the_clients_own_host_translates_the_destination() {
     let same =
         format!("; the same as #{}, on the other side of an address translation", number(by_socket.handshake, "conn"));
     assert_record(by_segments.handshake, &but(plain.handshake(), json!({ "summary": ["established in ", same] })));
-    // A socket of this host has sent them; its states belong to the other connection.
+    // They were sent by a socket of this host whose states belong to the other connection.
     let close =
         json!({ "incomplete": true, "missing": ["states"], "summary": ["closed by the client, four segments", same] });
     assert_record(by_segments.close.expect("a close"), &but(plain.close(), close));
 }
 
-/// The kernel translates the client's segments before they pass the interface, and those of the server too: each half has
+/// The kernel translates the client's segments before they pass the interface, and those of the server, too: each half has
 /// other ends.
 #[test]
 fn a_port_redirected_on_loopback() {
@@ -109,18 +110,18 @@ fn a_port_redirected_on_loopback() {
     let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let ends = Ends { address: at(4836), ..Ends::on(&netns, at(4837)) };
     let client = exchange(&ends, ends.open());
-    wait_told(&tracer, &netns, 2, 2);
+    wait_verdicts(&tracer, &netns, 2, 2);
     let trace = tracer.stop();
-    let told = trace.told(&netns);
-    let [clients, servers] = told.as_slice() else { panic!("two connections: {told:#?}") };
-    let halves = [(clients, 4836), (servers, 4837)].map(|(told, port)| {
+    let verdicts = trace.verdicts(&netns);
+    let [clients, servers] = verdicts.as_slice() else { panic!("two connections: {verdicts:#?}") };
+    let halves = [(clients, 4836), (servers, 4837)].map(|(verdicts, port)| {
         let segments = trace.of_type("segment").into_iter();
-        tell_all(&segments.filter(|segment| segment["conn"] == told.handshake["conn"]).collect::<Vec<_>>(), port)
+        lines_of(&segments.filter(|segment| segment["conn"] == verdicts.handshake["conn"]).collect::<Vec<_>>(), port)
     });
-    assert!(halves[0].iter().all(|told| told.starts_with("server")), "{halves:#?}");
-    assert!(halves[1].iter().all(|told| told.starts_with("client")), "{halves:#?}");
+    assert!(halves[0].iter().all(|line| line.starts_with("server")), "{halves:#?}");
+    assert!(halves[1].iter().all(|line| line.starts_with("client")), "{halves:#?}");
 
-    // The client's socket, and what the server sent.
+    // The client's socket, and the server's segments.
     let plain = Plain { here: (true, false), ..Plain::new(&netns, client, at(4836)) };
     let half = json!({
         "client": { "options": null }, "syn_to_synack_ns": null, "synack_to_ack_ns": null, "retransmissions": { "syn": null },
@@ -134,7 +135,7 @@ fn a_port_redirected_on_loopback() {
     });
     assert_record(clients.close.expect("a close"), &but(plain.close(), half_a_close));
 
-    // The server's socket, and what the client sent.
+    // The server's socket, and the client's segments.
     let same = format!("; the same as #{}, on the other side of an address translation", clients.handshake["conn"]);
     let plain = Plain { here: (false, true), ..Plain::new(&netns, client, at(4837)) };
     let half = json!({

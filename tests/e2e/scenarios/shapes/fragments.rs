@@ -1,8 +1,8 @@
-//! Segments cut into fragments of IP: only the first has a TCP header, and tells a part of the length.
+//! Segments in IP fragments: only the first has a TCP header, and states only a part of the length.
 
 use tcptrace_tests::{Connection, Ends, Netns, Tap, close, fragments, receive, send, set_option};
 
-use super::{DOWN, Plain, UP, exchange, router::Router, start, told_once, wait_told, wire::Wire};
+use super::{DOWN, Plain, UP, exchange, only_verdicts, router::Router, start, wait_verdicts, wire::Wire};
 
 #[test]
 fn connections_whose_data_comes_in_fragments() {
@@ -12,17 +12,17 @@ fn connections_whose_data_comes_in_fragments() {
     let tracer = start(&netns, &[PORT]);
     let wires = [Wire::new(false, 5809, PORT), Wire::new(true, 5809, PORT)];
     for packet in wires.iter().flat_map(Wire::packets) {
-        // The first fragment ends four bytes into the data, where there are any.
+        // The first fragment ends four bytes into the data, if there is any.
         let cut = if packet[0] >> 4 == 4 { 20 + 24 } else { 40 + 24 };
         let has_data = packet.len() == cut - 4 + UP || packet.len() == cut - 4 + DOWN;
         let pieces = if has_data { fragments(&packet, cut).to_vec() } else { vec![packet] };
         pieces.iter().for_each(|piece| tap.send(&[], piece, usize::MAX));
     }
-    wait_told(&tracer, &netns, wires.len(), wires.len());
+    wait_verdicts(&tracer, &netns, wires.len(), wires.len());
     let trace = tracer.stop();
-    let told = trace.told(&netns);
-    assert_eq!(told.len(), wires.len());
-    told.iter().zip(wires).for_each(|(told, wire)| wire.plain(&netns).check(told));
+    let verdicts = trace.verdicts(&netns);
+    assert_eq!(verdicts.len(), wires.len());
+    verdicts.iter().zip(wires).for_each(|(verdicts, wire)| wire.plain(&netns).check(verdicts));
 }
 
 #[test]
@@ -49,9 +49,9 @@ fn a_connection_that_a_router_cuts_into_fragments() {
     send(&connection.client, SENT);
     reading.finish();
     let client = exchange(&ends, connection);
-    wait_told(&tracer, &right, 1, 1);
+    wait_verdicts(&tracer, &right, 1, 1);
     let trace = tracer.stop();
     assert!(right.counter("Ip", "ReasmOKs") > 0, "fragments came");
     let plain = Plain { here: (false, true), bytes: (UP + SENT, DOWN), ..Plain::new(&right, client, address) };
-    plain.check(&told_once(&trace, &right));
+    plain.check(&only_verdicts(&trace, &right));
 }

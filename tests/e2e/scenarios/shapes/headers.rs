@@ -1,13 +1,13 @@
-//! Headers of variable length in front of TCP's.
+//! Headers of variable length before the TCP header.
 
 use tcptrace_tests::{Connection, Ends, Netns, Veth, set_option};
 
-use super::{Plain, exchange, start, wait_told};
+use super::{Plain, exchange, start, wait_verdicts};
 
 /// An option of a socket: level, name and value.
 type SocketOption = (i32, i32, &'static [u8]);
 
-/// A connection whose client's segments all have these options in or behind their IP header, traced from either side.
+/// Traces a connection, from either side, whose client's segments all have these options in or after their IP header.
 fn check(port: u16, v6: bool, options: &'static [SocketOption]) {
     let (left, right) = (Netns::new(), Netns::new());
     let veth = Veth::between(&left, &right, 0);
@@ -21,7 +21,7 @@ fn check(port: u16, v6: bool, options: &'static [SocketOption]) {
     let client = client.expect("options do not hinder a connection");
     let client = exchange(&ends, Connection { client, server: ends.server.accept(&ends.listener) });
     for (netns, here, tracer) in tracers {
-        wait_told(&tracer, netns, 1, 1);
+        wait_verdicts(&tracer, netns, 1, 1);
         Plain { here, ..Plain::new(netns, client, address) }.check_only(&tracer.stop());
     }
 }

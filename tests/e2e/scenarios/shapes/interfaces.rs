@@ -1,4 +1,4 @@
-//! Interfaces that appear and go while tracing.
+//! Interfaces that appear and disappear during a trace.
 
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 
@@ -9,11 +9,11 @@ use tcptrace_tests::{
     receive_end, send, text, wait_attached,
 };
 
-use super::{Plain, exchange, start, stays, told_once, wait_told};
+use super::{Plain, exchange, only_verdicts, start, states_of, wait_verdicts};
 
 const NEVER_SENT: [&str; 2] = ["no SYN was seen to leave", "was not sent"];
 
-/// A tun device that the tracer does not know of yet, and a client that connects through it.
+/// A tun device unknown to the tracer so far, and a client that connects through it.
 struct Appearing {
     netns: Netns,
     client: Actor,
@@ -32,7 +32,7 @@ impl Appearing {
         Self { netns, client, tracer, tun }
     }
 
-    /// The tracer gets to know the interface.
+    /// Lets the tracer notice the interface.
     fn notice(&self) {
         self.tracer.signal(Signal::CONT);
         wait_attached(&self.netns, "tun0");
@@ -73,11 +73,11 @@ fn a_connection_over_a_tun_device_that_appeared() {
     assert_eq!(peer.receive_data(), 100);
     let (_, handshake, close) = plain(&new.netns, &stream, PORT, 100);
     new.close(stream, peer);
-    wait_told(&new.tracer, &new.netns, 1, 1);
+    wait_verdicts(&new.tracer, &new.netns, 1, 1);
     let trace = new.tracer.stop();
-    let told = told_once(&trace, &new.netns);
-    assert_record(told.handshake, &handshake);
-    assert_record(told.close.expect("a close"), &close);
+    let verdicts = only_verdicts(&trace, &new.netns);
+    assert_record(verdicts.handshake, &handshake);
+    assert_record(verdicts.close.expect("a close"), &close);
 }
 
 #[test]
@@ -85,23 +85,23 @@ fn a_syn_that_left_before_its_interface_was_known() {
     const PORT: u16 = 4825;
     let new = Appearing::new(PORT);
     let connecting = new.client.start_connect(server(PORT), |_| {});
-    let mut peer = Peer::hear(&new.tun);
+    let mut peer = Peer::await_syn(&new.tun);
     new.notice();
     peer.send_syn(ACK);
     assert_eq!(peer.receive_any().ack, Some(0), "the ACK of the handshake");
     let stream = connecting.finish().expect("the peer accepts");
     let (_, handshake, close) = plain(&new.netns, &stream, PORT, 0);
     new.close(stream, peer);
-    wait_told(&new.tracer, &new.netns, 1, 1);
+    wait_verdicts(&new.tracer, &new.netns, 1, 1);
     let trace = new.tracer.stop();
-    let told = told_once(&trace, &new.netns);
+    let verdicts = only_verdicts(&trace, &new.netns);
     let expected = json!({
         "client": { "options": null }, "syn_to_synack_ns": null, "retransmissions": { "syn": null },
         "incomplete": true, "missing": ["syn"],
         "summary": ["three-way handshake, established in ", " (incomplete, not seen: SYN)"],
     });
-    assert_record(told.handshake, &but(handshake, expected));
-    assert_record(told.close.expect("a close"), &close);
+    assert_record(verdicts.handshake, &but(handshake, expected));
+    assert_record(verdicts.close.expect("a close"), &close);
     never_denied(&trace.records);
 }
 
@@ -115,30 +115,30 @@ fn a_handshake_that_was_over_before_its_interface_was_known() {
     new.notice();
     let (_, handshake, close) = plain(&new.netns, &stream, PORT, 0);
     new.close(stream, peer);
-    wait_told(&new.tracer, &new.netns, 1, 1);
+    wait_verdicts(&new.tracer, &new.netns, 1, 1);
     let trace = new.tracer.stop();
-    let told = told_once(&trace, &new.netns);
+    let verdicts = only_verdicts(&trace, &new.netns);
     let end = json!({ "isn": null, "options": null });
     let expected = json!({
         "client": end, "server": end, "syn_to_synack_ns": null, "synack_to_ack_ns": null,
         "retransmissions": { "syn": null, "synack": null }, "incomplete": true, "missing": ["interface"],
         "summary": ["three-way handshake, established in ", "(incomplete, not seen: segments)"],
     });
-    assert_record(told.handshake, &but(handshake, expected));
-    // Nothing tells where the numbers began.
+    assert_record(verdicts.handshake, &but(handshake, expected));
+    // Nothing shows where the numbers began.
     let unknown = json!({
         "bytes": { "client_to_server": null, "server_to_client": null },
         "summary": ["closed by the client, four segments; lasted ", "; the client holds TIME_WAIT for 60 s"],
     });
-    assert_record(told.close.expect("a close"), &but(close, unknown));
+    assert_record(verdicts.close.expect("a close"), &but(close, unknown));
     never_denied(&trace.records);
 }
 
-/// A refusal of which the SYN was not seen; `missing` is what the record says of that.
+/// Traces a refusal whose SYN was not seen; `missing` is the part that the record reports as missing.
 fn check_refused(port: u16, notice_first: bool, missing: &str, reset: Value, words: &str) {
     let new = Appearing::new(port);
     let connecting = new.client.start_connect(server(port), |_| {});
-    let peer = Peer::hear(&new.tun);
+    let peer = Peer::await_syn(&new.tun);
     if notice_first {
         new.notice();
     }
@@ -147,9 +147,9 @@ fn check_refused(port: u16, notice_first: bool, missing: &str, reset: Value, wor
     if !notice_first {
         new.notice();
     }
-    wait_told(&new.tracer, &new.netns, 1, 0);
+    wait_verdicts(&new.tracer, &new.netns, 1, 0);
     let trace = new.tracer.stop();
-    let handshake = trace.told_failed(&new.netns);
+    let handshake = trace.failed_handshake(&new.netns);
     let expected = json!({
         "netns": new.netns.inode(), "kind": "three_way", "outcome": "refused", "by_icmp": false, "accept_queue": null, "waiting_for": null,
         "client": {
@@ -175,7 +175,7 @@ fn a_refusal_before_its_interface_was_known() {
     check_refused(4828, false, "interface", Value::Null, "which was not seen");
 }
 
-/// No record says that a SYN was not sent.
+/// Asserts that no record reports a SYN that was not sent.
 #[track_caller]
 fn never_denied(records: &[Value]) {
     for record in records.iter().filter(|record| record["summary"].is_string()) {
@@ -195,27 +195,27 @@ fn an_interface_that_goes_takes_nothing_with_it() {
     let connection = remote.open();
     let client = connection.client_address();
     left.ip(&["link", "del", &veth.left]);
-    // Its reset has nowhere to go: the socket alone tells of it.
+    // Its reset cannot leave: only the socket shows it.
     let stream = connection.client;
     remote.client.run(move || {
         socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).expect("SO_LINGER");
         close(stream);
     });
-    wait_told(&tracer, &left, 1, 1);
+    wait_verdicts(&tracer, &left, 1, 1);
     let local = Ends { address: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)), ..Ends::on(&left, address) };
     let local_client = exchange(&local, local.open());
-    wait_told(&tracer, &left, 2, 2);
+    wait_verdicts(&tracer, &left, 2, 2);
     let trace = tracer.stop();
     drop(connection.server);
 
-    let told = trace.told(&left);
-    let [gone, after] = told.as_slice() else { panic!("two connections: {told:#?}") };
+    let verdicts = trace.verdicts(&left);
+    let [gone, after] = verdicts.as_slice() else { panic!("two connections: {verdicts:#?}") };
     let plain = Plain { here: (true, false), bytes: (0, 0), ..Plain::new(&left, client, veth.right_v4(PORT)) };
     assert_record(gone.handshake, &plain.handshake());
     let cut_off = json!({
         "kind": "reset", "initiator": "client", "reset": { "by": "client", "cause": "linger" }, "half_close_ns": null, "half_closed_bytes": null, "time_wait": null,
         "retransmissions": { "client": null, "server": null },
-        "states": { "client": stays(true, &["SYN_SENT", "ESTABLISHED", "CLOSE"]) },
+        "states": { "client": states_of(true, &["SYN_SENT", "ESTABLISHED", "CLOSE"]) },
         "bytes": { "client_to_server": null, "server_to_client": null },
         "incomplete": true, "missing": ["fin"],
         "summary": ["reset by the client: it closed with SO_LINGER 0; lasted ", " (incomplete, not seen: FIN or RST)"],

@@ -1,4 +1,4 @@
-//! Listeners that several processes share: which of them a connection goes to shows when it closes.
+//! Listeners shared by several processes: only its close shows which of them accepted a connection.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -9,16 +9,16 @@ use std::{
 use serde_json::json;
 use tcptrace_tests::{Actor, Netns, SOME, TRAFFIC_LIMIT, Traffic, assert_record, but, endpoint, eventually, text};
 
-use super::{Plain, start, wait_told};
+use super::{Plain, start, wait_verdicts};
 
-/// Connections, so many that each process gets some where the kernel deals them out.
+/// Number of connections, enough for each process to get some where the kernel distributes them.
 const COUNT: usize = 40;
 
 pub(super) fn traffic() -> Command {
     Command::new(env!("CARGO_BIN_EXE_tt-traffic"))
 }
 
-/// A worker that serves a listener which others hold too.
+/// Starts a worker that serves a listener held by others, too.
 #[track_caller]
 pub(crate) fn worker(netns: &Netns, listener: &TcpListener) -> Traffic {
     let copy = OwnedFd::from(listener.try_clone().expect("a listener can be duplicated"));
@@ -27,10 +27,10 @@ pub(crate) fn worker(netns: &Netns, listener: &TcpListener) -> Traffic {
     worker
 }
 
-/// Ends servers as soon as they have served `count` clients between them; for each server its process id, and its clients.
+/// Ends servers once they have served `count` clients between them; returns the process ID and the clients of each server.
 #[track_caller]
 pub(crate) fn served(servers: Vec<Traffic>, count: usize) -> Vec<(u32, Vec<SocketAddr>)> {
-    // A line for each client, behind the one that says that the server is ready.
+    // A line for each client, after the one that reports that the server is ready.
     let served = || servers.iter().map(|server| server.count() - 1).sum::<usize>();
     eventually("the word of the servers", TRAFFIC_LIMIT, || served() == count);
     let address = |line: String| line.parse().expect("an address");
@@ -38,8 +38,8 @@ pub(crate) fn served(servers: Vec<Traffic>, count: usize) -> Vec<(u32, Vec<Socke
     servers.into_iter().map(|server| (server.id(), lines(server))).collect()
 }
 
-/// Clients of servers that were started by `serve`, before tracing begins or behind it. No handshake can say which of the
-/// servers will accept the connection, and every close has the one that did. Returns how many each has served.
+/// Plays clients of servers that were started by `serve`, before tracing begins or after it. No handshake can name the
+/// server that will accept the connection, but every close does. Returns the number of clients of each server.
 fn check(port: u16, serve_first: bool, serve: impl FnOnce(&Netns, SocketAddr) -> Vec<Traffic>) -> Vec<usize> {
     let netns = Netns::new();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -55,21 +55,21 @@ fn check(port: u16, serve_first: bool, serve: impl FnOnce(&Netns, SocketAddr) ->
         let stream = client.connect(address);
         client.run(move || ask(stream));
     }
-    wait_told(&tracer, &netns, COUNT, COUNT);
+    wait_verdicts(&tracer, &netns, COUNT, COUNT);
     let trace = tracer.stop();
     let served = served(servers, COUNT);
     let counts: Vec<_> = served.iter().map(|(_, clients)| clients.len()).collect();
-    let told = trace.told(&netns);
-    assert_eq!(told.len(), COUNT);
-    for told in told {
-        let client = endpoint(told.handshake, "client").expect("an endpoint");
+    let verdicts = trace.verdicts(&netns);
+    assert_eq!(verdicts.len(), COUNT);
+    for connection in verdicts {
+        let client = endpoint(connection.handshake, "client").expect("an endpoint");
         let server = served.iter().find(|(_, clients)| clients.contains(&client)).expect("it was served").0;
         let plain = Plain { bytes: (REQUEST.len(), 0), ..Plain::new(&netns, client, address) };
         assert_record(
-            told.handshake,
+            connection.handshake,
             &but(plain.handshake(), json!({ "server": { "pid": null, "comm": null, "thread": null } })),
         );
-        let close = told.close.expect("a close");
+        let close = connection.close.expect("a close");
         assert!(["three_segment", "four_segment"].contains(&text(close, "kind")), "{close}");
         let by_one = json!({
             "kind": SOME, "server": { "pid": server, "comm": "tt-traffic", "thread": null }, "summary": ["closed by the client, "],

@@ -11,7 +11,7 @@ use tcptrace_tests::{ANY, Netns, Traffic, assert_record, but, endpoint, is_type,
 use super::{
     Plain,
     listeners::{served, traffic, worker},
-    start, stays, wait_told,
+    start, states_of, wait_verdicts,
 };
 
 const PORT: u16 = 4835;
@@ -33,12 +33,13 @@ impl Asked {
         (client.parse().expect("an address"), asked)
     }
 
-    /// How the close of a plain connection differs: `server` is the process that served it, `kind` what the close says.
+    /// Returns the close, by its differences from that of a plain connection; `server` is the process that served it, `kind`
+    /// that of the close.
     fn close(&self, plain: &Plain<'_>, server: u32, kind: &str) -> Value {
         let active = || ["ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"];
         let passive = || ["ESTABLISHED", "CLOSE_WAIT", "LAST_ACK", "CLOSE"];
         let reset = || ["ESTABLISHED", "CLOSE"].as_slice();
-        let end = |first, states: &[&str]| stays(true, &[&[first], states].concat());
+        let end = |first, states: &[&str]| states_of(true, &[&[first], states].concat());
         let segments = match kind {
             "three_segment" => "three segments",
             _ => "four segments",
@@ -69,7 +70,7 @@ impl Asked {
 
 #[test]
 fn a_thousand_connections_at_once() {
-    // The kernel skips a program that an interrupt hits in the middle of itself, so that this would be the loss of others.
+    // The kernel skips a program that an interrupt hits in the middle of itself, so this test would cause losses in others.
     let netns = Netns::alone();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
     let listener = netns.run(|| listen(address));
@@ -78,7 +79,7 @@ fn a_thousand_connections_at_once() {
     let clients = Traffic::start(&netns, traffic().args(["connect", &address.to_string(), &COUNT.to_string()]));
     let client_process = clients.id();
     let asked: HashMap<_, _> = clients.finish().iter().map(|line| Asked::read(line)).collect();
-    wait_told(&tracer, &netns, COUNT, COUNT);
+    wait_verdicts(&tracer, &netns, COUNT, COUNT);
     let trace = tracer.stop();
     let served: HashMap<SocketAddr, u32> = served(workers, COUNT)
         .into_iter()
@@ -102,7 +103,7 @@ fn a_thousand_connections_at_once() {
         let (asked, server) = (&asked[&client], served[&client]);
         let plain = Plain { bytes: asked.bytes, ..Plain::new(&netns, client, address) };
         let by = |process: u32| json!({ "pid": process, "comm": "tt-traffic", "thread": null });
-        // Whoever may accept it, nobody knows at that time.
+        // The accepting process is unknown at that time.
         let processes = json!({ "client": by(client_process), "server": { "pid": ANY, "comm": ANY, "thread": ANY } });
         right_or_null(handshake, server);
         assert_record(handshake, &but(plain.handshake(), processes));
@@ -120,7 +121,7 @@ fn a_thousand_connections_at_once() {
     }
 }
 
-/// The process of the server's end may not be known, but none that is wrong is named.
+/// The process of the server's end may be unknown, but a wrong one must not be named.
 #[track_caller]
 fn right_or_null(record: &Value, server: u32) {
     let named = &record["server"]["pid"];

@@ -4,15 +4,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tcptrace_tests::{Ends, Netns};
 
-use super::{Plain, exchange, start, wait_told};
+use super::{Plain, exchange, start, wait_verdicts};
 
-/// A connection over loopback to a listener at `listen`, whose client is told to connect to `to`: at both ends `shown` shows.
+/// Traces a connection over loopback to a listener at `listen`, whose client connects to `to`; records show `shown` at both
+/// ends.
 fn check(listen: SocketAddr, to: IpAddr, shown: IpAddr) {
     let (netns, port) = (Netns::new(), listen.port());
     let tracer = start(&netns, &[port]);
     let ends = Ends { address: SocketAddr::new(to, port), ..Ends::on(&netns, listen) };
     let client = exchange(&ends, ends.open());
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     Plain::new(&netns, SocketAddr::new(shown, client.port()), SocketAddr::new(shown, port)).check_only(&tracer.stop());
 }
 

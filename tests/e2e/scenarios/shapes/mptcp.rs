@@ -1,4 +1,4 @@
-//! Other protocols that pass the same tracepoint, or the same interfaces: MPTCP and SCTP.
+//! Other protocols that use the same tracepoint, or the same interfaces: MPTCP and SCTP.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use socket2::{Domain, Protocol, Socket, Type};
 use tcptrace_tests::{
     Actor, Connection, Ends, Netns, RawSender, TRAFFIC_LIMIT, Tcpdump, Tracer, Veth, assert_record, binary, but,
-    endpoint, eventually, output, receive, receive_end, send, tcp_packet, tell_all, text,
+    endpoint, eventually, lines_of, output, receive, receive_end, send, tcp_packet, text,
 };
 
-use super::{DOWN, Plain, SEGMENTS, UP, exchange, start, told_once, wait_told};
+use super::{DOWN, Plain, SEGMENTS, UP, exchange, only_verdicts, start, wait_verdicts};
 
 fn mptcp_socket() -> Socket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::MPTCP)).expect("this kernel has MPTCP");
@@ -39,7 +39,7 @@ fn mptcp_client(client: &Actor, to: SocketAddr) -> TcpStream {
     })
 }
 
-/// MPTCP's own FINs are options; when the subflows close, and which end first, its workers decide.
+/// MPTCP's own FINs are options; its workers decide when the subflows close, and which end is first.
 const ORDINARY: [&str; 3] = ["three_segment", "four_segment", "simultaneous"];
 
 #[test]
@@ -60,13 +60,13 @@ fn a_subflow_is_a_connection_and_the_mptcp_socket_above_it_is_none() {
     client.close(connection.client);
     receive_end(&connection.server);
     server.close(connection.server);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     drop(listener);
-    let told = told_once(&trace, &netns);
+    let verdicts = only_verdicts(&trace, &netns);
     let plain = Plain::new(&netns, from, address);
-    assert_record(told.handshake, &plain.handshake());
-    let close = told.close.expect("a close");
+    assert_record(verdicts.handshake, &plain.handshake());
+    let close = verdicts.close.expect("a close");
     assert!(ORDINARY.contains(&text(close, "kind")), "{close}");
     assert_eq!(close["bytes"], json!({ "client_to_server": UP, "server_to_client": DOWN }), "{close}");
     assert_eq!((&close["incomplete"], &close["reset"]), (&json!(false), &json!(null)), "{close}");
@@ -93,7 +93,7 @@ fn its_options_read_as_in_tcpdump() {
     client.close(connection.client);
     receive_end(&connection.server);
     server.close(connection.server);
-    wait_told(&tracer, &netns, 1, 1);
+    wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
     drop(listener);
 
@@ -113,7 +113,7 @@ fn its_options_read_as_in_tcpdump() {
     }
 }
 
-/// The options in each line, without the two details of MP_CAPABLE that only newer versions of tcpdump show.
+/// Returns the options in each line, without the two details of MP_CAPABLE that only newer versions of tcpdump show.
 fn options<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
     let within = |line: &'a str| Some(line.split_once("options [")?.1.rsplit_once("], length")?.0);
     let without = |text: &str, begins: &str, ends: &[char]| match text.split_once(begins) {
@@ -134,7 +134,7 @@ fn a_subflow_that_the_kernel_opens_itself_has_no_process() {
     }
     let second = veths[1].left_v4(0).ip();
     left.ip(&["mptcp", "endpoint", "add", &second.to_string(), "dev", &veths[1].left, "subflow"]);
-    // The second way to the same address.
+    // For the second route to the same address.
     right.sysctl("ipv4/conf/all/rp_filter", "0");
     left.ip(&["rule", "add", "from", &second.to_string(), "table", "7"]);
     let via = veths[1].right_v4(0).ip().to_string();
@@ -147,13 +147,15 @@ fn a_subflow_that_the_kernel_opens_itself_has_no_process() {
     let connection = Connection { client: stream, server: server.accept(&listener) };
     send(&connection.client, UP);
     receive(&connection.server, UP);
-    wait_told(&tracer, &left, 2, 0);
+    wait_verdicts(&tracer, &left, 2, 0);
     let trace = tracer.stop();
     drop((connection, listener));
-    let told = trace.told(&left);
-    let joined: Vec<_> =
-        told.iter().filter(|told| endpoint(told.handshake, "client").map(|end| end.ip()) == Some(second)).collect();
-    let [joined] = joined.as_slice() else { panic!("one subflow from {second}: {told:#?}") };
+    let verdicts = trace.verdicts(&left);
+    let joined: Vec<_> = verdicts
+        .iter()
+        .filter(|verdicts| endpoint(verdicts.handshake, "client").map(|end| end.ip()) == Some(second))
+        .collect();
+    let [joined] = joined.as_slice() else { panic!("one subflow from {second}: {verdicts:#?}") };
     let client = endpoint(joined.handshake, "client").expect("an endpoint");
     let plain = Plain { here: (true, false), ..Plain::new(&left, client, address) };
     let is_of_it =
@@ -183,21 +185,21 @@ fn sctp_at_the_same_ports_is_nothing() {
     let tracer = start(&right, &[PORT]);
     let ends = Ends::between(&left, &right, address);
     let connection = ends.open();
-    // The same ports at the same places in the header, and what would be flags.
+    // Has the ports in the positions that TCP gives them, and bits where TCP has its flags.
     let mut packet = tcp_packet(connection.client_address(), address, 0x02, (7, 0), &[], &[]);
     packet[9] = SCTP;
     let (before, sender) = (packets(&right, &veth.right), RawSender::new(&left));
     sender.send(&packet, address.ip());
     eventually("the packet", TRAFFIC_LIMIT, || packets(&right, &veth.right) > before);
     let client = exchange(&ends, connection);
-    wait_told(&tracer, &right, 1, 1);
+    wait_verdicts(&tracer, &right, 1, 1);
     let trace = tracer.stop();
     let plain = Plain { here: (false, true), ..Plain::new(&right, client, address) };
-    assert_eq!(tell_all(&trace.of_type("segment"), PORT), SEGMENTS);
-    plain.check(&told_once(&trace, &right));
+    assert_eq!(lines_of(&trace.of_type("segment"), PORT), SEGMENTS);
+    plain.check(&only_verdicts(&trace, &right));
 }
 
-/// How many packets an interface has received.
+/// Returns the number of packets that an interface has received.
 fn packets(netns: &Netns, interface: &str) -> u64 {
     let links = netns.ip(&["-j", "-s", "link", "show", "dev", interface]);
     let links: Value = serde_json::from_str(&links).expect("JSON of ip");

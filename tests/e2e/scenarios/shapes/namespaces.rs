@@ -1,11 +1,11 @@
-//! Connections of other network namespaces that the tracer may not enter: their states come through, their segments do not.
+//! Connections of other network namespaces that the tracer may not enter: their states are seen, their segments are not.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::{Value, json};
 use tcptrace_tests::{Ends, Netns, Tracer, Veth, assert_record, but};
 
-use super::{Plain, exchange, stays, told_once, wait_told};
+use super::{Plain, exchange, only_verdicts, states_of, wait_verdicts};
 
 const NO_SEGMENTS: &str = "; no segments: other network namespace (incomplete, not seen: segments)";
 
@@ -44,16 +44,16 @@ fn a_connection_within_another_namespace() {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
     let ends = Ends::on(&other, address);
     let client = exchange(&ends, ends.open());
-    wait_told(&tracer, &other, 1, 1);
+    wait_verdicts(&tracer, &other, 1, 1);
     let trace = tracer.stop();
-    let told = told_once(&trace, &other);
+    let verdicts = only_verdicts(&trace, &other);
     let plain = Plain::new(&other, client, address);
-    assert_record(told.handshake, &handshake(&plain));
+    assert_record(verdicts.handshake, &handshake(&plain));
     let how = json!({
-        "states": { "client": stays(true, &["SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2"]) },
+        "states": { "client": states_of(true, &["SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2"]) },
         "summary": ["closed by the client, as the states show; the FINs were not seen; lasted ", NO_SEGMENTS],
     });
-    assert_record(told.close.expect("a close"), &but(close(&plain, "orderly"), how));
+    assert_record(verdicts.close.expect("a close"), &but(close(&plain, "orderly"), how));
 }
 
 #[test]
@@ -65,27 +65,27 @@ fn each_end_in_another_namespace() {
     let address = veth.right_v4(PORT);
     let ends = Ends::between(&left, &right, address);
     let client = exchange(&ends, ends.open());
-    wait_told(&tracer, &left, 1, 1);
-    wait_told(&tracer, &right, 1, 1);
+    wait_verdicts(&tracer, &left, 1, 1);
+    wait_verdicts(&tracer, &right, 1, 1);
     let trace = tracer.stop();
 
     let plain = Plain { here: (true, false), ..Plain::new(&left, client, address) };
-    let told = told_once(&trace, &left);
-    assert_record(told.handshake, &handshake(&plain));
-    // Its kernel has put something smaller into the place of its socket: nobody sees whether the other end's FIN comes.
+    let verdicts = only_verdicts(&trace, &left);
+    assert_record(verdicts.handshake, &handshake(&plain));
+    // Its kernel has replaced the socket by a smaller one: nothing shows whether the other end's FIN comes.
     let how = json!({
         "initiator": "client", "time_wait": null,
-        "states": { "client": stays(true, &["SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2"]) },
+        "states": { "client": states_of(true, &["SYN_SENT", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2"]) },
         "summary": ["closed by the client; how it ended was not seen", NO_SEGMENTS],
     });
-    assert_record(told.close.expect("a close"), &but(close(&plain, "unseen"), how));
+    assert_record(verdicts.close.expect("a close"), &but(close(&plain, "unseen"), how));
 
     let plain = Plain { here: (false, true), ..Plain::new(&right, client, address) };
-    let told = told_once(&trace, &right);
-    assert_record(told.handshake, &handshake(&plain));
+    let verdicts = only_verdicts(&trace, &right);
+    assert_record(verdicts.handshake, &handshake(&plain));
     let how = json!({
         "duration_ns": null,
         "summary": ["closed by the client, as the states show; the FINs were not seen", "the client holds TIME_WAIT", NO_SEGMENTS],
     });
-    assert_record(told.close.expect("a close"), &but(close(&plain, "orderly"), how));
+    assert_record(verdicts.close.expect("a close"), &but(close(&plain, "orderly"), how));
 }

@@ -1,10 +1,10 @@
-//! Buffers of many segments: interfaces cut them up behind TC, or have put them together before it.
+//! Buffers of many segments: interfaces split them after TC, or have merged them before it.
 
 use tcptrace_tests::{Ends, Netns, Tracer, Veth, close, number, receive, send};
 
-use super::{Plain, exchange, told_once, wait_told};
+use super::{Plain, exchange, only_verdicts, wait_verdicts};
 
-/// Many bytes both ways, traced from either side.
+/// Traces the exchange of many bytes both ways, from either side.
 fn check(port: u16, arguments: &[&str]) {
     const UP: usize = 300_000;
     const DOWN: usize = 500_000;
@@ -31,10 +31,10 @@ fn check(port: u16, arguments: &[&str]) {
     }
     let client = exchange(&ends, connection);
     for (netns, here, tracer) in tracers {
-        wait_told(&tracer, netns, 1, 1);
+        wait_verdicts(&tracer, netns, 1, 1);
         let trace = tracer.stop();
         let bytes = (UP + super::UP, DOWN + super::DOWN);
-        Plain { here, bytes, ..Plain::new(netns, client, address) }.check(&told_once(&trace, netns));
+        Plain { here, bytes, ..Plain::new(netns, client, address) }.check(&only_verdicts(&trace, netns));
         if arguments.contains(&"all") {
             let long = |segment: &&serde_json::Value| number(segment, "length") > 1460;
             assert!(trace.of_type("segment").iter().any(long), "none is longer than the MTU: {:#?}", trace.records);

@@ -5,12 +5,12 @@ use tcptrace_tests::{Netns, Veth};
 /// A router, and cables to it: the hosts have the addresses 10.7.0.1 and 10.7.1.1, the router 10.7.0.2 and 10.7.1.2.
 pub(super) struct Router {
     pub(super) netns: Netns,
-    /// Between the host on the right and the router.
+    /// The cable between the host on the right and the router.
     pub(super) right: Veth,
 }
 
 impl Router {
-    /// Joins two hosts that know the way to each other.
+    /// Joins two hosts that have routes to each other.
     #[track_caller]
     pub(super) fn between(left: &Netns, right: &Netns) -> Self {
         let netns = left.another();

@@ -1,10 +1,10 @@
-//! One segment on several interfaces of the host: it shows once, and is counted once.
+//! A segment on several interfaces of the host is shown and counted once.
 
 use std::net::SocketAddr;
 
-use tcptrace_tests::{Ends, LIMIT, Netns, Tracer, Veth, eventually, tell_all};
+use tcptrace_tests::{Ends, LIMIT, Netns, Tracer, Veth, eventually, lines_of};
 
-use super::{Plain, SEGMENTS, exchange, start, wait_told};
+use super::{Plain, SEGMENTS, exchange, start, wait_verdicts};
 
 /// Plugs the cable's right end, which is in `host`, into a bridge.
 fn plug(host: &Netns, cable: &Veth, bridge: &str) {
@@ -18,7 +18,7 @@ fn add_bridge(host: &Netns, bridge: &str) {
     host.ip(&["link", "set", bridge, "up"]);
 }
 
-/// A connection as `host` sees it, by all of its interfaces and by each of `through` alone: the states of a socket count as
+/// Traces a connection on `host`, on all of its interfaces and on each of `through` alone: the states of a socket count as
 /// those of the interface with its address.
 fn check(host: &Netns, through: &[&str], ends: impl FnOnce() -> Ends, here: (bool, bool), port: u16) {
     let everywhere = start(host, &[port]);
@@ -27,13 +27,13 @@ fn check(host: &Netns, through: &[&str], ends: impl FnOnce() -> Ends, here: (boo
     let ends = ends();
     let client = exchange(&ends, ends.open());
     let plain = Plain { here, ..Plain::new(host, client, ends.address) };
-    wait_told(&everywhere, host, 1, 1);
+    wait_verdicts(&everywhere, host, 1, 1);
     plain.check_only(&everywhere.stop());
     for (tracer, interface) in alone.into_iter().zip(through) {
-        wait_told(&tracer, host, 1, 1);
+        wait_verdicts(&tracer, host, 1, 1);
         let trace = tracer.stop();
         let segments = trace.segments(host, port);
-        assert_eq!(tell_all(&segments, port), SEGMENTS, "through {interface}");
+        assert_eq!(lines_of(&segments, port), SEGMENTS, "through {interface}");
         assert!(segments.iter().all(|segment| segment["interface"] == **interface), "{segments:#?}");
     }
 }

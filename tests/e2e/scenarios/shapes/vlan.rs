@@ -1,8 +1,8 @@
-//! VLAN tags: the kernel takes the outermost one off the frame and keeps it beside it; the others stay in the bytes.
+//! VLAN tags: the kernel takes the outermost one off the frame and keeps it in metadata; the others stay in the bytes.
 
 use tcptrace_tests::{Netns, Tap};
 
-use super::{start, wait_told, wire::Wire};
+use super::{start, wait_verdicts, wire::Wire};
 
 const CUSTOMER_TAG: u16 = 0x8100;
 const SERVICE_TAG: u16 = 0x88a8;
@@ -24,9 +24,9 @@ fn connections_behind_vlan_tags() {
             wire
         })
         .collect();
-    wait_told(&tracer, &netns, wires.len(), wires.len());
+    wait_verdicts(&tracer, &netns, wires.len(), wires.len());
     let trace = tracer.stop();
-    let told = trace.told(&netns);
-    assert_eq!(told.len(), wires.len());
-    told.iter().zip(wires).for_each(|(told, wire)| wire.plain(&netns).check(told));
+    let verdicts = trace.verdicts(&netns);
+    assert_eq!(verdicts.len(), wires.len());
+    verdicts.iter().zip(wires).for_each(|(verdicts, wire)| wire.plain(&netns).check(verdicts));
 }

@@ -1,4 +1,4 @@
-//! A connection of which nothing but its segments passes this host: frames that the test makes of both ends.
+//! A connection of which this host sees only the segments: the test makes the frames of both ends.
 
 use std::net::SocketAddr;
 
@@ -23,7 +23,7 @@ impl Wire {
         Self { client: at(client, client_port), server: at(server, server_port) }
     }
 
-    /// All its packets, which begin with their IP header.
+    /// Returns all its packets, which begin with their IP header.
     pub(super) fn packets(&self) -> Vec<Vec<u8>> {
         const CLIENT: u32 = 7_000;
         // The numbers wrap in the middle of its data.
@@ -53,7 +53,7 @@ impl Wire {
         tcp_packet(from, to, flags, numbers, options, &vec![b'x'; length])
     }
 
-    /// The expected verdict, without anything that only sockets tell.
+    /// Returns the expected verdict, without anything that only sockets show.
     pub(super) fn plain<'a>(&self, netns: &'a Netns) -> Plain<'a> {
         Plain { here: (false, false), ..Plain::new(netns, self.client, self.server) }
     }

@@ -1,4 +1,4 @@
-//! Checks the crates: the object in them is what a fresh build makes, and `cargo install` needs no BPF toolchain.
+//! Checks of the crates: the object in them equals that of a fresh build, and `cargo install` needs no BPF toolchain.
 
 use std::{
     env,
@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::{CARRIED, Crates, PACKAGES, versioned};
 use crate::{dist, process, project::Project};
 
-/// Runs both checks in a folder that is removed afterwards. It lies outside the target folder, in which the build script would
+/// Runs both checks in a folder that is removed afterwards. It is outside the target folder, in which the build script would
 /// find the BPF linker, and so differs from the checkout's path.
 pub(crate) fn check(project: &Project, crates: &Crates) -> Result<()> {
     let folder = env::temp_dir().join(format!("tcptrace-crates-{}", std_process::id()));
@@ -73,7 +73,7 @@ fn installs(project: &Project, carried: &[u8], crates: &Crates, folder: &Path) -
     cargo
         .env_clear()
         .env("HOME", &home)
-        // The packages that were downloaded for the checkout are used again.
+        // The packages downloaded for the checkout are reused.
         .env("CARGO_HOME", cargo_home()?)
         .env("CARGO_PROFILE_DEV_DEBUG", "none")
         .env("PATH", env::join_paths([programs, "/usr/bin".into(), "/bin".into()]).context("a folder has a colon")?)
@@ -96,14 +96,14 @@ fn installs(project: &Project, carried: &[u8], crates: &Crates, folder: &Path) -
     Ok(())
 }
 
-/// The search path with these folders in front.
+/// Returns the search path with these folders in front.
 fn path(first: impl IntoIterator<Item = PathBuf>) -> Result<std::ffi::OsString> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::join_paths(first.into_iter().chain(env::split_paths(&path)))
         .context("a folder in PATH has a colon in its name")
 }
 
-/// Where cargo keeps what it has downloaded.
+/// Returns the folder of cargo's downloads.
 fn cargo_home() -> Result<PathBuf> {
     let default = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
     env::var_os("CARGO_HOME").map(PathBuf::from).or_else(default).context("neither CARGO_HOME nor HOME is set")

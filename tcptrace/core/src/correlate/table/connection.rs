@@ -44,7 +44,7 @@ pub(in crate::correlate) struct Connection {
     rare: Option<Box<Rare>>,
     /// Position of the generation before, which may have been reused.
     pub(in crate::correlate) previous: u32,
-    /// True if a socket or a segment told the namespace, which is that of the key, if there is one.
+    /// True if a socket or a segment has shown the namespace, which is that of the key, if there is one.
     pub(in crate::correlate) netns_known: bool,
     pub(in crate::correlate) client: Option<Side>,
     /// True if the client is only guessed.
@@ -52,9 +52,9 @@ pub(in crate::correlate) struct Connection {
     /// True if a SYN,ACK or the state ESTABLISHED was seen, or its first event was in mid-life: a SYN with another ISN
     /// cannot belong to it.
     pub(in crate::correlate) answered: bool,
-    /// True if its handshake was over before anything of it was seen.
+    /// True if its handshake was over before its first event was seen.
     pub(in crate::correlate) mid_life: bool,
-    /// True if segments of it were seen.
+    /// True if any of its segments were seen.
     pub(in crate::correlate) has_segments: bool,
     /// True if one of them neither opens nor closes it: then all of its segments are shown.
     pub(in crate::correlate) shows_all: bool,
@@ -70,7 +70,7 @@ pub(in crate::correlate) struct Connection {
     pub(in crate::correlate) leaves: bool,
     /// True if its listener is about to be queried.
     pub(in crate::correlate) queue_wanted: bool,
-    /// True if an event of it was emitted.
+    /// True if one of its events was emitted.
     pub(in crate::correlate) shown: bool,
     /// True if the process that listens has been looked up.
     pub(in crate::correlate) introduced: bool,
@@ -242,7 +242,7 @@ impl Connection {
         to(self.end(from), seq).max(by_ack)
     }
 
-    /// Copies between the ends of a socket connected to itself: what one has sent and received, the other has too.
+    /// Copies between the two ends of a socket connected to itself: whatever one has sent and received, so has the other.
     pub(in crate::correlate) fn mirror(&mut self) {
         let [own, other] = &mut self.ends;
         own.share(other);

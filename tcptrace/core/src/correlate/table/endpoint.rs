@@ -69,11 +69,11 @@ pub(in crate::correlate) struct End {
     pub(in crate::correlate) sent_syn: bool,
     /// True if it has sent a SYN with ACK.
     pub(in crate::correlate) sent_synack: bool,
-    /// True if a segment of it has acknowledged the other end's FIN.
+    /// True if one of its segments has acknowledged the other end's FIN.
     pub(in crate::correlate) acked_fin: bool,
     /// Number of its segments still to be shown after a FIN.
     pub(in crate::correlate) after_fin: u8,
-    /// True if payload of it was seen: if any payload is recorded, all of it is.
+    /// True if any of its payload was seen: if any payload is recorded, all of it is.
     pub(in crate::correlate) data_seen: bool,
     /// True if its last segment was a keep-alive probe, and the other end has sent nothing since.
     pub(in crate::correlate) probed: bool,
@@ -86,9 +86,9 @@ pub(in crate::correlate) struct End {
     /// Number of open sockets on this host that are this end: one, or for a moment two children of one handshake,
     /// created by two processors at the same time.
     pub(in crate::correlate) open_sockets: u8,
-    /// True if a FIN or a reset of it was accepted, or its socket was in a state that ends a connection.
+    /// True if its FIN or its reset was accepted, or its socket was in a state that ends a connection.
     pub(in crate::correlate) closing: bool,
-    /// True if a segment of its own was seen.
+    /// True if one of its own segments was seen.
     pub(in crate::correlate) spoke: bool,
     /// True if the kernel itself has named `holder`.
     pub(in crate::correlate) holder_asked: bool,

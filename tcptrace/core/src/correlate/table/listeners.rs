@@ -31,7 +31,7 @@ struct Listener {
     addr: IpAddr,
     sockets: u32,
     holder: Holder,
-    /// Time of the query that told this: it includes what happened until then.
+    /// Time of the query whose answer this is: it includes everything that happened until then.
     asked: Option<BootTime>,
     /// Time of the last change that was seen.
     changed: Option<BootTime>,
@@ -134,9 +134,9 @@ impl Listeners {
             Some(known) if known.sockets == sockets && known.holder == holder => return false,
             Some(known) => *known = Listener { sockets, holder, asked, ..*known },
             None => {
-                let told = Listener { addr: owner.local.addr, sockets, holder, asked, changed };
+                let listener = Listener { addr: owner.local.addr, sockets, holder, asked, changed };
                 self.gone.remove(&(netns, owner.local));
-                self.known.entry(place).or_default().push(told);
+                self.known.entry(place).or_default().push(listener);
             }
         }
         self.remember(holder);

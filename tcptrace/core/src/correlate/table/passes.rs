@@ -1,14 +1,14 @@
 //! The network namespaces that connections within this host pass: a segment that leaves a pod goes through the pod's
 //! namespace, the host's, and perhaps another pod's.
 //!
-//! A connection is known by one of them, where it was seen first. That it is the same in another one has to be proven: by
-//! a socket of it that sent the segment seen there, or by the same segment seen in both. Equal addresses prove nothing,
-//! since they are used again in every container.
+//! A connection is known by one of them, in which it was seen first. Its identity with a connection in another namespace
+//! must be proven: by one of its sockets that sent the segment seen there, or by the same segment seen in both. Equal
+//! addresses prove nothing, since every container uses them again.
 
 use super::{Table, connection::Key};
 
 impl Table {
-    /// The key by which a connection with these ends is known that passes this namespace.
+    /// Returns the key by which a connection with these ends that passes this namespace is known.
     pub(in crate::correlate) fn known_as(&self, key: Key) -> Key {
         match self.passes.get(&key) {
             Some(&netns) => Key { netns, ..key },
@@ -16,7 +16,7 @@ impl Table {
         }
     }
 
-    /// A segment of the connection that is known in `from` has been seen with the same ends in the namespace of `key` too.
+    /// Notes that a segment of the connection known in `from` was seen with the same ends in the namespace of `key`, too.
     pub(in crate::correlate) fn note_pass(&mut self, key: Key, from: u32) {
         let known = self.known_as(Key { netns: from, ..key });
         if key.netns == known.netns || self.passes.contains_key(&key) {
@@ -33,7 +33,7 @@ impl Table {
         }
     }
 
-    /// The connection is not the newest of its ends any more, or is forgotten.
+    /// Forgets the namespaces passed by a connection that is no longer the newest with its ends, or is forgotten.
     pub(super) fn forget_passes(&mut self, key: Key, passes: &[u32]) {
         for &netns in passes {
             self.passes.remove(&Key { netns, ..key });

@@ -10,7 +10,7 @@ use crate::verdict::TranslatedSide;
 /// in a row show five.
 const MOST: usize = 5;
 
-/// Another side: how it is told, and where it is.
+/// Another side: its form in records, and its place.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::correlate) struct OtherSide {
     pub(in crate::correlate) told: TranslatedSide,
@@ -36,7 +36,7 @@ impl Connection {
 }
 
 impl Table {
-    /// Ties two connections that are sides of one, and with each all that are tied to the other.
+    /// Ties two connections that are sides of one, and with each all connections tied to the other.
     pub(in crate::correlate) fn tie(&mut self, one: u32, another: u32) {
         let Some(number) = self.get(another).map(|conn| conn.number) else { return };
         if self.get(one).is_none_or(|conn| conn.is_tied_to(number)) {

@@ -17,7 +17,7 @@ pub(in crate::correlate) struct Socket {
     pub(in crate::correlate) number: NonZeroU64,
     /// Time at which it entered its state; [`NEVER`] if that was not seen.
     since: BootTime,
-    /// Twice the position of its connection, plus one for the second end of it; [`NOWHERE`] for none.
+    /// Twice the position of its connection, plus one for its second end; [`NOWHERE`] for none.
     conn: u32,
     tag: u32,
 }

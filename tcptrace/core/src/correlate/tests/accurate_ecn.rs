@@ -19,7 +19,7 @@ fn ace(flags: TcpFlags, value: u8) -> TcpFlags {
     flags.with_ace(value)
 }
 
-/// The SYNs, with these three bits each: the client's next number is 101, the server's 501.
+/// A SYN and a SYN,ACK with these three bits each: the client's next number is 101, the server's 501.
 fn syns(syn: u8, synack: u8) -> Exchange {
     let mut exchange = Exchange::new();
     exchange.segment(CLIENT, SERVER, ace(SYN, syn), 100, None, 0);
@@ -34,7 +34,7 @@ fn open() -> Exchange {
     exchange
 }
 
-/// The meaning of all segments behind the first `skip`.
+/// The meanings of all segments after the first `skip`.
 fn meanings(mut exchange: Exchange, skip: usize) -> Vec<Option<Ace>> {
     exchange::segments(&exchange.finish()).iter().skip(skip).map(|segment| segment.ace).collect()
 }
@@ -168,7 +168,7 @@ fn zeros_out_of_time_wait_are_no_counter() {
     for (value, expected) in [(0, None), (5, Some(Ace::Counter(5)))] {
         let mut exchange = open();
         exchange.segment(CLIENT, SERVER, ace(FIN | ACK, 5), 101, Some(501), 0);
-        // A counter that is back at 0 is one while there is a socket.
+        // A counter that wraps to 0 is still a counter as long as there is a socket.
         exchange.segment(SERVER, CLIENT, ace(ACK, 0), 501, Some(102), 0);
         exchange.segment(SERVER, CLIENT, ace(FIN | ACK, 0), 501, Some(102), 0);
         exchange.segment(CLIENT, SERVER, ace(ACK, value), 102, Some(502), 0);
@@ -195,7 +195,7 @@ fn both_ends_may_have_opened_it() {
     exchange.segment(SERVER, CLIENT, ace(SYN, 2), 500, Some(101), 0);
     exchange.segment(CLIENT, SERVER, ace(ACK, 5), 101, Some(501), 10);
     exchange.segment(SERVER, CLIENT, ace(ACK, 5), 501, Some(111), 0);
-    // The server's SYN,ACK was the answer to the client's: an ACK of more than that is an ordinary one.
+    // The server's SYN,ACK answered the client's: an ACK of more than that is an ordinary one.
     exchange.segment(SERVER, CLIENT, ace(ACK, 6), 501, Some(111), 10);
     assert_eq!(meanings(exchange, 4), [5, 5, 6].map(|value| Some(Ace::Counter(value))));
 }

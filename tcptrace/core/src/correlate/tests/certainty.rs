@@ -1,4 +1,4 @@
-//! Certain verdicts are right: valid exchanges in any order that causality allows, with copies, and with losses.
+//! Certain verdicts are correct: valid exchanges in any order that causality allows, with copies and with losses.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -41,7 +41,7 @@ fn verdict(close: &Close) -> Verdict {
     }
 }
 
-/// Returns the verdict that the plan leads to, as seen from there.
+/// Returns the verdict that the plan leads to at this vantage point.
 fn expected(plan: &Plan, vantage: Vantage) -> Verdict {
     let closer = plan.closer;
     let mut sent = plan.bytes.map(u64::from);
@@ -60,7 +60,7 @@ fn expected(plan: &Plan, vantage: Vantage) -> Verdict {
     let cause = match plan.ending {
         Ending::Linger => Some(proven(ResetCause::Linger)),
         Ending::Unread => Some(proven(ResetCause::UnreadData)),
-        // The reset has no ACK: it answers a segment, by which data came behind the FIN.
+        // The reset has no ACK: it answers data that arrived after the FIN.
         Ending::DataAfterClose(_) => Some(ResetCause::DataAfterClose),
         _ => None,
     };
@@ -96,7 +96,8 @@ fn states(plan: &Plan, role: Role, vantage: Vantage) -> Vec<TcpState> {
     let rest: &[TcpState] = match plan.ending {
         Ending::Linger | Ending::Unread => &[Close],
         Ending::Simultaneous => &[FinWait1, Closing, TimeWait],
-        // FIN_WAIT2 goes on where the kernel has replaced the socket; who infers it sees the reset end it.
+        // FIN_WAIT2 continues where the kernel has replaced the socket; in a capture, the inferred state ends with the
+        // reset.
         Ending::DataAfterClose(_) if first && vantage != Vantage::Capture => &[FinWait1, FinWait2],
         Ending::DataAfterClose(_) if first => &[FinWait1, FinWait2, Close],
         Ending::DataAfterClose(_) => &[CloseWait, Close],
@@ -107,13 +108,13 @@ fn states(plan: &Plan, role: Role, vantage: Vantage) -> Vec<TcpState> {
     [&opening[..], rest].concat()
 }
 
-/// Plays a plan. Steps are `lost` where that says so, which the next record from the same program tells; `copied` where the
-/// segment passes a second interface.
+/// Plays a plan. Steps with true in `lost` are left out, which the next record of the same program reports; segments with
+/// true in `copied` pass a second interface.
 fn play(plan: &Plan, vantage: Vantage, choices: &[u8], lost: &[bool], copied: &[bool]) -> (Vec<Handshake>, Vec<Close>) {
     let script = Script::of(plan);
     let mut exchange = vantage.begin();
-    let mut untold = [0_u64; 2];
-    let mut told = [0_u64; 2];
+    let mut unreported = [0_u64; 2];
+    let mut reported = [0_u64; 2];
     for at in script.order(choices) {
         let step = &script.steps[at];
         if !vantage.sees(step) {
@@ -121,10 +122,10 @@ fn play(plan: &Plan, vantage: Vantage, choices: &[u8], lost: &[bool], copied: &[
         }
         let source = usize::from(matches!(step.act, Act::Segment { .. }));
         if lost.get(at).copied().unwrap_or(false) {
-            untold[source] += 1;
+            unreported[source] += 1;
             continue;
         }
-        tell(&mut exchange, source, &mut untold, &mut told);
+        report_losses(&mut exchange, source, &mut unreported, &mut reported);
         exchange.on_interface(1);
         vantage.show(plan.isns, step, &mut exchange);
         if source == 1 && copied.get(at).copied().unwrap_or(false) {
@@ -134,20 +135,20 @@ fn play(plan: &Plan, vantage: Vantage, choices: &[u8], lost: &[bool], copied: &[
         exchange.pass(1_000);
     }
     for source in [0, 1] {
-        tell(&mut exchange, source, &mut untold, &mut told);
+        report_losses(&mut exchange, source, &mut unreported, &mut reported);
     }
     exchange.pass(2 * SECOND);
     exchange.timeout();
     exchange.records()
 }
 
-fn tell(exchange: &mut Exchange, source: usize, untold: &mut [u64; 2], told: &mut [u64; 2]) {
-    if untold[source] > 0 {
-        told[source] += untold[source];
-        let (at, count, total) = (BootTime(exchange.now()), untold[source], told[source]);
+fn report_losses(exchange: &mut Exchange, source: usize, unreported: &mut [u64; 2], reported: &mut [u64; 2]) {
+    if unreported[source] > 0 {
+        reported[source] += unreported[source];
+        let (at, count, total) = (BootTime(exchange.now()), unreported[source], reported[source]);
         let source_of = [LossSource::State, LossSource::Segment][source];
         exchange.event(&Event::Loss(Loss { at, source: source_of, count, total, placed: false }));
-        untold[source] = 0;
+        unreported[source] = 0;
     }
 }
 
@@ -185,13 +186,13 @@ proptest! {
             for close in closes.iter().filter(|close| !close.incomplete) {
                 let mut said = verdict(close);
                 let mut truth = expected(&plan, vantage);
-                // The end of such a close was not seen, so that there is no verdict to compare.
+                // The end of such a close was not seen, so there is no verdict to compare.
                 if close.kind == CloseKind::Unfinished {
                     continue;
                 }
                 // The last states may not have been seen yet when the record was due.
                 said.states = truth.states.clone();
-                // A proof that was lost is none.
+                // A lost proof proves nothing.
                 if said.reset.is_some_and(|reset| reset.cause == ResetCause::Unknown) {
                     truth.reset = said.reset;
                 }

@@ -1,4 +1,5 @@
-//! Segments that the kernel dropped: they find their connection and begin none, and a handshake that came to nothing says so.
+//! Segments that the kernel dropped: they find their connection and begin none, and the record of a failed handshake
+//! mentions them.
 
 use super::{
     CLIENT, HERE, SERVER,
@@ -41,7 +42,7 @@ fn drops(placed: &[Correlated]) -> Vec<CorrelatedDrop> {
     placed.iter().filter_map(dropped).collect()
 }
 
-/// The client sends SYNs that its own host drops for these reasons, until it gives up.
+/// The client sends SYNs that its own host drops for these reasons, until it times out.
 fn in_vain(reasons: &[&str]) -> Exchange {
     let mut exchange = Exchange::new();
     exchange.state(CLIENT, SERVER, Close, SynSent);
@@ -54,7 +55,7 @@ fn in_vain(reasons: &[&str]) -> Exchange {
     exchange
 }
 
-fn told(exchange: &Exchange) -> (Option<OpeningDrops>, String) {
+fn last_handshake(exchange: &Exchange) -> (Option<OpeningDrops>, String) {
     let mut handshakes = exchange.placed().iter().filter_map(|placed| match placed {
         Correlated::Handshake(record) => Some((record.dropped, record.summary.clone())),
         _ => None,
@@ -105,7 +106,7 @@ fn the_copy_of_a_packet_socket_says_nothing_of_the_segment() {
 
 #[test]
 fn the_sentence_names_netfilter_where_the_kernel_does() {
-    let (dropped, sentence) = told(&in_vain(&["NETFILTER_DROP"; 3]));
+    let (dropped, sentence) = last_handshake(&in_vain(&["NETFILTER_DROP"; 3]));
     let expected = OpeningDrops { reason: name("NETFILTER_DROP"), of_synack: false, segments: 3 };
     assert_eq!(dropped, Some(expected));
     assert!(sentence.contains("; netfilter on this host dropped the SYN 3 times"), "{sentence}");
@@ -113,7 +114,7 @@ fn the_sentence_names_netfilter_where_the_kernel_does() {
 
 #[test]
 fn any_other_reason_is_the_kernels_word() {
-    let (dropped, sentence) = told(&in_vain(&["QDISC_DROP", "NETFILTER_DROP", "QDISC_DROP"]));
+    let (dropped, sentence) = last_handshake(&in_vain(&["QDISC_DROP", "NETFILTER_DROP", "QDISC_DROP"]));
     assert_eq!(dropped.map(|drops| drops.segments), Some(2), "of the first reason");
     assert!(sentence.contains("; this host dropped the SYN twice (QDISC_DROP)"), "{sentence}");
 }
@@ -128,6 +129,6 @@ fn what_was_repeated_until_it_came_through_was_no_failure() {
     exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 900, Some(ISN + 1), 0);
     exchange.state(CLIENT, SERVER, SynSent, Established);
     exchange.segment(CLIENT, SERVER, TcpFlags::ACK, ISN + 1, Some(901), 0);
-    let (dropped, sentence) = told(&exchange);
+    let (dropped, sentence) = last_handshake(&exchange);
     assert_eq!(dropped, None, "{sentence}");
 }

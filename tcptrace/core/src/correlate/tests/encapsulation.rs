@@ -17,7 +17,7 @@ const SYN: TcpFlags = TcpFlags::SYN;
 const FIN: TcpFlags = TcpFlags::FIN;
 const NONE: TcpFlags = TcpFlags::NONE;
 
-/// A step of a plain connection: from the client, flags, sequence number, acknowledgement number, both relative.
+/// A step of a plain connection: true if from the client, flags, sequence number and acknowledgement number, both relative.
 type Step = (bool, TcpFlags, u32, Option<u32>);
 
 const STEPS: [Step; 7] = [

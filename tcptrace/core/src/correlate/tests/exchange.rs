@@ -1,4 +1,4 @@
-//! A notation for exchanges, one line per event.
+//! A builder of exchanges, one line per event.
 //!
 //! - `circumstances`: the circumstances of the next events;
 //! - `events`: the events.
@@ -59,12 +59,12 @@ impl Exchange {
         }
     }
 
-    /// The events of a capture.
+    /// Creates an exchange whose events are those of a capture.
     pub(in crate::correlate) fn of_capture() -> Self {
         Self { connections: Correlator::new(NO_NAMESPACE), ..Self::new() }
     }
 
-    /// From now on the capture may have been stopped in between.
+    /// From now on the capture may be paused.
     pub(in crate::correlate) fn may_pause(&mut self) {
         self.connections.expect_pauses();
     }
@@ -77,7 +77,7 @@ impl Exchange {
         self.now += nanoseconds;
     }
 
-    /// Lets the time that has passed show, as a timer does.
+    /// Handles a timeout at the current time.
     pub(in crate::correlate) fn timeout(&mut self) {
         let Self { connections, invariants, placed, .. } = self;
         connections.handle_timeout(BootTime(self.now), &mut |one| {
@@ -109,12 +109,12 @@ impl Exchange {
         self.now += 1;
     }
 
-    /// Every event that has been placed, after the last one.
+    /// Returns every event that has been placed, after the last one.
     pub(in crate::correlate) fn finish(&mut self) -> Vec<Correlated> {
         events(self.finish_all())
     }
 
-    /// The whole output, with records.
+    /// Returns the whole output, including verdicts.
     pub(in crate::correlate) fn finish_all(&mut self) -> Vec<Correlated> {
         let Self { connections, invariants, placed, .. } = self;
         connections.finish(BootTime(self.now), &mut |one| {
@@ -125,7 +125,7 @@ impl Exchange {
         std::mem::take(&mut self.placed)
     }
 
-    /// The records, after the last event.
+    /// Returns the verdicts, after the last event.
     pub(in crate::correlate) fn records(&mut self) -> (Vec<Handshake>, Vec<Close>) {
         let (mut handshakes, mut closes) = (Vec::new(), Vec::new());
         for placed in self.finish_all() {

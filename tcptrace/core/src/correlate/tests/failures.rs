@@ -1,4 +1,4 @@
-//! Handshakes that fail: from every vantage point what can be known there, and nothing certain that is wrong.
+//! Failed handshakes: what each vantage point can know, and no certain statement that is wrong.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
@@ -15,17 +15,17 @@ use crate::{
 const ECONNREFUSED: u32 = 111;
 const ETIMEDOUT: u32 = 110;
 
-/// Why it fails.
+/// Reason of the failure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Failure {
     Refused,
     TimedOut,
     Cancelled,
-    /// A program without a socket asks whether somebody listens.
+    /// A program without a socket tests whether somebody listens.
     Scan,
 }
 
-/// Each with its SYN sent so many times.
+/// A failure, and the number of times that the SYN is sent.
 #[derive(Clone, Debug)]
 struct Plan {
     isns: [u32; 2],
@@ -68,7 +68,7 @@ fn script(plan: &Plan) -> Script {
     script
 }
 
-/// Returns the expected outcome, whose turn it is, and the reset, as seen from there.
+/// Returns the expected outcome, the missing segment, and the reset at this vantage point.
 fn expected(plan: &Plan, vantage: Vantage) -> (Outcome, Option<WaitingFor>, Option<Reset>) {
     let by = |by| Some(Reset { by, cause: ResetCause::Unknown });
     match plan.failure {
@@ -81,27 +81,28 @@ fn expected(plan: &Plan, vantage: Vantage) -> (Outcome, Option<WaitingFor>, Opti
     }
 }
 
-/// The records of the handshake. Steps are lost where `lost` says so, which the next record of the same program tells.
+/// Returns the verdicts of the handshake. Steps with true in `lost` are lost, which the next record of the same program
+/// reports.
 fn play(plan: &Plan, vantage: Vantage, choices: &[u8], lost: &[bool]) -> Vec<Handshake> {
     let script = script(plan);
     let mut exchange = vantage.begin();
-    let mut untold = [0_u64; 2];
+    let mut unreported = [0_u64; 2];
     for at in script.order(choices).into_iter().map(Some).chain([None]) {
         let step = at.map(|at| &script.steps[at]).filter(|step| vantage.sees(step));
         let source = step.map(|step| usize::from(matches!(step.act, Act::Segment { .. })));
         if let Some((at, source)) = at.zip(source)
             && lost.get(at).copied().unwrap_or(false)
         {
-            untold[source] += 1;
+            unreported[source] += 1;
             continue;
         }
-        for (told, loss) in [LossSource::State, LossSource::Segment].into_iter().enumerate() {
-            let count = std::mem::take(&mut untold[told]);
-            if count > 0 && source.is_none_or(|source| source == told) {
+        for (counter, loss) in [LossSource::State, LossSource::Segment].into_iter().enumerate() {
+            let count = std::mem::take(&mut unreported[counter]);
+            if count > 0 && source.is_none_or(|source| source == counter) {
                 let at = BootTime(exchange.now());
                 exchange.event(&Event::Loss(Loss { at, source: loss, count, total: count, placed: false }));
             } else {
-                untold[told] = count;
+                unreported[counter] = count;
             }
         }
         if let Some(step) = step {
@@ -123,8 +124,8 @@ proptest! {
             let handshakes = play(&plan, vantage, &choices, &[]);
             let [handshake] = &handshakes[..] else { panic!("one from {vantage:?}: {handshakes:?}") };
             let (outcome, waiting_for, reset) = expected(&plan, vantage);
-            let told = (handshake.outcome, handshake.waiting_for, handshake.reset);
-            prop_assert_eq!(told, (Some(outcome), waiting_for, reset), "{:?} {}", vantage, handshake.summary);
+            let verdict = (handshake.outcome, handshake.waiting_for, handshake.reset);
+            prop_assert_eq!(verdict, (Some(outcome), waiting_for, reset), "{:?} {}", vantage, handshake.summary);
             let answered = plan.failure == Failure::Scan;
             let again = OpeningRetransmissions { syn: Some(plan.syns - 1), synack: answered.then_some(0) };
             prop_assert_eq!(handshake.retransmissions, again);

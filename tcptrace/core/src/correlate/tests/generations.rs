@@ -1,4 +1,4 @@
-//! Reuse of a four-tuple, and SYNs that do not begin anything.
+//! Reuse of a four-tuple, and SYNs that do not begin a connection.
 
 use super::{
     CLIENT, SERVER,
@@ -231,7 +231,7 @@ fn a_reset_with_syn_opens_nothing() {
     assert_eq!(conns(&mut exchange), [1, 1, 1, 1]);
 }
 
-/// Plays a connection with a segment between its data, and returns what is said of it and of others.
+/// Plays a connection with a segment inserted between its data; returns the verdicts on it and on others.
 fn amid(capture: bool, forge: impl FnOnce(&mut Exchange)) -> (Vec<Handshake>, Vec<Close>) {
     let mut exchange = if capture { Exchange::of_capture() } else { Exchange::new() };
     exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 1_000, None, 0);

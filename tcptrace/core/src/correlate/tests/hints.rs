@@ -67,7 +67,7 @@ fn on_behalf_of_a_listener_its_ends_tell_the_connection() {
     exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 7, None, 0);
     let listens = Hint { socket: Some(SocketKey(LISTENER)), state: Some(Listen), ..reset(SERVER, CLIENT) };
     exchange.event(&Event::Hint(Hint { name: HintName::RetransmitSynack, reason: None, ..listens }));
-    assert_eq!(exchange.reset_hint(SERVER, CLIENT), None, "a SYN,ACK is no reset");
+    assert_eq!(exchange.reset_hint(SERVER, CLIENT), None, "a SYN,ACK is not a reset");
     exchange.event(&Event::Hint(Hint { queue_full: true, reason: None, ..listens }));
     exchange.event(&Event::Hint(listens));
     for hint in hints(exchange.placed()) {
@@ -104,7 +104,7 @@ fn it_waits_behind_what_waits() {
     assert!(placed.iter().all(|placed| exchange::conn(placed) == Some(1)), "{placed:?}");
 }
 
-/// A client resets a connection that is open, after the kernel forgot a translation.
+/// A client resets an open connection after the kernel forgot a translation.
 fn forgotten_and_reset(name: HintName, all_segments: bool) -> String {
     let mut exchange = Exchange::new();
     if all_segments {
@@ -147,7 +147,7 @@ fn a_reset_behind_a_forgotten_translation_says_so() {
 fn how_long_it_was_idle_is_said_where_every_segment_is_seen() {
     let expired = forgotten_and_reset(HintName::NatExpired, true);
     assert!(expired.contains(": its conntrack entry expired, idle for 1.000 s"), "{expired}");
-    // That it was deleted has another reason.
+    // Idleness is not why an entry is deleted.
     let deleted = forgotten_and_reset(HintName::NatDeleted, true);
     assert!(deleted.contains(": its conntrack entry was deleted") && !deleted.contains("idle for"), "{deleted}");
 }

@@ -9,25 +9,25 @@ use crate::{
     verdict::{CloseKind, HandshakeKind, Outcome},
 };
 
-/// Looks at what goes in and what comes out.
+/// Compares the output with the input.
 #[derive(Debug, Default)]
 pub(crate) struct Invariants {
     /// Events that were put in and have not come out yet.
     awaited: VecDeque<Event>,
     /// The highest number given to a connection.
     numbered: u64,
-    /// Connections that are owed a close.
+    /// Connections without their close so far.
     open: BTreeSet<u64>,
     /// Connections whose last record was written.
     over: BTreeSet<u64>,
-    /// The handshake of this one was not seen, and its close stands behind it.
+    /// The connection whose handshake was not seen, until its close, which must follow at once.
     unseen: Option<u64>,
 }
 
 impl Invariants {
     /// Notes the next input.
     pub(crate) fn put_in(&mut self, event: &Event) {
-        // Who holds a socket is told when it is of use, if ever.
+        // Owners are emitted only when they are of use.
         if !matches!(event, Event::Owner(_) | Event::Listener(_)) {
             self.awaited.push_back(*event);
         }
@@ -74,7 +74,7 @@ impl Invariants {
         }
     }
 
-    /// Nothing more is put in, and everything came out.
+    /// Checks the output as a whole, after the last event.
     pub(crate) fn finished(&self, totals: Totals) {
         let lost = self.awaited.iter().find(|event| !may_be_left_out(event));
         assert_eq!(lost, None, "it never came out");
@@ -85,7 +85,7 @@ impl Invariants {
         assert!(self.open.len() as u64 <= totals.open() + totals.evicted, "{totals:?}");
     }
 
-    /// Events come out in the order in which they were put in; segments and ICMP errors may be left out.
+    /// Checks that events come out in the order in which they were put in; segments and ICMP errors may be left out.
     fn check_order(&mut self, placed: &Correlated) {
         if matches!(
             placed,
@@ -108,7 +108,7 @@ impl Invariants {
         panic!("nobody put it in, or it was here before: {placed:?}");
     }
 
-    /// Numbers are given from 1 on, in the order in which they show.
+    /// Checks that numbers are given from 1 on, in order of appearance.
     fn check_number(&mut self, placed: &Correlated) {
         let Some(conn) = conn(placed) else { return };
         assert!((1..=self.numbered + 1).contains(&conn), "behind number {}: {placed:?}", self.numbered);
@@ -121,7 +121,7 @@ fn may_be_left_out(event: &Event) -> bool {
     matches!(event, Event::Segment(_) | Event::Icmp(_) | Event::Report(_)) || is_of_states(event)
 }
 
-/// A count of missing state changes, which may have been reported at their place.
+/// Returns true for a count of missing state changes, which may have been reported where they showed.
 fn is_of_states(event: &Event) -> bool {
     matches!(event, Event::Loss(Loss { source: LossSource::State | LossSource::Recursion, .. }))
 }
@@ -146,7 +146,7 @@ fn is(placed: &Correlated, event: &Event) -> bool {
     }
 }
 
-/// The connection, if it has any.
+/// Returns the connection, if it has any.
 pub(crate) fn conn(placed: &Correlated) -> Option<u64> {
     match placed {
         Correlated::State(state) => state.conn,

@@ -1,4 +1,4 @@
-//! Keep-alive probes, and what looks like them.
+//! Keep-alive probes, and segments that resemble them.
 
 use super::{
     CLIENT, SERVER,
@@ -36,7 +36,7 @@ fn an_idle_end_asks_whether_the_other_is_there() {
             exchange.segment(CLIENT, SERVER, ACK, 100, Some(501), length);
             exchange.segment(SERVER, CLIENT, ACK, 501, Some(101), 0);
         }
-        // The other end may ask too.
+        // The other end may probe, too.
         exchange.segment(SERVER, CLIENT, ACK, 500, Some(101), length);
         exchange.segment(CLIENT, SERVER, ACK, 101, Some(501), 0);
         assert_eq!(notes(exchange), [PROBE, ANSWER, PROBE, ANSWER, PROBE, ANSWER]);
@@ -106,7 +106,7 @@ fn what_opens_closes_or_resets_is_no_probe() {
     exchange.segment(SERVER, CLIENT, ACK, 501, Some(102), 0);
     exchange.segment(CLIENT, SERVER, ACK, 101, Some(501), 0);
     exchange.segment(CLIENT, SERVER, TcpFlags::FIN, 101, Some(501), 0);
-    // The end that has not closed still may ask.
+    // The end that has not closed may still probe.
     exchange.segment(SERVER, CLIENT, ACK, 500, Some(102), 0);
     assert_eq!(notes(exchange), [None, None, None, None, PROBE]);
 }
@@ -118,6 +118,6 @@ fn a_connection_from_before_is_known_to_be_idle_as_soon_as_the_other_end_has_ack
         exchange.segment(CLIENT, SERVER, ACK, 100, Some(501), 0);
         exchange.segment(SERVER, CLIENT, ACK, 501, Some(101), 0);
     }
-    // The notes before the fourth segment do not matter here: the first segment may have been anything.
+    // The first notes do not matter here: the first segment may have been anything.
     assert_eq!(notes(exchange), [ANSWER, PROBE, ANSWER, PROBE, ANSWER]);
 }

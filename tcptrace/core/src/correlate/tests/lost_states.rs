@@ -1,5 +1,5 @@
-//! State changes that are missing without the kernel having counted them: each is counted where it shows, the connection is
-//! incomplete, and what segments and later states prove is told.
+//! Missing state changes that the kernel has not counted: each is counted where it shows, the connection is incomplete, and
+//! the verdict contains what segments and later states prove.
 
 use super::{
     CLIENT, SERVER,
@@ -15,7 +15,7 @@ use crate::{
 
 const SECOND: u64 = 1_000_000_000;
 
-/// The changes of both sockets in the course of a connection that the client closes.
+/// The changes of both sockets during a connection that the client closes.
 const CHANGES: [(bool, TcpState, TcpState); 10] = [
     (true, Close, SynSent),
     (true, SynSent, Established),
@@ -32,9 +32,9 @@ const CHANGES: [(bool, TcpState, TcpState); 10] = [
 /// Plays it without the changes that are `lost`, by their positions.
 fn play(lost: &[usize]) -> Exchange {
     let mut exchange = Exchange::new();
-    let mut told = (0..).zip(CHANGES).filter(|(at, _)| !lost.contains(at)).peekable();
+    let mut shown = (0..).zip(CHANGES).filter(|(at, _)| !lost.contains(at)).peekable();
     let mut states_until = |exchange: &mut Exchange, end: usize| {
-        while let Some((_, (client, old, new))) = told.next_if(|&(at, _)| at < end) {
+        while let Some((_, (client, old, new))) = shown.next_if(|&(at, _)| at < end) {
             let (local, remote) = if client { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
             exchange.state(local, remote, old, new);
         }
@@ -71,7 +71,7 @@ fn every_gap_is_counted_and_makes_its_connection_incomplete() {
         // Only the segments show that they have ended.
         (vec![8], 1),
         (vec![9], 1),
-        // Of the ways that lead there, the shortest is counted.
+        // Of several possible paths, the shortest is counted.
         (vec![6, 8], 1),
         (vec![7, 9], 1),
         (vec![6, 7, 8, 9], 2),
@@ -79,7 +79,7 @@ fn every_gap_is_counted_and_makes_its_connection_incomplete() {
         (vec![4, 5, 6, 7, 8, 9], 2),
     ] {
         let placed = play(&lost).finish_all();
-        let (mut gaps, mut incomplete, mut told) = (0, false, None);
+        let (mut gaps, mut incomplete, mut close) = (0, false, None);
         for one in &placed {
             match one {
                 Correlated::StateGap(loss, conn) => {
@@ -92,14 +92,14 @@ fn every_gap_is_counted_and_makes_its_connection_incomplete() {
                 }
                 Correlated::Close(record) => {
                     incomplete |= record.incomplete;
-                    told = Some((record.kind, record.initiator));
+                    close = Some((record.kind, record.initiator));
                 }
                 _ => {}
             }
         }
         assert_eq!(gaps, counted, "{lost:?}");
         assert_eq!(incomplete, !lost.is_empty(), "{lost:?}");
-        assert_eq!(told, Some((CloseKind::FourSegment, Some(Role::Client))), "{lost:?}");
+        assert_eq!(close, Some((CloseKind::FourSegment, Some(Role::Client))), "{lost:?}");
         recorded::check(&mut play(&lost));
     }
 }

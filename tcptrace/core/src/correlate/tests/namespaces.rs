@@ -13,7 +13,7 @@ const SYN: TcpFlags = TcpFlags::SYN;
 const ACK: TcpFlags = TcpFlags::ACK;
 const FIN: TcpFlags = TcpFlags::FIN;
 
-/// The places that a segment passes: namespace, interface, direction.
+/// The path of a segment: namespace, interface, direction.
 type Way = [(u32, u32, Direction)];
 
 const THERE: &Way =
@@ -21,7 +21,7 @@ const THERE: &Way =
 const BACK: &Way =
     &[(POD_B, 2, Direction::Out), (HERE, 12, Direction::In), (HERE, 11, Direction::Out), (POD_A, 2, Direction::In)];
 
-/// A segment passes all of these, the first as it leaves its socket, which it names only there.
+/// A segment passes all of these; the first as it leaves its socket, which only that observation names.
 fn pass(exchange: &mut Exchange, way: &Way, (src, dst): (u16, u16), flags: TcpFlags, seq: u32, ack: Option<u32>) {
     for (index, &(netns, ifindex, direction)) in way.iter().enumerate() {
         let built = exchange.built(src, dst, flags, seq, ack);
@@ -67,7 +67,7 @@ fn between_pods(exchange: &mut Exchange, client: u16, isns: (u32, u32)) {
 fn who_listens_and_who_holds_a_socket_is_known_by_namespace() {
     let mut exchange = Exchange::new();
     exchange.in_namespace(POD_B).listener_owner(SERVER, Some(7));
-    // Others that have the same addresses and ports.
+    // Other connections with the same addresses and ports.
     exchange.in_namespace(HERE).listener_owner(SERVER, Some(8));
     exchange.in_namespace(POD_A).listener_owner(SERVER, Some(9));
     between_pods(&mut exchange, CLIENT, (1_000, 900_000));
@@ -139,11 +139,11 @@ fn equal_ends_in_two_namespaces_are_two_connections() {
     }
     let (handshakes, _) = exchange.records();
     assert_eq!(exchange.totals().numbered, 2);
-    let told: Vec<_> = handshakes.iter().map(|one| (one.conn, one.netns, one.client.isn)).collect();
-    assert_eq!(told, [(1, Some(POD_A), Some(1_000)), (2, Some(POD_B), Some(7_000))]);
+    let ends: Vec<_> = handshakes.iter().map(|one| (one.conn, one.netns, one.client.isn)).collect();
+    assert_eq!(ends, [(1, Some(POD_A), Some(1_000)), (2, Some(POD_B), Some(7_000))]);
 }
 
-/// Where the pod itself is not watched, the socket that sent a segment tells whose it is.
+/// Where the pod itself is not watched, the socket that sent a segment identifies its connection.
 #[test]
 fn a_segment_that_comes_out_of_a_pod_belongs_to_the_connection_of_its_socket() {
     let mut exchange = Exchange::new();
@@ -157,7 +157,7 @@ fn a_segment_that_comes_out_of_a_pod_belongs_to_the_connection_of_its_socket() {
     assert_eq!(exchange.totals().numbered, 1);
 }
 
-/// A program may give a segment that comes in the socket that is to get it.
+/// A BPF program may assign an incoming segment to the socket that is to receive it.
 #[test]
 fn a_socket_that_did_not_send_the_segment_tells_nothing() {
     let mut exchange = Exchange::new();
@@ -180,7 +180,7 @@ fn four_tuples_that_are_used_again_pass_the_same_namespaces() {
     assert_eq!(exchange.totals(), Totals { numbered: 2, ended: 2, evicted: 0 });
 }
 
-/// A SYN whose port is another after address translation does not change that of its socket.
+/// A SYN whose port was changed by address translation does not change the port of its socket.
 #[test]
 fn the_port_of_a_socket_is_its_own_whatever_its_syn_shows() {
     let mut exchange = Exchange::new();

@@ -1,4 +1,4 @@
-//! State changes that do not know everything yet.
+//! State changes that are still incomplete.
 
 use super::{
     CLIENT, SERVER,

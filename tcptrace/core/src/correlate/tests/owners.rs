@@ -46,9 +46,9 @@ fn the_process_that_listens_stands_in_for_the_one_that_accepts() {
     let [owner] = owners(&placed)[..] else { panic!("one owner: {placed:?}") };
     assert_eq!((owner.conn, owner.owner.source), (1, OwnerSource::Listener));
     let at = |wanted: fn(&Correlated) -> bool| placed.iter().position(wanted);
-    let told = at(|placed| matches!(placed, Correlated::Owner(_)));
+    let owner_at = at(|placed| matches!(placed, Correlated::Owner(_)));
     let shown = at(|placed| matches!(placed, Correlated::Segment(segment) if segment.segment.src.port == SERVER));
-    assert_eq!(told.map(|told| told + 1), shown, "before the first that shows the server to be here");
+    assert_eq!(owner_at.map(|owner_at| owner_at + 1), shown, "before the first that shows the server to be here");
 }
 
 #[test]
@@ -60,8 +60,9 @@ fn a_listener_that_several_processes_hold_stands_for_nobody() {
     let placed = exchange.finish_all();
     assert_eq!(pids(&placed), [None; 4]);
     assert_eq!(owners(&placed), []);
-    let told = placed.iter().filter(|placed| matches!(placed, Correlated::Listener(owner) if owner.process.is_none()));
-    assert_eq!(told.count(), 1, "a recording of it says the same");
+    let listeners =
+        placed.iter().filter(|placed| matches!(placed, Correlated::Listener(owner) if owner.process.is_none()));
+    assert_eq!(listeners.count(), 1, "a recording of it says the same");
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn a_listener_that_was_there_when_the_kernel_was_asked_does_not_outlive_its_end(
     exchange.listeners_owner(SERVER, 1, 0, Some(9));
     exchange.pass(SECOND);
     exchange.by(9).listener(SERVER, Listen, Close);
-    // On its way since before that.
+    // On its way since an earlier time.
     exchange.listeners_owner(SERVER, 1, SECOND, Some(9));
     exchange.segment(SERVER, CLIENT, TcpFlags::PSH, 30, Some(40), 5);
     let placed = exchange.finish();

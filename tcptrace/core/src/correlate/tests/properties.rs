@@ -1,4 +1,4 @@
-//! For any events in any order: nothing panics, nothing is lost or made up, nothing waits for ever.
+//! For any events in any order: nothing panics, nothing is lost or invented, nothing waits for ever.
 
 use std::num::NonZeroU32;
 
@@ -60,7 +60,7 @@ proptest! {
         exchange.connections().limit(most);
         let (mut states, mut segments, mut others) = (0, 0, 0);
         for (ifindex, step) in (1..).zip(&steps) {
-            // Each segment on an interface of its own round: no two are the same one sent again.
+            // Each round has its own interface: no segment is a copy or a retransmission of another.
             exchange.on_interface(ifindex);
             match *step {
                 Step::State { socket, local, remote, old, new } => {
@@ -89,9 +89,9 @@ proptest! {
                 }
             }
         }
-        // All the rest is checked while it goes on.
+        // Everything else is checked along the way.
         let mut placed = exchange.finish();
-        // That changes of states must have been missed is told besides.
+        // Missing state changes are reported in addition.
         placed.retain(|one| !matches!(one, Correlated::StateGap(..)));
         let seen_segments = exchange::segments(&placed).len();
         prop_assert_eq!(exchange::states(&placed).len(), states);

@@ -1,4 +1,4 @@
-//! SYNs that are sent again because a listener of this host has no room.
+//! SYNs that are sent again because a listener of this host has no room in its accept queue.
 
 use super::{
     CLIENT, SERVER,
@@ -16,7 +16,7 @@ const SECOND: u64 = 1_000_000_000;
 const SYN: TcpFlags = TcpFlags::SYN;
 const ETIMEDOUT: u32 = 110;
 
-/// A client that connects, and whose SYN is sent so many times.
+/// A client that connects, with its SYN sent this many times.
 fn knock(exchange: &mut Exchange, syns: u32) {
     exchange.connections().want_owners();
     exchange.state(CLIENT, SERVER, Close, SynSent);
@@ -26,7 +26,7 @@ fn knock(exchange: &mut Exchange, syns: u32) {
     }
 }
 
-/// The kernel is asked for the listener's queue.
+/// The kernel reports the listener's accept queue.
 fn queue(exchange: &mut Exchange, length: u32, limit: u32) {
     let queue = AcceptQueue { length, limit };
     let at = BootTime(exchange.now());

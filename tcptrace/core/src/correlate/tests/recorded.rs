@@ -1,4 +1,4 @@
-//! Output that is written as JSON lines and read back leads to the same output, byte by byte.
+//! Output written as JSON lines and read back leads to the same output, byte for byte.
 
 use std::num::NonZeroU32;
 
@@ -26,7 +26,7 @@ use crate::{
     text::WallTime,
 };
 
-/// A clock that somebody sets while events come.
+/// A clock that is set while events arrive.
 pub(super) fn describer() -> Describer {
     let mut describer = Describer::of_recording();
     for (at, wall) in [(0, 1_000_000_000_000), (1_000_000_020, 500_000_000_000), (1_050_000_000, 2_000_000_000_000)] {
@@ -35,7 +35,7 @@ pub(super) fn describer() -> Describer {
     describer
 }
 
-/// JSON lines, whole.
+/// Complete JSON lines.
 pub(super) fn lines(describer: &mut Describer, placed: &[Correlated], now: BootTime, capture: bool) -> String {
     let start = StartOutput {
         stamp: describer.stamp(BootTime(1)),
@@ -60,7 +60,7 @@ pub(super) fn lines(describer: &mut Describer, placed: &[Correlated], now: BootT
     String::from_utf8(out).expect("JSON is UTF-8")
 }
 
-/// Returns the lines that reading these lines leads to.
+/// Returns the lines that result from reading these lines.
 fn again(text: &str) -> String {
     let (mut describer, placed, end) = replay(text, NonZeroU32::MAX);
     lines(&mut describer, &placed, end, false)
@@ -138,7 +138,7 @@ fn a_socket_whose_place_in_memory_became_anothers() {
     exchange.state(CLIENT, SERVER, Established, FinWait1);
     exchange.segment(CLIENT, SERVER, TcpFlags::FIN, 100, Some(500), 0);
     let key = u64::from(CLIENT) << 32 | u64::from(HERE);
-    // Its own end is lost; without it the connection would be waited for.
+    // The end of this socket is lost; without that, the connection would be waited for.
     exchange.full_state(key, 1234, SERVER, Close, SynSent);
     exchange.full_state(key, 1234, SERVER, SynSent, Close);
     exchange.full_state(key, 1235, SERVER, Close, SynSent);
@@ -185,7 +185,7 @@ fn a_deadline_that_passes_while_something_waits() {
     exchange.segment(CLIENT, SERVER, TcpFlags::ACK, 101, Some(501), 0);
     exchange.pass(990_000_000);
     exchange.full_state(42, 0, 1, Close, SynSent);
-    // It belongs to the close, and stands behind what waits.
+    // It belongs to the close, and comes after the events that wait.
     exchange.segment(SERVER, CLIENT, TcpFlags::FIN, 500, Some(101), 0);
     exchange.pass(20_000_000);
     exchange.timeout();

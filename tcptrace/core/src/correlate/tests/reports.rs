@@ -17,7 +17,7 @@ const SECOND: u64 = 1000 * MILLISECOND;
 const ACK: TcpFlags = TcpFlags::ACK;
 const SYN: TcpFlags = TcpFlags::SYN;
 
-/// A report of the client's socket, in which everything is in order.
+/// A report of the client's socket without any trouble.
 fn fine(state: State) -> SocketReport {
     SocketReport {
         at: BootTime(0),
@@ -37,13 +37,13 @@ fn fine(state: State) -> SocketReport {
     }
 }
 
-/// After so many timeouts, the first of 200 ms.
+/// A report after this many timeouts, the first of 200 ms.
 fn unanswered(bytes: u32, retransmissions: u32) -> SocketReport {
     let stuck_ns = 200 * MILLISECOND * ((1 << retransmissions) - 1);
     SocketReport { unacked_bytes: bytes, retransmissions, stuck_ns, ..fine(Established) }
 }
 
-fn tell(exchange: &mut Exchange, report: SocketReport) {
+fn answer(exchange: &mut Exchange, report: SocketReport) {
     let at = BootTime(exchange.now());
     exchange.event(&Event::Report(SocketReport { at, asked: at, ..report }));
 }
@@ -76,7 +76,7 @@ fn data_that_nobody_acknowledges_is_told_at_a_second_ten_and_sixty() {
     for second in 0..80_u32 {
         exchange.pass(SECOND);
         let retransmissions = (second + 1).ilog2() + 2;
-        tell(&mut exchange, unanswered(14, retransmissions));
+        answer(&mut exchange, unanswered(14, retransmissions));
     }
     let stalls = stalls(&exchange);
     let levels: Vec<_> = stalls.iter().map(|stalled| stalled.at.since(stalled.since) / SECOND).collect();
@@ -93,7 +93,7 @@ fn data_that_nobody_acknowledges_is_told_at_a_second_ten_and_sixty() {
 #[test]
 fn segments_of_full_size_are_told() {
     let mut exchange = opened();
-    tell(&mut exchange, unanswered(1448, 3));
+    answer(&mut exchange, unanswered(1448, 3));
     let sentence =
         "1448 B of the client are not acknowledged after 3 retransmission timeouts; its segments have up to 1448 B";
     assert_eq!(only(&exchange).summary, sentence);
@@ -102,20 +102,20 @@ fn segments_of_full_size_are_told() {
 #[test]
 fn progress_ends_a_stall() {
     let mut exchange = opened();
-    tell(&mut exchange, unanswered(14, 1));
-    tell(&mut exchange, fine(Established));
+    answer(&mut exchange, unanswered(14, 1));
+    answer(&mut exchange, fine(Established));
     exchange.pass(SECOND);
-    // Others are none of the correlator's business.
-    tell(&mut exchange, fine(Established));
+    // Other sockets are of no interest to the correlator.
+    answer(&mut exchange, fine(Established));
     assert_eq!((stalls(&exchange).len(), reports(&exchange)), (0, 2));
-    // Between two looks something was acknowledged.
+    // Between two queries something was acknowledged.
     exchange.pass(20 * SECOND);
-    tell(&mut exchange, unanswered(14, 1));
+    answer(&mut exchange, unanswered(14, 1));
     exchange.pass(20 * SECOND);
-    tell(&mut exchange, SocketReport { acked_bytes: Some(18), ..unanswered(14, 1) });
+    answer(&mut exchange, SocketReport { acked_bytes: Some(18), ..unanswered(14, 1) });
     assert_eq!(stalls(&exchange).len(), 0);
     exchange.pass(SECOND);
-    tell(&mut exchange, SocketReport { acked_bytes: Some(18), ..unanswered(14, 3) });
+    answer(&mut exchange, SocketReport { acked_bytes: Some(18), ..unanswered(14, 3) });
     assert_eq!(only(&exchange).at.since(only(&exchange).since), 1400 * MILLISECOND);
 }
 
@@ -131,7 +131,7 @@ fn what_happened_after_the_kernel_was_asked_makes_a_report_void() {
 #[test]
 fn a_closed_window_is_the_receivers_turn() {
     let mut exchange = opened();
-    tell(
+    answer(
         &mut exchange,
         SocketReport { window_closed: true, unacked_bytes: 3_791_873, stuck_ns: 2 * SECOND, ..fine(Established) },
     );
@@ -153,10 +153,10 @@ fn what_nobody_accepts_waits_in_the_queue_since_it_was_established() {
         ..fine(Established)
     };
     exchange.pass(500 * MILLISECOND);
-    tell(&mut exchange, waiting);
+    answer(&mut exchange, waiting);
     assert_eq!(stalls(&exchange).len(), 0);
     exchange.pass(600 * MILLISECOND);
-    tell(&mut exchange, waiting);
+    answer(&mut exchange, waiting);
     let stalled = only(&exchange);
     let sentence = "no process of the server has accepted it: it waits in the accept queue";
     assert_eq!(waits(&stalled), (sentence, Some(Awaited::Accept), Some(Turn::Server)));
@@ -167,14 +167,14 @@ fn what_nobody_accepts_waits_in_the_queue_since_it_was_established() {
 #[test]
 fn a_connection_of_which_nothing_else_was_seen_is_told() {
     let mut exchange = Exchange::new();
-    tell(&mut exchange, fine(Established));
-    tell(&mut exchange, SocketReport { state: SynSent, ..unanswered(0, 3) });
+    answer(&mut exchange, fine(Established));
+    answer(&mut exchange, SocketReport { state: SynSent, ..unanswered(0, 3) });
     assert_eq!(exchange.totals().numbered, 0);
-    tell(&mut exchange, unanswered(14, 3));
+    answer(&mut exchange, unanswered(14, 3));
     let stalled = only(&exchange);
     assert_eq!((stalled.state.client, stalled.state.server), (Some(Established), None));
     assert_eq!(stalled.summary, "14 B of the client are not acknowledged after 3 retransmission timeouts");
-    // Its end is told as that of others.
+    // Its end is reported like any other.
     exchange.with_error(110).state(CLIENT, SERVER, Established, Close);
     let (handshakes, closes) = exchange.records();
     assert_eq!((handshakes.len(), closes.len(), exchange.totals().numbered), (1, 1, 1));
@@ -185,7 +185,7 @@ fn data_before_a_fin_is_told_with_the_close() {
     let mut exchange = opened();
     exchange.state(CLIENT, SERVER, Established, FinWait1);
     exchange.pass(400 * MILLISECOND);
-    tell(&mut exchange, SocketReport { state: FinWait1, ..unanswered(14, 1) });
+    answer(&mut exchange, SocketReport { state: FinWait1, ..unanswered(14, 1) });
     exchange.pass(SECOND);
     exchange.timeout();
     let stalled = only(&exchange);
@@ -199,7 +199,7 @@ fn syns_that_reach_no_interface_are_counted_by_the_socket() {
     let mut exchange = Exchange::new();
     exchange.state(CLIENT, SERVER, Close, SynSent);
     exchange.pass(100 * MILLISECOND);
-    tell(&mut exchange, SocketReport { state: SynSent, ..unanswered(0, 2) });
+    answer(&mut exchange, SocketReport { state: SynSent, ..unanswered(0, 2) });
     exchange.pass(SECOND);
     exchange.timeout();
     let stalled = only(&exchange);
@@ -222,9 +222,9 @@ fn a_server_whose_queue_takes_no_ack_is_in_syn_recv() {
         state: SynRecv,
         ..unanswered(0, 1)
     };
-    tell(&mut exchange, request);
+    answer(&mut exchange, request);
     exchange.pass(SECOND);
-    tell(&mut exchange, SocketReport { retransmissions: 2, ..request });
+    answer(&mut exchange, SocketReport { retransmissions: 2, ..request });
     let stalled = only(&exchange);
     let sentence = "the server does not take the client's ACK: it is in SYN_RECV, and has sent its SYN,ACK 3 times";
     assert_eq!(waits(&stalled), (sentence, Some(Awaited::Accept), Some(Turn::Server)));

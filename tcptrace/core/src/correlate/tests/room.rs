@@ -1,4 +1,4 @@
-//! More connections than may be remembered.
+//! More connections than the table may hold.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -18,7 +18,7 @@ use crate::{
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Exchanges of which only so many are remembered.
+/// An exchange whose correlator keeps at most this many connections.
 fn bounded(most: u32) -> Exchange {
     let mut exchange = Exchange::new();
     exchange.connections().limit(NonZeroU32::new(most).expect("some"));
@@ -89,7 +89,7 @@ fn a_flood_of_syns_pushes_out_none_but_its_own() {
         let mut exchange = bounded(800);
         open(&mut exchange, CLIENT);
         flood(&mut exchange, 0..20_000, answered);
-        // A handshake in the middle of it is seen whole, if it is done before a hundred others have begun.
+        // A handshake in the middle of the flood is seen whole, if it completes before a hundred others have begun.
         open(&mut exchange, CLIENT + 1);
         flood(&mut exchange, 20_000..40_000, answered);
         assert!(exchange.remembered() <= 800 / 8 + 2, "{}", exchange.remembered());
@@ -101,8 +101,8 @@ fn a_flood_of_syns_pushes_out_none_but_its_own() {
         balance(totals);
         let (handshakes, closes) = of_port(&mut exchange, CLIENT);
         assert_eq!(handshakes.iter().map(|record| record.outcome).collect::<Vec<_>>(), [Some(Outcome::Established)]);
-        let told: Vec<_> = closes.iter().map(|record| (record.kind, record.incomplete)).collect();
-        assert_eq!(told, [(CloseKind::ThreeSegment, false)]);
+        let verdicts: Vec<_> = closes.iter().map(|record| (record.kind, record.incomplete)).collect();
+        assert_eq!(verdicts, [(CloseKind::ThreeSegment, false)]);
     }
 }
 
@@ -197,12 +197,12 @@ fn what_was_noted_of_the_forgotten_does_not_gather() {
 }
 
 impl Exchange {
-    /// How many connections are remembered.
+    /// Returns the number of connections kept.
     fn remembered(&mut self) -> usize {
         self.connections().table.len()
     }
 
-    /// How many sockets are.
+    /// Returns the number of sockets kept.
     fn sockets(&mut self) -> usize {
         self.connections().table.sockets.len()
     }

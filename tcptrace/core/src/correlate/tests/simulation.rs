@@ -1,32 +1,29 @@
-//! Valid exchanges, made up: who does what, and what has to have happened before. Any order that keeps to that is one in
-//! which the kernel may show it.
+//! Simulated valid exchanges: the steps of both ends, and the steps that must precede each. Any order that respects those is
+//! one that the kernel may show.
+
+mod vantage;
 
 use proptest::{prelude::*, sample::select};
 
-use super::{
-    CLIENT, SERVER,
-    exchange::{
-        Exchange,
-        State::{self, *},
-    },
-};
+pub(in crate::correlate) use self::vantage::{VANTAGES, Vantage};
+use super::exchange::State::{self, *};
 use crate::{
     event::{Proof, Role},
     tcp::TcpFlags,
 };
 
-/// How an exchange ends.
+/// The end of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::correlate) enum Ending {
     FourSegments,
     ThreeSegments,
-    /// The other end sends so much after it has acknowledged the FIN.
+    /// The other end sends this many bytes after it has acknowledged the FIN.
     HalfClose(u32),
     Simultaneous,
     /// SO_LINGER 0.
     Linger,
     Unread,
-    /// The other end writes so much to a socket that is gone.
+    /// The other end writes this many bytes to a socket that is gone.
     DataAfterClose(u32),
 }
 
@@ -34,11 +31,11 @@ pub(in crate::correlate) enum Ending {
 #[derive(Clone, Debug)]
 pub(in crate::correlate) struct Plan {
     pub(in crate::correlate) isns: [u32; 2],
-    /// Payload from the client and from the server, before anybody closes.
+    /// Payload bytes from the client and from the server before the first close.
     pub(in crate::correlate) bytes: [u32; 2],
     /// True if payload is shown.
     pub(in crate::correlate) payload_shown: bool,
-    /// How often SYN, SYN,ACK and the first FIN are sent again.
+    /// Number of retransmissions of SYN, SYN,ACK and the first FIN.
     pub(in crate::correlate) again: [u32; 3],
     /// The end that closes first; of a simultaneous close, the end that is simulated first.
     pub(in crate::correlate) closer: Role,
@@ -62,7 +59,7 @@ pub(in crate::correlate) fn any_plan() -> impl Strategy<Value = Plan> {
     })
 }
 
-/// Something that one end does.
+/// An action of one end.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::correlate) enum Act {
     State {
@@ -81,7 +78,7 @@ pub(in crate::correlate) enum Act {
     },
 }
 
-/// A step, and the steps that have to come before.
+/// A step, and the steps that must precede it.
 #[derive(Clone, Debug)]
 pub(in crate::correlate) struct Step {
     pub(in crate::correlate) end: Role,
@@ -89,7 +86,7 @@ pub(in crate::correlate) struct Step {
     after: Vec<usize>,
 }
 
-/// A plan, step by step. Each end does its steps in order.
+/// Builder of the steps of a plan. Each end performs its steps in order.
 #[derive(Default)]
 pub(in crate::correlate) struct Script {
     pub(in crate::correlate) steps: Vec<Step>,
@@ -140,7 +137,7 @@ impl Script {
         self.add(end, Act::Segment { flags: TcpFlags::PSH, seq, ack: Some(ack), length }, after)
     }
 
-    /// The handshake and what is sent after it. Returns the last step of each end, and the number each sends next.
+    /// Plays the handshake and the data after it. Returns the last step of each end, and the number that each sends next.
     fn open(&mut self, plan: &Plan) -> ([usize; 2], [u32; 2]) {
         use Role::{Client, Server};
         let [syns, synacks, _] = plan.again;
@@ -159,7 +156,7 @@ impl Script {
         let accepted = self.state(Server, SynRecv, Established, None);
         let [up, down] = plan.bytes;
         if !plan.payload_shown {
-            // Segments that the trace does not show take their time on the wire as well.
+            // Segments that the trace does not show take time on the wire, too.
             return ([accepted, accepted], [up + 1, down + 1]);
         }
         let request = self.payload(Client, 1, 1, up, Some(accepted));
@@ -260,7 +257,7 @@ impl Script {
         self.steps.iter().rposition(is).unwrap_or(0)
     }
 
-    /// An order that keeps to what has to come before what; `choices` chooses among what may come next.
+    /// Returns an order that respects the preceding steps of each step; `choices` chooses among those that may come next.
     pub(in crate::correlate) fn order(&self, choices: &[u8]) -> Vec<usize> {
         let mut done: Vec<usize> = Vec::new();
         for choice in choices.iter().copied().cycle() {
@@ -273,58 +270,5 @@ impl Script {
             }
         }
         done
-    }
-}
-
-/// From where an exchange is seen.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::correlate) enum Vantage {
-    /// The host of both sockets.
-    Both,
-    /// The host of this end's socket.
-    One(Role),
-    /// A capture, without any kernel event.
-    Capture,
-}
-
-pub(in crate::correlate) const VANTAGES: [Vantage; 4] =
-    [Vantage::Both, Vantage::One(Role::Client), Vantage::One(Role::Server), Vantage::Capture];
-
-impl Vantage {
-    pub(in crate::correlate) fn begin(self) -> Exchange {
-        if self == Self::Capture { Exchange::of_capture() } else { Exchange::new() }
-    }
-
-    pub(in crate::correlate) fn has_socket(self, end: Role) -> bool {
-        match self {
-            Self::Both => true,
-            Self::One(here) => here == end,
-            Self::Capture => false,
-        }
-    }
-
-    /// Returns true if the step shows here.
-    pub(in crate::correlate) fn sees(self, step: &Step) -> bool {
-        matches!(step.act, Act::Segment { .. }) || self.has_socket(step.end)
-    }
-
-    /// Shows a step.
-    pub(in crate::correlate) fn show(self, isns: [u32; 2], step: &Step, exchange: &mut Exchange) {
-        let (own, other) = if step.end == Role::Client { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
-        let [client, server] = isns;
-        let (isn, other_isn) = if step.end == Role::Client { (client, server) } else { (server, client) };
-        match step.act {
-            Act::State { old, new, error, proof, by_process } => {
-                if by_process {
-                    exchange.by(u32::from(own));
-                }
-                exchange.with_error(error).with_proof(proof).state(own, other, old, new);
-            }
-            Act::Segment { flags, seq, ack, length } => {
-                let socket = self.has_socket(step.end).then(|| Exchange::socket_of(own));
-                let (seq, ack) = (isn.wrapping_add(seq), ack.map(|ack| other_isn.wrapping_add(ack)));
-                exchange.full_segment(socket, own, other, flags, seq, ack, length);
-            }
-        }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn stalls(exchange: &Exchange) -> Vec<Stalled> {
     exchange.placed().iter().filter_map(stalled).collect()
 }
 
-/// The only one, two seconds later.
+/// The only stall, two seconds later.
 fn stalled(exchange: &mut Exchange) -> Stalled {
     exchange.pass(2 * SECOND);
     exchange.timeout();
@@ -37,7 +37,7 @@ fn stalled(exchange: &mut Exchange) -> Stalled {
     stalled.clone()
 }
 
-/// The sentence, what is awaited, and whose turn it is.
+/// The sentence, the awaited step, and the end whose turn it is.
 pub(super) fn waits(stalled: &Stalled) -> (&str, Option<Awaited>, Option<Turn>) {
     (&stalled.summary, stalled.waiting_for, stalled.turn)
 }
@@ -50,7 +50,7 @@ fn opened() -> Exchange {
     exchange
 }
 
-/// An open connection of which both sockets are seen.
+/// An open connection with both sockets seen.
 fn opened_here() -> Exchange {
     let mut exchange = Exchange::new();
     exchange.state(CLIENT, SERVER, Close, SynSent);
@@ -154,7 +154,7 @@ fn what_may_have_got_on_unseen_is_told_with_that() {
         assert_eq!(stalled(&mut exchange).summary, sentence, "{source:?}");
     }
 
-    // Losses before the connection began, and losses in the output alone, hide nothing of it.
+    // Losses before the connection began, and losses only in the output, hide none of its segments.
     let mut exchange = Exchange::new();
     lose(&mut exchange, LossSource::State);
     exchange.segment(CLIENT, SERVER, SYN, 0, None, 0);

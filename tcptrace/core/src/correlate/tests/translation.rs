@@ -16,12 +16,12 @@ const ACK: TcpFlags = TcpFlags::ACK;
 const RST: TcpFlags = TcpFlags::RST;
 const FIN: TcpFlags = TcpFlags::FIN;
 
-/// The port that the client calls, and that of the server behind it; the client's own port, and as it is translated.
+/// The port that the client connects to, and that of the server behind it; the client's own port, and its translation.
 const CALLED: u16 = 8080;
 const BEHIND: u16 = 80;
 const OUTSIDE: u16 = 61_000;
 
-/// Where a segment is seen.
+/// The place where a segment is seen.
 type Spot = (u32, Direction);
 
 const CAME: Spot = (1, Direction::In);
@@ -61,7 +61,7 @@ fn ties(handshakes: &[Handshake]) -> Vec<(u64, &[u64])> {
     handshakes.iter().map(|one| (one.conn, same_as(one))).collect()
 }
 
-/// The client calls a port, the destination is translated, and then the source.
+/// The client connects to a port; the destination is translated, and then the source.
 fn opened(exchange: &mut Exchange, timestamp: Option<u32>) {
     pass(exchange, CAME, (CLIENT, CALLED), SYN, (7, None), timestamp);
     pass(exchange, LEFT, (OUTSIDE, BEHIND), SYN, (7, None), timestamp);
@@ -78,9 +78,9 @@ fn both_sides_know_each_other_and_the_ends_that_the_other_has() {
         opened(&mut exchange, timestamp);
         let (handshakes, _) = exchange.records();
         assert_eq!(ties(&handshakes), [(1, &[2][..]), (2, &[1][..])]);
-        let told: Vec<_> = handshakes.iter().map(|one| one.nat.as_deref().expect("a side")).collect();
+        let sides: Vec<_> = handshakes.iter().map(|one| one.nat.as_deref().expect("a side")).collect();
         let ports =
-            |conn: usize| told.get(conn).map(|sides| sides.iter().map(|one| (one.client.port, one.server.port)));
+            |conn: usize| sides.get(conn).map(|sides| sides.iter().map(|one| (one.client.port, one.server.port)));
         assert_eq!(ports(0).expect("two").collect::<Vec<_>>(), [(OUTSIDE, BEHIND)]);
         assert_eq!(ports(1).expect("two").collect::<Vec<_>>(), [(CLIENT, CALLED)]);
         for (one, words) in handshakes.iter().zip(["; the same as #2, on", "; the same as #1, on"]) {

@@ -3,11 +3,13 @@
 mod borne_out;
 mod closes;
 mod crossing;
+mod deferred;
 mod doubted;
 mod handshakes;
 mod hidden;
 mod inferred;
 mod reasons;
+mod reset_causes;
 mod resets;
 mod sentences;
 mod syn_recv;
@@ -42,14 +44,14 @@ fn only<T>(mut records: Vec<T>) -> T {
     records.remove(0)
 }
 
-/// The one handshake, which is the connection's last record.
+/// The only handshake, which is the connection's last record.
 fn failed(exchange: &mut Exchange) -> Handshake {
     let (handshakes, closes) = exchange.records();
     assert_eq!(closes, []);
     only(handshakes)
 }
 
-/// The one handshake and the one close.
+/// The only handshake and the only close.
 fn whole(exchange: &mut Exchange) -> (Handshake, Close) {
     let (handshakes, closes) = exchange.records();
     (only(handshakes), only(closes))

@@ -1,8 +1,8 @@
 //! Recognition of copies: a mirror port that takes both directions, or a capture of several ports, delivers a packet
 //! twice. A copy has the bytes of the first, a retransmission is a packet of its own.
 //!
-//! Here are the copies within one interface; those on different interfaces are the correlator's, which knows the
-//! interfaces of a live host too.
+//! This module recognises copies within one interface. Those on different interfaces are the correlator's, which knows the
+//! interfaces of a live host, too.
 
 use std::hash::BuildHasher as _;
 
@@ -20,8 +20,8 @@ const SLOTS: usize = 4096;
 /// switch buffers a frame.
 const MAX_AGE: u64 = 100_000_000;
 
-/// The same for packets without an identification that repeat data or a FIN: within that time they may have been sent
-/// again after duplicate acknowledgements.
+/// Maximum age for packets without an identification that repeat data or a FIN, in nanoseconds: later ones may have been
+/// sent again after duplicate acknowledgements.
 const MAX_AGE_UNIDENTIFIED: u64 = 1_000_000;
 
 /// Fields beside those of a [`Segment`] in which a packet differs from one that repeats the same segment.

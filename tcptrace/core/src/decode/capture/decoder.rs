@@ -5,6 +5,7 @@ use super::{
     copies::Copies,
     erf::Erf,
     error::Fault,
+    frame::{Frame, Framed},
     interfaces::Interfaces,
     ip::Reason,
     layer::Layers,
@@ -17,76 +18,12 @@ use super::{
 };
 use crate::{
     decode::encapsulations::Encapsulations,
-    event::{BootTime, Direction, Event, OwnerSource, Process, Segment, SocketOwner},
+    event::{BootTime, Event},
 };
 
 /// Maximum length of a record in bytes: twice the longest frame that Linux makes (BIG TCP), four times tcpdump's
 /// maximum.
 pub(super) const MAX_RECORD_LEN: usize = 1 << 20;
-
-/// An event with the details that only captures have.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Framed {
-    /// A segment or an ICMP error. Its `at` is the time since 1970, not since boot, and without a time of its own that of the
-    /// frame before. Its `ifindex` is
-    /// [`Framed::interface`] plus 1.
-    pub event: Event,
-    /// False if the frame has no time.
-    pub timed: bool,
-    /// Direction at the interface, if the capture tells: pcapng may, Linux cooked headers do.
-    pub direction: Option<Direction>,
-    /// The interface, as an index into [`super::Frames::interfaces`].
-    pub interface: u32,
-    /// The process that sent or received it, if the capture names it.
-    pub process: Option<Process>,
-    /// Encapsulation of the IP packet.
-    pub layers: Layers,
-    /// True if the same packet was captured just before on the same interface, as a mirror port delivers it. A
-    /// correlator would take it for a retransmission.
-    pub copy: bool,
-}
-
-impl Framed {
-    /// Returns the owner of the socket that sent this segment, if the capture names it. The process of a segment that came in
-    /// is not told: some programs name its sender, others its receiver.
-    pub fn sender(&self) -> Option<SocketOwner> {
-        let Event::Segment(Segment { at, src, dst, direction: Some(Direction::Out), .. }) = self.event else {
-            return None;
-        };
-        Some(SocketOwner {
-            at,
-            asked: at,
-            early: false,
-            netns: None,
-            local: src,
-            remote: dst,
-            process: Some(self.process?),
-            source: OwnerSource::Capture,
-        })
-    }
-}
-
-/// A frame as the format decoders return it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Frame<'a> {
-    /// Nanoseconds since 1970.
-    pub(super) at: Option<BootTime>,
-    pub(super) interface: u32,
-    pub(super) direction: Option<Direction>,
-    /// The captured bytes …
-    pub(super) bytes: &'a [u8],
-    /// … of this original length, as the record states it: some writers leave it at 0.
-    pub(super) original: u32,
-    /// The process that the record names.
-    pub(super) process: Option<Process>,
-}
-
-impl Frame<'_> {
-    /// Returns the length of the frame before the snap length cut it: what was captured was there.
-    fn original(&self) -> u32 {
-        self.original.max(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX))
-    }
-}
 
 /// Result of a format decoder: the first record of a window.
 #[derive(Debug)]
@@ -307,7 +244,7 @@ impl Decoder {
         let event = transport::event(&mut walk, frame.bytes, frame.original(), next, place)?;
         self.counters.shortened += u64::from(walk.shortened);
         let copy = match &event {
-            // Without a time, nothing tells how long ago the first was.
+            // Without times, the age of the first copy is unknown.
             Event::Segment(segment) if frame.at.is_some() => self.copies.is_copy(segment, walk.identity),
             _ => false,
         };

@@ -2,11 +2,7 @@
 //!
 //! The times are little-endian, all other numbers are in network order (ERF types reference guide, EDM11-01).
 
-use super::{
-    LinkType,
-    decoder::{Frame, Part},
-    error::Fault,
-};
+use super::{LinkType, decoder::Part, error::Fault, frame::Frame};
 use crate::event::BootTime;
 
 /// Length of a record header in bytes: time, type, flags, length of the record, losses or a colour, length of the frame.

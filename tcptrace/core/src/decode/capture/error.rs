@@ -13,7 +13,7 @@ pub enum CaptureError {
     #[error("the capture cannot be read")]
     Io(#[source] io::Error),
     /// The input is something else.
-    #[error("this is no capture: {0}")]
+    #[error("this is not a capture: {0}")]
     NotACapture(LooksLike),
     /// The format has an unsupported version.
     #[error("this is {format} version {major}.{minor}, which is not supported: convert it with editcap")]
@@ -27,7 +27,7 @@ pub enum CaptureError {
     },
     /// No frame can be decoded; with several interfaces, the frames of none can be.
     #[error(
-        "the capture has {0}, which is not supported: docs/captures.md lists the link types that are; of a device that has \
+        "the capture has {0}, which is not supported: docs/captures.md lists the link types that are; if the device has \
          several, choose one with `tcpdump -y`"
     )]
     LinkType(LinkType),
@@ -53,7 +53,7 @@ pub enum CaptureError {
     #[error("the capture has the snoop link type {0}, which is not supported: docs/captures.md lists those that are")]
     SnoopLink(u32),
     /// Records that contradict themselves were skipped; all others have been read.
-    #[error("the capture is damaged: record {number} {what} (records passed over: {count}; all others were read)")]
+    #[error("the capture is damaged: record {number} {what} (records skipped: {count}; all others were read)")]
     Passed {
         /// Number of the first such record, among the records of frames, from 1.
         number: u64,

@@ -7,8 +7,8 @@ pub(super) const DEPTH: usize = 8;
 
 /// A layer of encapsulation.
 ///
-/// Identifiers are kept if both directions of a conversation use the same one. MPLS labels and the tunnel numbers of
-/// GTP and L2TP differ by direction, so they do not tell connections apart.
+/// Identifiers are kept if both directions of a conversation use the same one. MPLS labels and the tunnel numbers of GTP and
+/// L2TP differ by direction, so they do not distinguish connections.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Layer {
     /// An IEEE 802.1Q or 802.1ad tag, with the VLAN identifier (12 bits).

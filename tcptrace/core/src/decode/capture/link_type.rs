@@ -116,7 +116,7 @@ pub(super) enum Layout {
     Prefixed(usize),
     /// Destination, source, a switch's tag of this length, protocol.
     SwitchTag(usize),
-    /// No header; the IP header tells its version.
+    /// No header; the IP header states its version.
     Raw,
     /// No header, and always this family.
     Ip(Family),
@@ -138,12 +138,12 @@ pub(super) enum Layout {
     PppEther,
     /// Cisco's HDLC, perhaps with a direction before it.
     CiscoHdlc {
-        /// A byte tells the direction.
+        /// A byte states the direction.
         direction: bool,
     },
     /// Frame relay, perhaps with a direction before it.
     FrameRelay {
-        /// A byte tells the direction.
+        /// A byte states the direction.
         direction: bool,
     },
     /// IEEE 802.2.

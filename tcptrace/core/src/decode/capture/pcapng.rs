@@ -49,7 +49,7 @@ pub(super) struct PcapNg {
 struct Section {
     order: Order,
     interfaces: Vec<Described>,
-    /// The processes that Darwin describes, which its packets name by their places here.
+    /// The processes that Darwin describes, which its packets name by their positions in this list.
     processes: Vec<Option<Process>>,
 }
 

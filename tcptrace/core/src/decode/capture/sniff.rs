@@ -7,7 +7,7 @@ use super::erf::Erf;
 /// Number of bytes that suffice to detect the format.
 const SNIFF_LEN: usize = 4096;
 
-/// Number of bytes of which the beginning of Endace's records can be told from text.
+/// Number of bytes needed to distinguish Endace's records from text.
 const RECORD_LEN: usize = 16;
 
 /// A format that can be read.
@@ -59,7 +59,7 @@ impl Display for LooksLike {
             Self::Unknown([a, b, c, d]) => {
                 write!(
                     f,
-                    "it begins with {a:02x} {b:02x} {c:02x} {d:02x}, as no format does that is read here; \
+                    "it begins with {a:02x} {b:02x} {c:02x} {d:02x}, as no format does that tcptrace reads; \
                            if it is a capture, `editcap FILE converted.pcapng` may convert it"
                 )
             }
@@ -108,7 +108,8 @@ pub(super) fn format(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksL
     }
 }
 
-/// Tells apart formats without a magic number: Endace's records begin with a fraction of a second, which may look like a brace.
+/// Distinguishes formats without a magic number: Endace's records begin with a fraction of a second, which may look like a
+/// brace.
 fn unmarked(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksLike> {
     let text = after_blanks(bytes, ended);
     // The header of a record has control characters.

@@ -3,8 +3,9 @@
 use super::{
     LinkType,
     bytes::Order,
-    decoder::{Frame, MAX_RECORD_LEN, Part},
+    decoder::{MAX_RECORD_LEN, Part},
     error::Fault,
+    frame::Frame,
     ip::Reason,
 };
 use crate::event::BootTime;

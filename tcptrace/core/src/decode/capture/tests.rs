@@ -1,4 +1,4 @@
-//! Captures made byte by byte, and what is read from them.
+//! Captures built byte by byte, and the result of reading them.
 
 mod build;
 mod copies;
@@ -18,7 +18,7 @@ use crate::{
     tcp::{SeqNumber, TcpFlags},
 };
 
-/// All that a capture gave.
+/// The result of reading a capture.
 #[derive(Debug)]
 struct Reading {
     framed: Vec<Framed>,

@@ -47,7 +47,7 @@ pub(super) fn event(
         let left = left.saturating_sub(offset(ip.transport));
         match (ip.protocol, family) {
             (TCP, _) => {
-                // The rest of what is inside of a fragment comes in the others.
+                // The rest of a fragment's payload is in the other fragments.
                 walk.shortened = !in_fragment && left < ip.payload;
                 let length = if walk.shortened { left } else { ip.payload };
                 let bytes = transport.unwrap_or_default();
@@ -121,7 +121,7 @@ fn segment(ip: &Ip, header: TcpHeader, length: u32, place: Place) -> Result<Segm
         dst: Endpoint { addr: ip.dst, port: header.dst_port },
         header,
         length: length.saturating_sub(header_len),
-        // A capture does not tell how many segments a long one was or will be split into.
+        // A capture does not show how many segments a long one was or will be split into.
         segments: 1,
         encapsulation: place.encapsulation,
     })

@@ -13,7 +13,7 @@ use crate::event::{Direction, Family, Process};
 pub(super) enum Next {
     /// An IP header of this family.
     Ip(Family),
-    /// An IP header, whose first four bits tell the version.
+    /// An IP header, whose first four bits are the version.
     AnyIp,
     /// Headers announced by an EtherType.
     Type(u16),

@@ -67,7 +67,7 @@ impl Decoder {
             return Err(Fault::NoStart);
         }
         if kind != "start" && self.ended {
-            return Err(Fault::Nonsense("it comes behind the end record of its recording"));
+            return Err(Fault::Nonsense("it comes after the end record of its recording"));
         }
         let (moment, event) = match &*kind {
             "start" => return self.start(line).map(|start| Some(Record::Start(start))),
@@ -78,11 +78,11 @@ impl Decoder {
             "drop" => self.dropped(&read(line)?)?,
             "report" => self.report(&read(line)?)?,
             "owner" => match self.owner(&read(line)?)? {
-                Some(told) => told,
+                Some(given) => given,
                 None => return Ok(None),
             },
             "lost" => match self.lost(&read(line)?)? {
-                Some(told) => told,
+                Some(given) => given,
                 None => return Ok(None),
             },
             "existing" => {
@@ -189,7 +189,7 @@ fn kind(line: &[u8]) -> Result<Cow<'_, str>, Fault> {
             let fields::Typed { kind } = read(line)?;
             Ok(kind)
         }
-        None => Err(Fault::Nonsense("it is no JSON object")),
+        None => Err(Fault::Nonsense("it is not a JSON object")),
     }
 }
 

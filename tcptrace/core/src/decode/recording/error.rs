@@ -18,7 +18,9 @@ pub enum RecordingError {
     #[error("the recording cannot be read")]
     Io(#[source] io::Error),
     /// The input does not begin with a `start` record.
-    #[error("line {line} is no start record, which every recording begins with: give a whole file that tcptrace wrote")]
+    #[error(
+        "line {line} is not a start record, which every recording begins with: give a whole file that tcptrace wrote"
+    )]
     NoStart {
         /// Number of the first line that is not empty, from 1.
         line: u64,
@@ -44,7 +46,7 @@ pub enum RecordingError {
         what: String,
     },
     /// A line is longer than any record.
-    #[error("line {line} is malformed: it has more than {MAX_LINE_LEN} bytes, as no record has")]
+    #[error("line {line} is malformed: it has more than {MAX_LINE_LEN} bytes, more than any record")]
     TooLong {
         /// Number of the line, from 1.
         line: u64,

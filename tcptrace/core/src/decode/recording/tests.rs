@@ -40,7 +40,7 @@ fn read_from(reader: impl Read) -> (Vec<Record>, Option<RecordingError>, Counter
     (records, error, recording.counters())
 }
 
-/// The error of a file that cannot be read to its end, and how many records came before.
+/// Returns the error of a file that cannot be read to its end, and the number of records before it.
 fn refused(text: &str) -> (usize, String) {
     let (records, error, _) = read(text);
     (records.len(), error.expect("it cannot be read").to_string())
@@ -139,7 +139,7 @@ fn types_and_fields_of_the_future_are_passed_over() {
 #[test]
 fn what_is_wrong_is_said_with_its_line() {
     for (text, before, says) in [
-        (lines(&[OutputRecord::State(samples::state())]), 0, "line 1 is no start record"),
+        (lines(&[OutputRecord::State(samples::state())]), 0, "line 1 is not a start record"),
         ("{}\n".to_owned(), 0, "line 1 is malformed at byte 2: missing field `type`"),
         ("\n{\"type\":7}\n".to_owned(), 0, "line 2 is malformed at byte 9: invalid type: integer `7`"),
         (
@@ -148,8 +148,8 @@ fn what_is_wrong_is_said_with_its_line() {
             "line 1 begins a recording of schema 3, and this build reads schema 1 to 2",
         ),
         (start().replace("\"schema\":2,", ""), 0, "missing field `schema`"),
-        (start() + "[1]\n", 1, "line 2 is malformed at byte 1: it is no JSON object"),
-        (start() + "hello\n", 1, "line 2 is malformed at byte 1: it is no JSON object"),
+        (start() + "[1]\n", 1, "line 2 is malformed at byte 1: it is not a JSON object"),
+        (start() + "hello\n", 1, "line 2 is malformed at byte 1: it is not a JSON object"),
         (start() + "{\"type\":\"state\"}\n", 1, "line 2 is malformed at byte 16: missing field `time`"),
         (start() + "{\"type\":\"close\",\"conn\":}\n", 1, "line 2 is malformed at byte 24: expected value"),
         (
@@ -173,7 +173,7 @@ fn what_is_wrong_is_said_with_its_line() {
         (
             start() + &lines(&[OutputRecord::End(samples::end()), OutputRecord::State(samples::state())]),
             2,
-            "line 3 is malformed at byte 1: it comes behind the end record",
+            "line 3 is malformed at byte 1: it comes after the end record",
         ),
         (
             start() + "{\"type\":\"" + &"x".repeat(MAX_LINE_LEN),

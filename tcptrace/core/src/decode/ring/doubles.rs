@@ -1,6 +1,6 @@
-//! State changes that both programs have recorded. The second program records a change where it finds no mark of the first;
-//! now and then a mark is overwritten by interrupts in between, or is another CPU's. Then the ring holds the change twice, with
-//! no other change of that socket in between.
+//! State changes recorded by both programs. The second program records a change where it finds no mark of the first; now and
+//! then a mark is overwritten by interrupts in between, or is another CPU's. The ring then holds the change twice, with no
+//! other change of that socket in between.
 
 use std::{mem::offset_of, ops::Range};
 
@@ -22,8 +22,8 @@ pub struct Doubles {
 }
 
 impl Doubles {
-    /// Returns true if the record tells the same change again as the latest one of its socket. To be asked for each record, in
-    /// the order of the ring.
+    /// Returns true if the record repeats the latest change of its socket. Must be called for each record, in the order of
+    /// the ring.
     pub fn is_double(&mut self, record: &[u8]) -> bool {
         let Ok((header, _)) = RecordHeader::read_from_prefix(record) else { return false };
         if !matches!(header.kind, KIND_STATE | KIND_COUNTED_STATE) {
@@ -99,7 +99,7 @@ mod tests {
     fn a_double_is_found_behind_as_many_changes_as_are_remembered() {
         for others in [LATEST - 1, LATEST] {
             let mut doubles = Doubles::default();
-            // So that the ring has gone round.
+            // Enough to wrap around.
             for socket in 0..LATEST as u64 + 10 {
                 assert!(!doubles.is_double(change(100 + socket, [1, 4], FIRST).as_bytes()));
             }

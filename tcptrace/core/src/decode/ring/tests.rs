@@ -159,7 +159,7 @@ fn a_dropped_segment_without_names_has_none() {
 
 #[test]
 fn without_btf_error_and_namespace_are_unknown() {
-    // In a recording nothing but the namespace tells that the error is not known.
+    // In a recording, only the namespace shows that the error is not known.
     for error in [NO_ERROR_KNOWN, 0, 104] {
         let record = StateRecord { netns: 0, error, ..close_record() };
         let Ok(Decoded { event: Event::State(change), .. }) = decode_record(record.as_bytes()) else {

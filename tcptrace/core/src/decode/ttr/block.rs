@@ -28,23 +28,23 @@ const CHECKED: usize = HEADER - 4;
 /// Maximum length of the entries of a block in bytes, so that no file can exhaust memory.
 pub(super) const MAX_CONTENT: usize = 16 << 20;
 
-/// The byte order of ring records, which are as they were in memory.
+/// Byte order of ring records, which are stored as they were in memory.
 const ORDER: u8 = if cfg!(target_endian = "little") { 1 } else { 2 };
 
 const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
 
-/// Makes blocks of entries.
+/// Seals entries into blocks.
 #[derive(Clone, Debug, Default)]
 pub struct Sealer {
-    /// The entries are put into columns and compressed by zstd.
+    /// True if the entries are put into columns and compressed by zstd.
     pub compresses: bool,
     /// Number of the next block.
     number: u32,
 }
 
 impl Sealer {
-    /// A sealer for a new file.
+    /// Creates a sealer for a new file.
     pub fn new(compresses: bool) -> Self {
         Self { compresses, number: 0 }
     }

@@ -1,4 +1,4 @@
-//! The order of bytes that compresses best: of all records of a kind, the first bytes, then the second bytes, and so on.
+//! The order of bytes that compresses best: the first bytes of all records of a kind, then their second bytes, and so on.
 //!
 //! A byte of a field seldom differs much from the same byte of the record before it, but hardly ever repeats the bytes around
 //! it. Columns that are the same in all records take two bytes.
@@ -38,8 +38,8 @@ impl Rows {
     }
 }
 
-/// Puts entries into columns: the tags, everything that is no record, and the columns of each kind. `None` if these are no
-/// entries.
+/// Puts entries into columns: the tags, everything that is not a record, and the columns of each kind. `None` if `content`
+/// does not consist of entries.
 pub(super) fn transpose(content: &[u8]) -> Option<Vec<u8>> {
     let (mut tags, mut others) = (Vec::new(), Vec::new());
     let mut rows: [Rows; KINDS] = Default::default();
@@ -88,7 +88,7 @@ enum Column {
     Varies(Range<usize>),
 }
 
-/// Restores entries from columns; their records are not packed. `None` if these are no columns.
+/// Restores entries from columns; their records are not packed. `None` if `columns` is malformed.
 pub(super) fn restore(columns: &[u8], most: usize, to: &mut Vec<u8>) -> Option<()> {
     let mut cursor = Cursor(columns);
     let tags = cursor.bytes()?;

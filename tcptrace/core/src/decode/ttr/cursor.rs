@@ -51,7 +51,7 @@ impl<'a> Cursor<'a> {
         self.u64().map(BootTime)
     }
 
-    /// A field that a byte 1 precedes; a byte 0 stands for none.
+    /// Reads a field preceded by a byte 1; a byte 0 stands for none.
     pub(super) fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
         if self.bool()? { read(self).map(Some) } else { Some(None) }
     }
@@ -66,7 +66,7 @@ impl<'a> Cursor<'a> {
         Some(Process { pid: self.u32()?, comm: Comm(self.array()?) })
     }
 
-    /// Bytes that their number precedes.
+    /// Reads bytes preceded by their number.
     pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = self.u32()?;
         self.take(usize::try_from(length).ok()?)

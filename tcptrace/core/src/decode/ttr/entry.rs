@@ -13,37 +13,40 @@ use crate::{
     tcp::TcpState,
 };
 
-/// An entry that is no ring record.
+/// An entry that is not a ring record.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(clippy::large_enum_variant, reason = "one at a time exists, and how much they differ depends on the target")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "only one exists at a time, and the difference in size depends on the target"
+)]
 pub enum Entry {
     /// A line of JSON as in a recording of JSON lines, of type `start`, `existing`, `namespace` or `end`.
     Line(Vec<u8>),
-    /// Settings of the trace that no `start` tells.
+    /// Settings of the trace that are not in its `start` record.
     Setup(Setup),
     /// The name of an interface.
     Interface(Interface),
     /// The name of a control group, before the first record that has its key.
     Cgroup(CgroupKey, Arc<Cgroup>),
-    /// Offset of the wall clock to the clock of events in nanoseconds, valid from a time on.
+    /// Offset of the wall clock from the clock of events in nanoseconds, valid from a time on.
     Clock(BootTime, i64),
     /// No record that follows is older than this.
     Time(BootTime),
-    /// The kernel's count of records lost so far, as it was read at a time.
+    /// The kernel's count of records lost so far, as of the given time.
     Total(BootTime, LossSource, u64),
-    /// Records were left out here because the disk was too slow or full: the time, and their number.
+    /// Records left out here because the disk was too slow or full: the time, and their number.
     LeftOut(BootTime, u64),
-    /// The task of the next record is a thread of the kernel, and no owner of its socket.
+    /// The task of the next record is a kernel thread, and not the owner of its socket.
     KernelThread,
     /// An event that came from elsewhere: [`Event::Owner`], [`Event::Listener`], [`Event::Report`], or an [`Event::Hint`] of the
     /// name [`HintName::AcceptQueue`], [`HintName::NatExpired`] or [`HintName::NatDeleted`].
     LookedUp(Event),
 }
 
-/// Settings of a trace that its `start` record does not tell.
+/// Settings of a trace that are not in its `start` record.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Setup {
-    /// The segments of several network namespaces are seen.
+    /// True if the segments of several network namespaces are seen.
     pub across_namespaces: bool,
     /// Names of the numbers that the recorded kernel gives as reasons.
     pub reasons: KernelReasons,
@@ -52,11 +55,11 @@ pub struct Setup {
 /// An interface. Its name comes from outside: escape it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Interface {
-    /// Inode number of its network namespace, where namespaces are told.
+    /// Inode number of its network namespace, if recorded.
     pub netns: Option<u32>,
     /// Its index.
     pub index: u32,
-    /// True for a bridge whose ports are watched; `None` in recordings that do not contain it.
+    /// True for a bridge whose ports are watched; `None` in recordings without this fact.
     pub bridge: Option<bool>,
     /// Its name.
     pub name: String,
@@ -88,12 +91,12 @@ const OWNER_SOURCES: [OwnerSource; 4] =
 struct SetupFields {
     across_namespaces: bool,
     reset_reasons: Vec<(u32, ResetReason)>,
-    /// Recordings of earlier versions have none.
+    /// Absent from recordings of earlier versions.
     #[serde(default)]
     drop_reasons: Vec<(u32, KernelName)>,
 }
 
-/// A control group as JSON, as it is in records of its socket.
+/// A control group as JSON, as in the records of its socket.
 #[derive(Deserialize)]
 struct CgroupFields {
     container: Option<Container>,
@@ -284,6 +287,6 @@ fn number<T: PartialEq>(all: &[T], one: &T) -> u8 {
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {
-    // Fails for maps whose keys are no text, and there are none.
+    // Fails only for maps with keys that are not text, and there are none.
     serde_json::to_vec(value).unwrap_or_default()
 }

@@ -71,7 +71,7 @@ pub enum TtrError {
         /// Offset of the block's beginning, in bytes.
         bytes: u64,
     },
-    /// A block has a right checksum, but is none that tcptrace writes.
+    /// A block has a correct checksum, but is not one that tcptrace writes.
     #[error("the block at byte {bytes} is malformed: {what}")]
     Malformed {
         /// Offset of the block's beginning, in bytes.

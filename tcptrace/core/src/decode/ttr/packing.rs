@@ -1,7 +1,7 @@
-//! Packing of ring records: of each, only the bytes that differ from the record of the same kind before it.
+//! Packing of ring records: only the bytes of each that differ from the preceding record of the same kind.
 //!
 //! Neighbouring records have most of their bytes in common: the upper bytes of times and socket numbers, the namespace, the
-//! interface, zeros. Nothing is known here of the fields, so that the layout may change.
+//! interface, zeros. The packing knows nothing of the fields, so the layout may change.
 
 use super::cursor::Cursor;
 use crate::decode::ring::{self, SOCKET_WORD};
@@ -17,7 +17,7 @@ pub(super) const TAG_UNPACKED: u8 = 0x40;
 
 /// Tag of a packed record. Its lowest bits are the kind.
 pub(super) const TAG_RECORD: u8 = 0x80;
-/// Bit of the tag: the length follows; without it, that of the record of the same kind before it holds.
+/// Bit of the tag: the length follows; otherwise it is that of the preceding record of the same kind.
 const BIT_LENGTH: u8 = 0x40;
 const KINDS: usize = 16;
 
@@ -35,7 +35,7 @@ pub(super) struct Packing {
 }
 
 impl Packing {
-    /// Appends a record. Returns false, with nothing appended, if it is too long or of a kind that has no tag.
+    /// Appends a record. Returns false and appends nothing if it is too long or its kind has no tag.
     pub(super) fn pack(&mut self, record: &[u8], mask: u64, to: &mut Vec<u8>) -> bool {
         let kind = ring::kind(record);
         let Some(last) = self.last.get_mut(usize::from(kind)) else { return false };
@@ -71,7 +71,7 @@ impl Packing {
         true
     }
 
-    /// Reads a record whose tag has been read; `None` if that is no tag of a record or the bytes are not enough.
+    /// Reads a record whose tag has been read; `None` if that is not the tag of a record, or if bytes are missing.
     pub(super) fn unpack<'a>(
         &mut self,
         tag: u8,
@@ -102,7 +102,7 @@ impl Packing {
     }
 }
 
-/// The word that up to eight bytes make; what is missing is zero.
+/// Returns the word made of up to eight bytes; missing ones are zero.
 fn word_of(bytes: &[u8]) -> u64 {
     match bytes.first_chunk::<WORD>() {
         Some(&whole) => u64::from_ne_bytes(whole),

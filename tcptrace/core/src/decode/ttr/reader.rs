@@ -1,4 +1,4 @@
-//! Reads blocks and takes them apart.
+//! Reader of blocks and their entries.
 
 use std::{io::Read, sync::Arc};
 
@@ -26,9 +26,9 @@ pub enum Item {
     Start(Start),
     /// Settings of the trace.
     Setup(Setup),
-    /// Sockets were there when tracing began.
+    /// Sockets existed when tracing began.
     Existing(Existing),
-    /// The interfaces of a network namespace were traced from here on. It is repeated in every file.
+    /// The interfaces of a network namespace are traced from here on. It is repeated in every file.
     Namespace(Namespace),
     /// The run ended.
     End(Moment),
@@ -36,7 +36,7 @@ pub enum Item {
     Interface(Interface),
     /// The name of a control group, before the first record that has its key.
     Cgroup(CgroupKey, Arc<Cgroup>),
-    /// The clocks agreed on this from its time on.
+    /// The wall clock corresponds to the clock of events like this from its time on.
     Clock(Moment),
     /// No record that follows is older than this.
     Time(BootTime),
@@ -44,7 +44,7 @@ pub enum Item {
     Record(Decoded),
     /// A record of the ring that this build cannot decode.
     Undecodable,
-    /// The kernel's count of lost records, as it was read at a time.
+    /// The kernel's count of lost records, as of the given time.
     Total(BootTime, LossSource, u64),
     /// Number of records that were left out here.
     LeftOut(BootTime, u64),
@@ -70,7 +70,7 @@ pub struct Counters {
 pub struct Reader<R> {
     input: Input<R>,
     content: Vec<u8>,
-    /// Bytes of `content` that have been taken apart.
+    /// Number of bytes of `content` decoded so far.
     used: usize,
     /// Offset of the block in the input, in bytes.
     begin: u64,
@@ -109,12 +109,12 @@ impl<R> Reader<R> {
         Counters { bytes: self.input.taken(), ..self.counters }
     }
 
-    /// Takes the next entry of the block apart; `None` if it says nothing by itself.
+    /// Decodes the next entry of the block; `None` if it only modifies the entry after it.
     fn next_entry(&mut self) -> Result<Option<Item>, String> {
         let mut cursor = Cursor(self.content.get(self.used..).unwrap_or_default());
         let before = cursor.0.len();
         let Some(tag) = cursor.u8() else { return Ok(None) };
-        let cut = || format!("an entry of kind {tag} is none that tcptrace writes");
+        let cut = || format!("an entry of kind {tag} is not one that tcptrace writes");
         let item = if tag & TAG_RECORD != 0 || tag == TAG_UNPACKED {
             let mut buffer = [0; MAX_RECORD];
             let record = if tag == TAG_UNPACKED {
@@ -198,7 +198,7 @@ impl<R: Read> Reader<R> {
         let Some(header) = self.input.window().first_chunk() else { return Err(cut_off) };
         let header = match Header::read(header) {
             Ok(header) => header,
-            // After a crash of the host, a file system may have given room to a file whose content it has not written.
+            // After a crash of the host, a file system may have extended a file without writing its content.
             Err(_) if header == &[0; HEADER] => return Err(cut_off),
             Err(fault) => return Err(fault.at(blocks, self.begin)),
         };

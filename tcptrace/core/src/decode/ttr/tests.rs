@@ -147,7 +147,7 @@ fn damage_is_told_in_a_sentence() {
         (
             &forged(HEADER, &[99]),
             0,
-            "the block at byte 0 is malformed: an entry of kind 99 is none that tcptrace writes",
+            "the block at byte 0 is malformed: an entry of kind 99 is not one that tcptrace writes",
         ),
         (&forged(20, &[7]), 0, "the block at byte 0 is malformed: its header contradicts itself"),
         (&forged(11, &[1]), 0, "the block at byte 0 is malformed: its zstd data cannot be decompressed"),

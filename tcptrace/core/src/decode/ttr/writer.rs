@@ -2,7 +2,7 @@
 
 use super::{Entry, block::MAX_CONTENT, packing::Packing};
 
-/// Puts the entries of a block together.
+/// Collects the entries of a block.
 #[derive(Debug)]
 pub struct Writer {
     content: Vec<u8>,
@@ -13,13 +13,14 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer. `mask` disguises the kernel's addresses of sockets: it should be a random number of the run.
+    /// Creates a writer. `mask` disguises the kernel's addresses of sockets: it should be a random number, constant within a
+    /// run.
     pub fn new(mask: u64) -> Self {
         // Odd, as no address of a socket is: no socket becomes 0, which stands for none.
         Self { content: Vec::new(), packing: Packing::default(), mask: mask | 1, records: 0, unpacked: 0 }
     }
 
-    /// Adds a record of the ring. Returns false if it is none that the kernel programs write.
+    /// Adds a record of the ring. Returns false if it is not one that the kernel programs write.
     pub fn record(&mut self, record: &[u8]) -> bool {
         let packed = self.packing.pack(record, self.mask, &mut self.content);
         if packed {
@@ -34,22 +35,22 @@ impl Writer {
         entry.write(&mut self.content);
     }
 
-    /// Length of the entries in bytes.
+    /// Returns the length of the entries in bytes.
     pub fn len(&self) -> usize {
         self.content.len()
     }
 
-    /// Returns whether the block should be ended before it gets so long that readers refuse it.
+    /// Returns true if the block should be ended before it becomes so long that readers refuse it.
     pub fn is_full(&self) -> bool {
         self.content.len() + self.unpacked >= MAX_CONTENT / 4
     }
 
-    /// Returns whether there are no entries.
+    /// Returns true if there are no entries.
     pub fn is_empty(&self) -> bool {
         self.content.is_empty()
     }
 
-    /// Number of ring records among the entries.
+    /// Returns the number of ring records among the entries.
     pub fn records(&self) -> u64 {
         self.records
     }

@@ -10,8 +10,8 @@ fn stalls(records: &[OutputRecord]) -> Vec<&StalledOutput> {
         .collect()
 }
 
-/// Both views of a connection whose server acknowledges the client's FIN and sends its own four seconds later; the sentences of
-/// the stalls are the names of the hosts.
+/// Both views of a connection whose server acknowledges the client's FIN and sends its own four seconds later; each stall
+/// has the name of its host as its sentence.
 fn half_closed() -> [Vec<View>; 2] {
     let near = [
         &at_client()[..5],
@@ -57,7 +57,7 @@ fn the_host_of_a_socket_tells_its_owner_and_why_it_stalls() {
     (state.conn, state.role, state.local, state.remote) = (Some(1), Some(Role::Server), server, Some(client));
     (owner.conn, owner.local, owner.remote) = (Some(1), server, Some(client));
     (state.stamp.time, owner.stamp.time) = (time, time);
-    // That of another process, as the client's host cannot know it.
+    // The owner of another process, as the client's host cannot know it.
     let mut guess = owner.clone();
     let [near_client, near_server] = INSIDE.map(|(addr, port)| EndpointOutput { addr: addr.into(), port: Some(port) });
     (guess.pid, guess.local, guess.remote) = (Some(1), near_server, Some(near_client));

@@ -88,7 +88,7 @@ impl Events {
 
     /// Writes the process that holds a socket.
     pub(super) fn owner(&self, entry: &OwnerOutput, line: &mut Line<'_>) {
-        // Human readers tell sockets apart by their endpoints; the time of the request is for replays.
+        // The endpoints distinguish sockets for human readers; the time of the request is for replays.
         let OwnerOutput { stamp, conn, socket: _, netns: _, local, remote, sockets, asked_ns: _, pid, comm, source } =
             entry;
         self.time(stamp, line);
@@ -116,7 +116,7 @@ impl Events {
     }
 
     pub(super) fn hint(&self, entry: &HintOutput, line: &mut Line<'_>) {
-        // As with states, the fields that tell namespaces and sockets apart are left out.
+        // As with states, the fields that distinguish namespaces and sockets are left out.
         let HintOutput {
             stamp,
             conn,
@@ -154,7 +154,7 @@ impl Events {
     }
 
     pub(super) fn dropped(&self, entry: &DropOutput, line: &mut Line<'_>) {
-        // As with states, the fields that tell namespaces apart are left out.
+        // As with states, the fields that distinguish namespaces are left out.
         let DropOutput {
             stamp,
             conn,

@@ -19,7 +19,7 @@ impl Events {
             interface,
             direction,
             encapsulation,
-            // Sockets can be told apart by their endpoints.
+            // The endpoints distinguish sockets.
             socket: _,
             src,
             dst,

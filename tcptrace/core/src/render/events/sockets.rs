@@ -43,7 +43,7 @@ impl Events {
         }
     }
 
-    /// Writes what the kernel told of a socket.
+    /// Writes the kernel's report of a socket.
     pub(super) fn report(&self, entry: &ReportOutput, line: &mut Line<'_>) {
         let ReportOutput {
             stamp,
@@ -77,7 +77,7 @@ impl Events {
 
     /// Writes a socket that `tcptrace leaks` lists.
     pub(super) fn leak(&self, entry: &LeakOutput, line: &mut Line<'_>) {
-        // The namespace's number is long.
+        // The namespace's number would be too long.
         let LeakOutput {
             stamp,
             conn,

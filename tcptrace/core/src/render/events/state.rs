@@ -16,7 +16,7 @@ impl Events {
             // Nearly always the same number.
             netns: _,
             conn_netns: _,
-            // Sockets can be told apart by their endpoints and the order of events.
+            // The endpoints and the order of events distinguish sockets.
             socket: _,
             replaces: _,
             old,

@@ -23,7 +23,7 @@ fn line(mut events: Events, entry: OutputRecord) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// The line behind its time, which depends on the time zone.
+/// The line after its time, which depends on the time zone.
 fn behind_time(events: Events, entry: OutputRecord) -> String {
     let line = line(events, entry);
     let time = LocalTime { time: samples::stamp().time, zone: PLAIN.zone }.to_string();
@@ -263,7 +263,7 @@ fn segment_colours(entry: SegmentOutput) -> String {
     line(Events { color: true, ..PLAIN }, OutputRecord::Segment(entry))
 }
 
-/// Takes out sequences that set colours, and nothing else.
+/// Removes escape sequences that set colours, and nothing else.
 fn without_sgr(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let first = parts.next().unwrap_or_default().to_owned();

@@ -32,7 +32,7 @@ fn the_page_stands_by_itself_and_has_each_connection_once() {
     {
         assert_eq!(page.matches(tag).count(), count, "{tag}");
     }
-    // The names of namespaces apart, nothing points outside.
+    // Except for the names of XML namespaces, nothing refers to other sites.
     assert!(!page.replace("http://www.w3.org/2000/svg", "").contains("://"), "{page}");
     assert!(!page.contains(" src=") && !page.contains("url(") && !page.contains("import"), "{page}");
     let connections = connections(&page);

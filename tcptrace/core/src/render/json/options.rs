@@ -44,13 +44,13 @@ struct Common {
     window_scale: Option<u8>,
     sack_permitted: bool,
     timestamp: Option<Timestamp>,
-    /// Kinds in the order of the header, so that the options are gone through once; those behind `count` mean nothing.
+    /// Kinds in the order of the header, so that one pass over the options suffices; only the first `count` are valid.
     kinds: [u8; OptionBytes::MAX],
     count: usize,
 }
 
 impl Common {
-    /// Returns `None` if there are other options.
+    /// Returns the options; `None` if there are any others.
     fn of(options: &TcpOptions) -> Option<Self> {
         let mut common = Self {
             mss: None,

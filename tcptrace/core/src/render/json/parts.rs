@@ -19,7 +19,7 @@ impl Line<'_> {
         self.raw("]")
     }
 
-    /// Writes what several hosts know, if they do.
+    /// Writes the views of several hosts, if there are any.
     pub(super) fn joined(&mut self, joined: Option<&Joined>) -> &mut Self {
         if let Some(joined) = joined {
             by_serde(joined, self.raw(r#","joined":"#).out());
@@ -139,7 +139,7 @@ impl Line<'_> {
         }
     }
 
-    /// Writes `same_as`, and `nat` behind it.
+    /// Writes `same_as`, and `nat` after it.
     pub(super) fn sides_or_null(&mut self, numbers: Option<&[u64]>, sides: Option<&[TranslatedSide]>) -> &mut Self {
         match numbers {
             Some(numbers) => {

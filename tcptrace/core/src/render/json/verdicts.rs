@@ -1,4 +1,4 @@
-//! The verdicts of a connection, written without serde as the events are.
+//! The verdicts on a connection, written without serde like the events.
 
 use crate::{
     output_record::{CloseOutput, HandshakeOutput},

@@ -1,4 +1,4 @@
-//! Advice on what to examine next after a failure: from the cause, for the end where something can be done.
+//! Advice on what to examine next after a failure: chosen by the cause, for the end where it can be fixed.
 //!
 //! Advice rests on the record alone, and does not mention segments where none are traced.
 

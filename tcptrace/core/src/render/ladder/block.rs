@@ -94,13 +94,13 @@ impl Block<'_> {
         let mut cells = Vec::with_capacity(entries.len() + 1);
         for entry in &entries {
             match entry {
-                Entry::Event { since_start_ns, .. } => times.apart(palette::TIME, unit.time(*since_start_ns)),
-                Entry::LeftOut(_) => times.apart(palette::TIME, ""),
+                Entry::Event { since_start_ns, .. } => times.push_separate(palette::TIME, unit.time(*since_start_ns)),
+                Entry::LeftOut(_) => times.push_separate(palette::TIME, ""),
             }
             cells.extend(self.cells(entry, drawing));
         }
         if let Some(turn) = self.unfinished {
-            times.apart(palette::TIME, "");
+            times.push_separate(palette::TIME, "");
             cells.push(self.turn(turn, drawing));
         }
 

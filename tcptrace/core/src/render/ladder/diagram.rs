@@ -1,4 +1,4 @@
-//! A whole connection as one diagram, for formats that are not made of lines: the rows of its ladders in words, and its
+//! A whole connection as one diagram, for formats other than lines of text: the rows of its ladders in words, and its
 //! verdicts where they were reached.
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::{
     verdict::{Each, Reset, ResetCause},
 };
 
-/// The last words about a connection that is not followed any more.
+/// The last note about a connection that was evicted.
 const FORGOTTEN: &str = "forgotten: there was no room for more connections (--max-connections)";
 
 /// A connection from its first event to its last record.
@@ -114,7 +114,7 @@ impl Diagrams {
                 let record = &stalled.record;
                 let ends = Each { client: End::from(&record.client), server: End::from(&record.server) };
                 let mut steps = self.steps(record.conn, &ends);
-                let diagram = self.begun(record.conn, ends);
+                let diagram = self.diagram_of(record.conn, ends);
                 // Of a stall that lasts, only the latest report is shown.
                 if steps.is_empty()
                     && matches!(diagram.steps.last(), Some(Step::Note { mood: Some(Mood::Pending), .. }))
@@ -137,7 +137,7 @@ impl Diagrams {
         None
     }
 
-    /// Returns the connections that are open at the end, as far as records tell of them, in the order of their numbers.
+    /// Returns the connections that are open at the end, as far as recorded, in the order of their numbers.
     pub(in crate::render) fn open(&mut self) -> Vec<Diagram> {
         self.blocks.clear();
         let mut open: Vec<Diagram> = self.begun.drain().map(|(_, diagram)| diagram).collect();
@@ -150,15 +150,15 @@ impl Diagrams {
     fn draw(&mut self, conn: u64, ends: Each<End>, encapsulation: Option<&Arc<[String]>>) -> &mut Diagram {
         let began = self.blocks.of(conn).rows.iter().next().map(|row| *row.stamp());
         let steps = self.steps(conn, &ends);
-        let diagram = self.begun(conn, ends);
+        let diagram = self.diagram_of(conn, ends);
         diagram.began = diagram.began.or(began);
         diagram.encapsulation = diagram.encapsulation.take().or_else(|| encapsulation.map(Arc::clone));
         diagram.steps.extend(steps);
         diagram
     }
 
-    /// The diagram of a connection so far, with its ends as they are known now.
-    fn begun(&mut self, conn: u64, ends: Each<End>) -> &mut Diagram {
+    /// Returns the diagram of a connection so far, with its ends as they are known now.
+    fn diagram_of(&mut self, conn: u64, ends: Each<End>) -> &mut Diagram {
         let new = || Diagram {
             conn,
             ends: ends.clone(),
@@ -189,7 +189,7 @@ impl Diagrams {
     }
 }
 
-/// The word of an outcome or a kind, with the cause of the reset if it is known.
+/// Returns the word of an outcome or a kind, with the cause of the reset if it is known.
 fn verdict(word: &'static str, reset: Option<Reset>) -> String {
     match reset.map(|reset| reset.cause) {
         Some(cause) if cause != ResetCause::Unknown => format!("{word} ({})", <&'static str>::from(cause)),
@@ -197,7 +197,7 @@ fn verdict(word: &'static str, reset: Option<Reset>) -> String {
     }
 }
 
-/// Knowledge of several hosts about the connection.
+/// Returns notes about what other hosts know of the connection.
 fn known_elsewhere(joined: Option<&Joined>) -> impl Iterator<Item = Step> {
     joined.into_iter().flat_map(joined::lines).map(|text| Step::Note { mood: None, text })
 }
@@ -217,7 +217,7 @@ fn step(time: String, cells: Cells) -> Step {
     }
 }
 
-/// The words of interrupted lifelines.
+/// Returns a step with the words of interrupted lifelines.
 fn step_of_words(cells: &Cells) -> Step {
     let text = match cells {
         Cells::Dots { words, .. } => self::words(words),

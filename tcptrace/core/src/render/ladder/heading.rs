@@ -45,16 +45,16 @@ pub(super) fn lines(
     let [mut first, mut second] = [(); 2].map(|()| Styled::with_room(USUAL_END, USUAL_PIECES));
     for (index, conn) in numbers.enumerate() {
         if index > 0 {
-            first.apart(Style::new(), "=");
+            first.push_separate(Style::new(), "=");
         }
-        first.apart(palette::of_conn(conn), format_args!("#{conn}"));
+        first.push_separate(palette::of_conn(conn), format_args!("#{conn}"));
     }
     end(&ends.client, &mut first);
-    second.apart(Style::new(), drawing.symbols().arrow);
+    second.push_separate(Style::new(), drawing.symbols().arrow);
     end(&ends.server, &mut second);
     if let Some(layers) = encapsulation {
-        // The words come from outside where a recording was read.
-        second.apart(Style::new(), format_args!("in {}", layers.join(", ").escape_debug()));
+        // The words are from outside if a recording was read.
+        second.push_separate(Style::new(), format_args!("in {}", layers.join(", ").escape_debug()));
     }
 
     let words = first.pieces().chain(second.pieces());
@@ -94,7 +94,7 @@ pub(super) fn paragraph(style: Style, text: &str, drawing: Drawing, width: usize
     word_by_word(style, text, drawing, width)
 }
 
-/// Does the same whatever the text: long words are cut, and commands stay whole.
+/// Does the same for any text: long words are cut, and commands stay whole.
 fn word_by_word(style: Style, text: &str, drawing: Drawing, width: usize) -> Vec<Styled> {
     let mut in_command = false;
     let words = text.split(|character| {
@@ -104,11 +104,11 @@ fn word_by_word(style: Style, text: &str, drawing: Drawing, width: usize) -> Vec
     flow(words.map(|word| (style, word)), INDENT, width, drawing)
 }
 
-/// Breaks text without commands into lines of at most `room` columns, each a part of the text, which takes a copy for a line
-/// and not for a word; `None` if a word is longer than that.
+/// Breaks text without commands into lines of at most `room` columns, each a slice of the text, which takes one copy per
+/// line instead of one per word; `None` if a word is longer than that.
 fn whole_words(text: &str, room: usize) -> Option<Vec<&str>> {
     let mut lines = Vec::with_capacity(3);
-    // Of the line: its beginning, its end, and the columns between.
+    // Beginning and end of the line in bytes, and its width in columns.
     let (mut start, mut end, mut used) = (0, 0, 0);
     let mut at = 0;
     for word in text.split(' ') {
@@ -131,12 +131,12 @@ fn whole_words(text: &str, room: usize) -> Option<Vec<&str>> {
 
 /// Writes an end: its address in full, its process, and where that runs: the container or else the network namespace.
 fn end(end: &End, words: &mut Styled) {
-    words.apart(Style::new(), endpoint(&end.at));
+    words.push_separate(Style::new(), endpoint(&end.at));
     if let Some(process) = end.process {
-        words.apart(Style::new().bold(), process_text(&process, None));
+        words.push_separate(Style::new().bold(), process_text(&process, None));
     }
     if let Some(place) = end.place() {
-        words.apart(Style::new(), format_args!("({place})"));
+        words.push_separate(Style::new(), format_args!("({place})"));
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     verdict::{CloseEnd, Each, HandshakeEnd, Outcome},
 };
 
-/// Reports of stalls that are no further apart are about the same time, in nanoseconds.
+/// Maximum distance between two reports of the same stall, in nanoseconds.
 const SAME_MOMENT: i64 = 500_000_000;
 
 /// The next block of a connection.
@@ -46,10 +46,11 @@ impl OpenBlock {
         (*shown, *stalled_at, *unseen, *queue_full, *deferred) = (0, None, None, false, false);
     }
 
-    /// Returns true if a record of the same kind as this verdict of another side is expected soon for the connection.
+    /// Returns true if a record of the same kind as this verdict on another side is expected soon for the connection.
     ///
-    /// It is if its events open or close the connection and no record has described them yet: that record follows within seconds.
-    /// Later, records of several sides come at the same time only if there is no answer, since their SYNs passed at the same time.
+    /// That is the case if its events open or close the connection and no record has described them yet: that record follows
+    /// within seconds. Later, records of several sides come at the same time only if there is no answer, since their SYNs
+    /// passed at the same time.
     pub(super) fn is_pending(&self, verdict: &Verdict) -> bool {
         let opens = |row: &Row| match row {
             _ if row.since_start_ns().is_some_and(|since| since > 0) => false,

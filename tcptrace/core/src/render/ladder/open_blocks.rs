@@ -10,7 +10,7 @@ use super::{open_block::OpenBlock, sides::Verdict};
 pub(super) struct OpenBlocks {
     /// Boxed, since they are large and moved often.
     blocks: HashMap<u64, Box<OpenBlock>>,
-    /// Empty ones, whose rows have room already: to allocate it for every connection takes as long as to fill it.
+    /// Empty blocks with memory for rows: allocating it for every connection takes as long as filling it.
     #[expect(clippy::vec_box, reason = "they go in and out as they are")]
     spare: Vec<Box<OpenBlock>>,
 }
@@ -30,7 +30,7 @@ impl OpenBlocks {
         self.blocks.entry(conn).or_insert_with(|| self.spare.pop().unwrap_or_default())
     }
 
-    /// Returns true if a record of the same kind as this verdict of another side is expected soon for a connection.
+    /// Returns true if a record of the same kind as this verdict on another side is expected soon for a connection.
     pub(super) fn is_pending(&self, verdict: &Verdict, conn: u64) -> bool {
         self.blocks.get(&conn).is_some_and(|block| block.is_pending(verdict))
     }

@@ -15,7 +15,7 @@ pub(super) use self::{content::SideContent, draw::draw, verdict::Verdict};
 pub(super) struct PendingSides {
     /// Groups by the number of the connection that was added last.
     groups: HashMap<u64, Vec<SideContent<'static>>>,
-    /// Keys of `groups` by connection, both of those added and of those waited for.
+    /// Keys of `groups` by connection, for the connections added and for those waited for.
     of: HashMap<u64, u64>,
 }
 
@@ -36,7 +36,7 @@ impl PendingSides {
         let content = content.into_owned();
         let conn = content.conn;
         let before = self.of.get(&conn).and_then(|key| self.groups.get(key));
-        // The next record of a side comes before the others have got this far: its group is drawn without them.
+        // The next record of a side came before those of the others: its group is drawn without them.
         let goes_on = before.is_some_and(|group| group.iter().any(|content| content.conn == conn));
         let before = if goes_on { self.take(conn) } else { None };
 

@@ -18,7 +18,7 @@ use crate::{
 /// Style of lines shown only for completeness.
 const QUIET: Style = Style::new().dimmed();
 
-/// Writes a listener's state change, without the old state: it is the other one of the two.
+/// Writes a listener's state change, without the old state: a listener has only two.
 pub(super) fn listener(entry: &StateOutput, drawing: Drawing, out: &mut Vec<u8>) {
     let mut line = begun(&entry.stamp, drawing);
     line.push(QUIET, format!("listener {} {}", endpoint(&entry.local), entry.new));

@@ -24,7 +24,7 @@ struct Span {
     style: Style,
     /// Offset at which it ends in the text.
     end: usize,
-    /// Width in columns up to there: to count the columns of text again takes longer than to copy it.
+    /// Width in columns up to there: counting the columns of text again takes longer than copying it.
     reach: usize,
 }
 
@@ -61,7 +61,7 @@ impl Styled {
         self.end_span(style)
     }
 
-    /// Appends a character of one column, as those that a ladder is drawn with are.
+    /// Appends a character of one column, like those that a ladder is drawn with.
     pub(in crate::render) fn symbol(&mut self, style: Style, symbol: &str) -> &mut Self {
         debug_assert_eq!(columns(symbol), 1);
         self.push_measured(style, symbol, 1)
@@ -73,7 +73,7 @@ impl Styled {
     }
 
     /// Appends text as a piece of its own, even if the piece before has the same style.
-    pub(in crate::render) fn apart(&mut self, style: Style, text: impl fmt::Display) {
+    pub(in crate::render) fn push_separate(&mut self, style: Style, text: impl fmt::Display) {
         let start = self.text.len();
         // Writing to a String cannot fail.
         let _ = write!(self.text, "{text}");
@@ -99,7 +99,7 @@ impl Styled {
         if whole > 0 {
             self.text.push_str(text);
         }
-        // Doubled until it is enough: a copy for each would take most of the time.
+        // Doubled until it is long enough: one copy for each repetition would take most of the time.
         while self.text.len() - start < whole {
             let done = self.text.len() - start;
             self.text.extend_from_within(start..start + done.min(whole - done));
@@ -156,7 +156,7 @@ impl Styled {
         self.measured_pieces().map(|(style, piece, _)| (style, piece))
     }
 
-    /// Returns the same with the width of each piece.
+    /// Returns the pieces with their styles and widths.
     pub(in crate::render) fn measured_pieces(&self) -> impl Iterator<Item = (Style, &str, usize)> + Clone {
         self.spans.iter().scan((0, 0), |before, &Span { style, end, reach }| {
             let (start, from) = std::mem::replace(before, (end, reach));
@@ -225,7 +225,7 @@ pub(in crate::render) fn columns(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.chars().map(column_count).sum() }
 }
 
-/// Returns the width of a character. Those that ladders are drawn with need no table.
+/// Returns the width of a character. The characters of ladders need no table.
 fn column_count(character: char) -> usize {
     match character {
         ' '..='~' | '←'..='↓' | '─'..='╿' | '▶' | '◀' => 1,

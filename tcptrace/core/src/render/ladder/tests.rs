@@ -1,4 +1,4 @@
-//! Ladders of exchanges that go through the correlator, as people see them.
+//! Ladders of exchanges that pass through the correlator, as printed.
 
 mod bounds;
 mod deadlines;
@@ -13,5 +13,5 @@ use jiff::tz::TimeZone;
 
 use super::*;
 
-/// As most people see it.
+/// The default drawing.
 const PLAIN: Drawing = Drawing { color: false, absolute_seq: false, unicode: true, zone: &TimeZone::UTC };

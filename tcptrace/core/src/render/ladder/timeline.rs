@@ -1,7 +1,7 @@
-//! The events of a block in their order: those of one connection, or of all sides of a translated one.
+//! The events of a block in order: those of one connection, or of all sides of a translated one.
 //!
-//! A translation changes addresses and ports, but neither sequence numbers nor flags: what passes several sides is shown once,
-//! when it was seen first.
+//! A translation changes addresses and ports, but neither sequence numbers nor flags: a segment that passes several sides is
+//! shown once, where it was seen first.
 
 use foldhash::{HashMap, HashMapExt as _};
 
@@ -40,7 +40,8 @@ impl Entry<'_> {
     }
 }
 
-/// Returns the events of these sides. Only if they `compare`, having the events of the same phase, can one lack a segment.
+/// Returns the events of these sides. With `compare`, all of them have the events of the same phase, and segments missing on
+/// a side are marked.
 pub(super) fn entries<'a>(sides: &[Side<'a>], compare: bool) -> Vec<Entry<'a>> {
     let rows = sides.iter().map(|side| side.rows.len()).sum::<usize>();
     let mut entries = Vec::with_capacity(rows + 1);
@@ -75,7 +76,7 @@ fn offsets(sides: &[Side<'_>]) -> Vec<u64> {
     began.iter().map(offset).collect()
 }
 
-/// Some rows of one side.
+/// A range of rows of one side.
 struct Part<'a> {
     next: Option<&'a Row>,
     rest: Box<dyn Iterator<Item = &'a Row> + 'a>,
@@ -91,7 +92,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Puts the rows of several sides in order. Those of one side stay in the order in which they came.
+/// Merges the rows of several sides by time. Those of one side stay in their order.
 struct Merge<'s, 'a> {
     sides: &'s [Side<'a>],
     offsets: Vec<u64>,
@@ -160,9 +161,9 @@ impl Key {
 /// Relation of an event to those of the other sides.
 #[derive(Clone, Copy, Debug)]
 enum Seen {
-    /// Here first, and on other sides later; or it is nothing that others have.
+    /// First seen here and later on other sides, or not a kind of event that others have.
     First,
-    /// On another side before.
+    /// Seen on another side before.
     Before,
     /// A segment that no other side has.
     Alone,
@@ -177,7 +178,7 @@ struct Copies {
 /// Events with the same key: a segment and its retransmissions, each as every side has it.
 #[derive(Debug, Default)]
 struct Equal {
-    /// Of each side, the events that its own ones are, in order.
+    /// For each side, the indices of its events among all, in order.
     sides: Vec<Vec<usize>>,
     /// Number of each side's events so far.
     counted: Vec<usize>,
@@ -188,9 +189,9 @@ struct Equal {
 }
 
 impl Equal {
-    /// `times` are those of each side's events, in nanoseconds.
+    /// Matches events by `times`, those of each side's events in nanoseconds.
     fn of(times: &[Vec<i64>]) -> Self {
-        // The side that has all of them, as far as anybody knows.
+        // The side with the most events is assumed to have all of them.
         let Some(all) = times.iter().max_by_key(|times| times.len()) else { return Self::default() };
         let sides: Vec<Vec<usize>> = times.iter().map(|times| nearest(times, all)).collect();
         let mut sightings = vec![0; all.len()];
@@ -200,7 +201,7 @@ impl Equal {
         Self { counted: vec![0; sides.len()], sides, seen: vec![false; all.len()], sightings }
     }
 
-    /// Returns what the next event of a side is.
+    /// Returns the relation of a side's next event to the other sides.
     fn next(&mut self, side: usize) -> Option<Seen> {
         let counted = self.counted.get_mut(side)?;
         let event = *self.sides.get(side)?.get(*counted)?;
@@ -214,8 +215,8 @@ impl Equal {
     }
 }
 
-/// Returns for each time the index of the nearest one of `all`, which are at least as many; none is taken twice, and the order
-/// stays.
+/// Returns for each time the index of the nearest one in `all`, which has at least as many; none is taken twice, and the
+/// order is kept.
 fn nearest(times: &[i64], all: &[i64]) -> Vec<usize> {
     let mut free = 0;
     let mut taken = Vec::with_capacity(times.len());

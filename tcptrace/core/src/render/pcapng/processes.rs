@@ -1,4 +1,4 @@
-//! The processes at the ends of connections, as far as state changes have told them.
+//! The processes at the ends of connections, as far as state changes have shown them.
 
 use foldhash::HashMap;
 
@@ -18,7 +18,7 @@ pub(super) struct Processes {
 }
 
 impl Processes {
-    /// Learns what a record tells.
+    /// Learns from a record.
     pub(super) fn note(&mut self, record: &OutputRecord) {
         match record {
             OutputRecord::State(state) => {
@@ -41,7 +41,7 @@ impl Processes {
         }
     }
 
-    /// Returns the process that sent a segment or, if that is not known and it came in, the one that gets it.
+    /// Returns the process that sent a segment or, if that is unknown and the segment came in, the one that receives it.
     pub(super) fn of(&self, segment: &SegmentOutput) -> Option<Ids> {
         let ends = self.by_conn.get(&segment.conn)?;
         let at =

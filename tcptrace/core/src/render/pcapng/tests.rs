@@ -36,7 +36,7 @@ fn segments(file: &[u8]) -> Vec<(Segment, Option<Direction>, String)> {
     all
 }
 
-/// The start, and a segment with this in the place of the sample's.
+/// The start, and a segment in place of the sample's.
 fn with(segment: SegmentOutput) -> Vec<u8> {
     file(&[OutputRecord::Start(samples::start()), OutputRecord::Segment(segment)])
 }
@@ -119,7 +119,7 @@ proptest! {
         if segment.ace.is_some() {
             segment.flags = segment.flags.without(TcpFlags::ACE);
         }
-        // A larger packet than the kernel has.
+        // A larger packet than the kernel makes.
         segment.length %= 1 << 25;
         let read = segments(&with(segment.clone()));
         let [(found, direction, _)] = &read[..] else { panic!("{read:?}") };

@@ -11,7 +11,7 @@ fn processes() -> Vec<Process> {
     vec![Process { pid: 801, comm: comm("python3") }, Process { pid: 802, comm: comm("python3") }]
 }
 
-/// Thirty sockets that nobody closes, and one of unknown age.
+/// Thirty sockets that no process closes, and one of unknown age.
 pub(crate) fn existing() -> ExistingOutput {
     let group = ExistingGroup {
         state: TcpState::CloseWait,
@@ -43,7 +43,7 @@ pub(crate) fn namespace() -> NamespaceOutput {
     }
 }
 
-/// A socket that nobody closes, with every field set.
+/// A socket that no process closes, with every field set.
 pub(crate) fn leak() -> LeakOutput {
     LeakOutput {
         stamp: stamp(),

@@ -64,7 +64,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
     HandshakeOutput { stamp: stamp(), encapsulation: None, joined: None, context: context(), record: Box::new(record) }
 }
 
-/// Every field set.
+/// A context with every field set.
 fn context() -> Context {
     let end = |port| (IpAddr::from([10, 0, 0, 1]), Some(port));
     Context {

@@ -13,7 +13,7 @@ pub(super) const FIRST: usize = 64;
 /// Number of records kept from its end, not counting verdicts.
 pub(super) const LAST: usize = 64;
 
-/// Records of a connection, of which the first and the last are kept.
+/// Records of a connection, of which the first and the last ones are kept.
 #[derive(Debug, Default)]
 pub(in crate::render) struct Held {
     pub(super) first: Vec<OutputRecord>,
@@ -23,7 +23,7 @@ pub(in crate::render) struct Held {
 }
 
 impl Held {
-    /// Adds a record, and drops one of the middle if there are too many.
+    /// Adds a record, and drops one from the middle if there are too many.
     pub(in crate::render) fn push(&mut self, record: &OutputRecord) {
         if self.first.len() < FIRST {
             return self.first.push(record.clone());

@@ -5,7 +5,7 @@ use crate::{
     output_record::OutputRecord,
 };
 
-/// Proof that a connection may be selected. Both are true where everything may be.
+/// Proof that a connection may be selected. Without restrictions, both are true.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Proof {
     /// True if a record was in scope.

@@ -7,7 +7,7 @@ use crate::{
     verdict::{CloseKind, HandshakeKind, Outcome},
 };
 
-/// Offers records of connections and remembers what passes.
+/// Offers records of connections and keeps those that pass.
 struct Shown {
     selection: Selection,
     shown: Vec<String>,
@@ -32,7 +32,7 @@ impl Shown {
         self
     }
 
-    /// A connection that ends like this; returns what passed of it.
+    /// Offers a connection that ends like this; returns the records that passed.
     fn connection(&mut self, conn: u64, kind: CloseKind) -> Vec<String> {
         let before = self.shown.len();
         self.offer(state(conn, false)).offer(segment(conn)).offer(handshake(conn, Outcome::Established));
@@ -202,7 +202,7 @@ fn an_end_that_matches_brings_its_connection_with_what_was_held_back() {
     };
     shown.offer(segment(1)).offer(stranger(1)).offer(segment(2)).offer(state(2, false)).offer(segment(1));
     assert_eq!(shown.shown, ["segment 2", "state 2"]);
-    // Only its verdict tells the process.
+    // Only its verdict names the process.
     shown.offer(handshake(1, Outcome::Established));
     assert_eq!(shown.shown.split_off(2), ["segment 1", "state 1", "segment 1", "handshake 1"]);
     assert_eq!((shown.selection.entered(), shown.selection.open_in_scope()), (2, 2));
@@ -222,7 +222,7 @@ fn one_end_has_to_match_every_list() {
     assert!(!matches(&who(&[1], &[1000]), &close) && !matches(&who(&[2], &[0]), &close));
     let owner = OutputRecord::Owner(samples::owner());
     assert!(matches(&who(&[801], &[]), &owner));
-    // It does not tell the user.
+    // This record does not name the user.
     assert!(!matches(&who(&[801], &[0]), &owner));
     let state = OutputRecord::State(samples::state());
     let of = |comms: &str, units: &str| {

@@ -1,4 +1,4 @@
-//! Text with the escape sequences of colours to SVG.
+//! Conversion of text with colour escape sequences to SVG.
 
 use anstyle::{Color, RgbColor};
 use anstyle_svg::{Palette, Term};
@@ -60,7 +60,7 @@ fn placed(line: &str) -> String {
     placed
 }
 
-/// How many columns the text in ` class="bold">text</tspan>` takes.
+/// Returns the number of columns that the text in ` class="bold">text</tspan>` takes.
 fn columns(span: &str) -> usize {
     let text = span.split_once('>').map_or("", |(_, text)| text);
     let text = text.split_once("</tspan>").map_or(text, |(text, _)| text);

@@ -1,18 +1,18 @@
-//! Connections that were there when tracing began, as long as no record tells of them.
+//! Connections that existed when tracing began, as long as no record names them.
 
 use std::collections::HashMap;
 
 use super::Id;
 use crate::output_record::EndpointOutput;
 
-/// A connection by its ends, whichever of them is named first, and the network namespace of a socket of it, if known.
+/// A connection, identified by its ends in either order and the network namespace of one of its sockets, if known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Tuple {
     netns: Option<u32>,
     ends: Ends,
 }
 
-/// The smaller end first.
+/// Both ends, the smaller one first.
 type Ends = [(std::net::IpAddr, Option<u16>); 2];
 
 impl Tuple {
@@ -22,13 +22,13 @@ impl Tuple {
         Self { netns, ends }
     }
 
-    /// Returns whether it may be the same connection: without BTF records tell no namespace.
+    /// Returns true if it may be the same connection: without BTF, records name no namespace.
     fn matches(&self, netns: Option<u32>) -> bool {
         self.netns.is_none() || netns.is_none() || self.netns == netns
     }
 }
 
-/// The rows of those connections.
+/// The rows of these connections.
 #[derive(Debug, Default)]
 pub(super) struct Existing {
     ids: HashMap<Ends, Vec<(Option<u32>, Id)>>,
@@ -43,7 +43,7 @@ impl Existing {
     /// Adds a connection, and returns the number of its row.
     pub(super) fn add(&mut self, tuple: Tuple) -> Id {
         self.count += 1;
-        let id = Id { run: Id::THERE_BEFORE, conn: self.count };
+        let id = Id { run: Id::EXISTING, conn: self.count };
         self.ids.entry(tuple.ends).or_default().push((tuple.netns, id));
         id
     }
@@ -114,8 +114,8 @@ mod tests {
         ] {
             top.add_existing(&socket, stamp.time);
         }
-        assert_eq!((ids(&top), top.counts().open), (vec![(Id::THERE_BEFORE, 1), (Id::THERE_BEFORE, 2)], 2));
-        let row = top.row(Id { run: Id::THERE_BEFORE, conn: 1 }).unwrap();
+        assert_eq!((ids(&top), top.counts().open), (vec![(Id::EXISTING, 1), (Id::EXISTING, 2)], 2));
+        let row = top.row(Id { run: Id::EXISTING, conn: 1 }).unwrap();
         assert_eq!((row.state(), row.standing(), row.knows_roles()), ("CLOSE_WAIT", Standing::Open, false));
         assert_eq!(row.processes(), format!("nginx[{server}]/curl[{client}]"));
         assert_eq!(row.age_ns(WallTime(stamp.time.0 + 5)), 60 * SECOND + 5);
@@ -124,7 +124,7 @@ mod tests {
         let closing =
             StateOutput { old: TcpState::CloseWait, new: TcpState::LastAck, pid: None, comm: None, ..samples::state() };
         top.apply(&OutputRecord::State(closing));
-        assert_eq!(ids(&top), [(1, 1), (Id::THERE_BEFORE, 2)]);
+        assert_eq!(ids(&top), [(1, 1), (Id::EXISTING, 2)]);
         let row = top.row(Id { run: 1, conn: 1 }).unwrap();
         assert_eq!((row.state(), row.processes()), ("LAST_ACK", format!("curl[{client}]/nginx[{server}]")));
         assert!(row.age_ns(stamp.time) >= 60 * SECOND);

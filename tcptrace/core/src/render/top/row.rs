@@ -18,7 +18,7 @@ use crate::{
     verdict::{Bytes, Each},
 };
 
-/// The standing of a connection, in the order in which they are listed.
+/// The status of a connection; rows are listed in this order.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Standing {
     /// Open, without progress.
@@ -56,7 +56,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// A connection of which nothing is known but the time of its first record.
+    /// Creates a row of which only the time of the first record is known.
     pub(super) fn new(id: Id, began: WallTime) -> Self {
         Self {
             id,
@@ -74,27 +74,27 @@ impl Row {
         }
     }
 
-    /// Its records, the first and the last of many.
+    /// Shows its records, of which the first and the last ones are kept.
     pub(super) fn records(&self, show: &mut dyn FnMut(&OutputRecord)) {
         self.held.show(self.id.conn, true, show);
     }
 
-    /// Its ends as far as they are known.
+    /// Returns its ends as far as they are known.
     pub(super) fn ends(&self) -> Option<&Each<End>> {
         self.ends.as_ref()
     }
 
-    /// Time when it ended.
+    /// Returns the time when it ended.
     pub fn ended(&self) -> Option<WallTime> {
         self.ended
     }
 
-    /// Facts for the words of `--only`.
+    /// Returns the facts for the words of `--only`.
     pub fn facts(&self) -> Facts {
         self.facts
     }
 
-    /// Progress and outcome, by which rows are grouped.
+    /// Returns its standing, by which rows are grouped.
     pub fn standing(&self) -> Standing {
         match (&self.stall, self.ended, self.facts.failed()) {
             (Some(_), ..) => Standing::Stalled,
@@ -104,33 +104,33 @@ impl Row {
         }
     }
 
-    /// A word for its state: a stall, the end, or the last state that its socket was seen to enter.
+    /// Returns a word for its state: a stall, the end, or the last state that its socket was seen to enter.
     pub fn state(&self) -> &'static str {
         self.stall.as_ref().map_or(self.state, |(word, _)| word)
     }
 
-    /// Its duration in nanoseconds until it ended, or until `now`.
+    /// Returns its duration in nanoseconds until it ended, or until `now`.
     pub fn age_ns(&self, now: WallTime) -> u64 {
         let until = self.ended.unwrap_or(now);
         self.lasted_ns.unwrap_or_else(|| u64::try_from(until.0.saturating_sub(self.began.0)).unwrap_or(0))
     }
 
-    /// The client and the server; none if unknown.
+    /// Returns the client and the server; `None` if unknown.
     pub fn endpoints(&self) -> Option<[String; 2]> {
         self.ends.as_ref().map(|ends| [endpoint(&ends.client.at), endpoint(&ends.server.at)])
     }
 
-    /// True if it is known which end is the client.
+    /// Returns true if it is known which end is the client.
     pub fn knows_roles(&self) -> bool {
         self.roles
     }
 
-    /// The processes at its ends, with a slash between them if there are two.
+    /// Returns the processes at its ends, separated by a slash if there are two.
     pub fn processes(&self) -> String {
         self.both(|end| end.process.map(|process| process_text(&process, None)))
     }
 
-    /// The containers at its ends, with a slash between them if there are two.
+    /// Returns the containers at its ends, separated by a slash if there are two.
     pub fn containers(&self) -> String {
         self.both(|end| Some(end.cgroup.as_ref()?.container.as_ref()?.to_string()))
     }
@@ -142,12 +142,12 @@ impl Row {
         parts.join("/")
     }
 
-    /// Payload bytes from the client and from the server, as far as they are known.
+    /// Returns the payload bytes from the client and from the server, as far as they are known.
     pub fn bytes(&self) -> Option<Bytes> {
         self.bytes
     }
 
-    /// The verdict so far in words, without bytes and duration; empty if there is none.
+    /// Returns the verdict so far in words, without bytes and duration; empty if there is none.
     pub fn verdict(&self, unicode: bool) -> String {
         let text = self.stall.as_ref().map(|(_, text)| text).or(self.verdict.as_ref());
         text.map(|text| without_columns(&palette::sentence(text, unicode))).unwrap_or_default()

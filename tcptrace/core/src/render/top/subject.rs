@@ -2,7 +2,7 @@
 
 use crate::output_record::OutputRecord;
 
-/// The connection of a record; none for records that are of no connection, or tell nothing about it.
+/// Returns the connection of a record; `None` for records that are about no connection or add nothing about it.
 pub(super) fn conn(record: &OutputRecord) -> Option<u64> {
     match record {
         OutputRecord::State(state) => state.conn,
@@ -19,7 +19,7 @@ pub(super) fn conn(record: &OutputRecord) -> Option<u64> {
     }
 }
 
-/// The network namespace in which a record tells of it, if known.
+/// Returns the network namespace of a record's connection, if known.
 pub(super) fn netns(record: &OutputRecord) -> Option<u32> {
     match record {
         OutputRecord::State(state) => state.netns,
@@ -32,7 +32,7 @@ pub(super) fn netns(record: &OutputRecord) -> Option<u32> {
     }
 }
 
-/// Returns whether a record may follow the last one of its connection.
+/// Returns true if a record may follow the last one of its connection.
 pub(super) fn is_late(record: &OutputRecord) -> bool {
     match record {
         OutputRecord::State(state) => state.late,

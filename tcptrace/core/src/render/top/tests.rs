@@ -124,12 +124,12 @@ fn filters_take_effect_as_they_are_typed() {
     };
     press(&mut view, "/rese");
     assert_eq!(shown(&mut view, &top).len(), 4);
-    assert_eq!(view.status(), "'rese' is no word for connections; with that begin: reset");
+    assert_eq!(view.status(), "'rese' is not a known word; these begin with it: reset");
     press(&mut view, "t");
     assert_eq!((shown(&mut view, &top), view.status()), (vec![2], ""));
     press(&mut view, "x");
     assert_eq!(shown(&mut view, &top), [2], "the filter before stays");
-    assert!(view.status().starts_with("'resetx' is no word for connections: give any of "), "{}", view.status());
+    assert!(view.status().starts_with("'resetx' is not a known word: give any of "), "{}", view.status());
     view.press(Key::Enter);
     assert!(view.scope(&top.counts()).starts_with("showing 1 of 4: reset; by state"), "{}", view.scope(&top.counts()));
     press(&mut view, "/");
@@ -250,7 +250,7 @@ fn verdicts_are_written_and_events_are_not() {
         });
     });
     assert_eq!(written, ["close", "close", "handshake", "stalled"]);
-    // Of a stall that is told again and again, one record is kept.
+    // Of a stall that is reported repeatedly, one record is kept.
     (0..100).for_each(|_| top.apply(&stalls(4)));
     let mut stalled = 0;
     top.verdicts(&[Id { run: 1, conn: 4 }], &mut |_| stalled += 1);

@@ -1,4 +1,4 @@
-//! The part of the connections that is shown: order, filter and place, and how keys change them.
+//! The visible part of the connections: order, filter and position, and the keys that change them.
 
 mod keys;
 mod order;
@@ -30,7 +30,7 @@ pub enum Mode {
     Ladder(Id, Option<usize>),
 }
 
-/// The part of the connections that is shown.
+/// The visible part of the connections.
 #[derive(Debug)]
 pub struct View {
     mode: Mode,
@@ -72,7 +72,7 @@ impl View {
     }
 
     /// Chooses and orders the connections again, for a page of `page` lines. The selected connection stays selected, and the
-    /// list stays at its place if possible.
+    /// list keeps its position if possible.
     pub fn refresh(&mut self, top: &Top, page: usize, now: WallTime) {
         let place = self.place();
         let mut rows: Vec<&Row> = top.rows().filter(|row| self.chooses(row.facts())).collect();
@@ -100,7 +100,7 @@ impl View {
         (!self.failures || facts.failed()) && self.only.decide(facts, Facts::NOTHING) == Some(true)
     }
 
-    /// Place of the selected connection in the list.
+    /// Returns the position of the selected connection in the list.
     pub fn place(&self) -> usize {
         let place = self.selected.and_then(|id| self.order.iter().position(|other| *other == id));
         place.unwrap_or(self.first)
@@ -112,7 +112,7 @@ impl View {
         self.first = self.first.min(line).max((line + 1).saturating_sub(self.page)).min(last);
     }
 
-    /// The first line of a ladder of `lines` lines to show on a page of `page` lines.
+    /// Returns the first line of a ladder of `lines` lines to show on a page of `page` lines.
     pub fn ladder_line(&mut self, lines: usize, page: usize) -> usize {
         (self.ladder_lines, self.page) = (lines, page.max(1));
         let last = lines.saturating_sub(self.page);
@@ -122,23 +122,23 @@ impl View {
         }
     }
 
-    /// The part of the screen on which the keys act.
+    /// Returns the part of the screen on which the keys act.
     pub fn mode(&self) -> &Mode {
         &self.mode
     }
 
-    /// The connections on the page, and which of them is selected.
+    /// Returns the connections on the page, and the index of the selected one.
     pub fn page(&self) -> (&[Id], usize) {
         let end = self.order.len().min(self.first + self.page);
         (self.order.get(self.first..end).unwrap_or_default(), self.place().saturating_sub(self.first))
     }
 
-    /// Number of connections that are chosen.
+    /// Returns the number of chosen connections.
     pub fn chosen(&self) -> usize {
         self.order.len()
     }
 
-    /// The filter, the order and whether it is reversed, in words.
+    /// Returns the filter, the order and whether it is reversed, in words.
     pub fn scope(&self, counts: &Counts) -> String {
         let all = match (self.words.as_str(), self.failures) {
             ("", false) => "all".to_owned(),
@@ -150,12 +150,12 @@ impl View {
         format!("showing {} of {}: {all}; by {}{reversed}", self.order.len(), counts.kept, self.column.word())
     }
 
-    /// The result of the last key, in a sentence; empty if nothing is to be said.
+    /// Returns the result of the last key in a sentence; empty if there is nothing to report.
     pub fn status(&self) -> &str {
         &self.status
     }
 
-    /// Says something until the next key.
+    /// Shows a message until the next key.
     pub fn say(&mut self, text: String) {
         self.status = text;
     }

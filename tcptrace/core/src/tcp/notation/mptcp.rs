@@ -13,7 +13,7 @@ pub(super) fn write(subtype: u8, data: &[u8], f: &mut fmt::Formatter<'_>) -> fmt
     }
 }
 
-/// tcpdump's names of the subtypes (RFC 8684 §8.2).
+/// Returns tcpdump's name of a subtype (RFC 8684 §8.2).
 fn name(subtype: u8) -> &'static str {
     match subtype {
         0 => "capable",
@@ -89,7 +89,7 @@ fn fields(option: &MptcpOption<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-/// tcpdump's words for the reasons of MP_TCPRST (RFC 8684 §8.4).
+/// Returns tcpdump's words for a reason of MP_TCPRST (RFC 8684 §8.4).
 fn reset_reason(reason: u8) -> Option<&'static str> {
     Some(match reason {
         0 => "Unspecified error",
@@ -103,7 +103,7 @@ fn reset_reason(reason: u8) -> Option<&'static str> {
     })
 }
 
-/// Writes a field, if it is there, after these words.
+/// Writes a field, if it is present, after these words.
 fn optional(f: &mut fmt::Formatter<'_>, words: &str, field: Option<impl fmt::Display>) -> fmt::Result {
     field.map_or(Ok(()), |field| write!(f, "{words}{field}"))
 }

@@ -38,7 +38,7 @@ impl AccurateEcn {
         Some(Self { order, ee0b, eceb, ee1b })
     }
 
-    /// Returns the kind, which tells the order.
+    /// Returns the kind, which determines the order.
     pub fn kind(&self) -> u8 {
         if self.order == 0 { KIND_ACCURATE_ECN_0 } else { KIND_ACCURATE_ECN_1 }
     }

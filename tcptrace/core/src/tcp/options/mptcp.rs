@@ -45,7 +45,7 @@ pub enum MptcpOption<'a> {
         token: Option<u32>,
         /// Random number of the sender; null in the last ACK.
         nonce: Option<u32>,
-        /// Authentication of the sender, the first 8 bytes of it in a SYN,ACK, 20 in an ACK.
+        /// Authentication of the sender: its first 8 bytes in a SYN,ACK, all 20 in an ACK.
         #[cfg_attr(feature = "serde", serde(skip))]
         hmac: &'a [u8],
     },
@@ -55,7 +55,7 @@ pub enum MptcpOption<'a> {
         fin: bool,
         /// Data acknowledgement, 64 bits or the low 32; null without one.
         ack: Option<u64>,
-        /// Place of the segment's payload in the data of the connection; null if not stated.
+        /// Position of the segment's payload in the data of the connection; null if not stated.
         mapping: Option<DataMapping>,
     },
     /// ADD_ADDR: another address of the sender (RFC 8684 §3.4.1).
@@ -72,7 +72,7 @@ pub enum MptcpOption<'a> {
         #[cfg_attr(feature = "serde", serde(skip))]
         hmac: Option<u64>,
     },
-    /// REMOVE_ADDR: addresses that the sender has no more (RFC 8684 §3.4.2).
+    /// REMOVE_ADDR: addresses that the sender no longer has (RFC 8684 §3.4.2).
     RemoveAddr {
         /// Their address IDs.
         address_ids: &'a [u8],
@@ -125,7 +125,7 @@ pub struct DataMapping {
 impl<'a> MptcpOption<'a> {
     /// Reads the bytes after kind and length; `None` if the subtype is unknown, or the length wrong for it.
     ///
-    /// The length alone tells which form of an option it is: the flags of the segment are not needed.
+    /// The length alone identifies the form of an option: the flags of the segment are not needed.
     pub fn read(data: &'a [u8]) -> Option<Self> {
         let mut rest = Bytes(data);
         let [first] = rest.take()?;
@@ -153,14 +153,14 @@ impl<'a> MptcpOption<'a> {
 
     fn read_capable(version: u8, rest: &mut Bytes<'a>) -> Option<Self> {
         let [flags] = rest.take()?;
-        // The formats of later versions are not known.
+        // The formats of later versions are unknown.
         if version > 1 {
             return None;
         }
         let (sender_key, receiver_key) = (rest.u64(), rest.u64());
         let keys = u8::from(sender_key.is_some()) + u8::from(receiver_key.is_some());
         let data_length = receiver_key.and_then(|_| match (rest.u16(), rest.u16()) {
-            // With checksums, length and checksum are there together or not at all.
+            // With checksums, the length and the checksum are both present or both absent.
             (Some(_), None) if flags & FLAG_CHECKSUM != 0 => None,
             (length, _) => length,
         });

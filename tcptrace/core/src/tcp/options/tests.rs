@@ -126,7 +126,7 @@ fn lengths_that_are_wrong_are_malformed() {
         let options: Vec<_> = Options::new(bytes).collect();
         let Some(TcpOption::Malformed { kind, rest }) = options.first() else { panic!("{bytes:?} {options:?}") };
         assert_eq!(*kind, bytes[0]);
-        // To the end of the option, or of the header.
+        // It reaches to the end of the option, or of the header.
         assert!(bytes[1..].starts_with(rest) && (count > 1 || rest.len() == bytes.len() - 1), "{bytes:?} {rest:?}");
         assert_eq!(options.len(), count, "{bytes:?}");
     }

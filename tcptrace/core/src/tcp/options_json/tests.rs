@@ -44,7 +44,7 @@ fn rare_options_show_when_they_are_there() {
     assert!(json(&[254, 4, 0xf9, 0x88]).contains(r#""unknown":[254]"#));
 }
 
-/// The fields of one option beside those that are always there.
+/// The fields of one option besides those that are always present.
 fn fields(bytes: &[u8]) -> Value {
     let Value::Object(mut fields) = serde_json::from_str(&json(bytes)).unwrap() else { panic!("an object") };
     for always in ["mss", "window_scale", "sack_permitted", "timestamp", "order", "raw"] {

@@ -22,10 +22,10 @@ use crate::{
 /// Rights that the kernel withholds even from root.
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 
-/// Maps do not count against the limit of locked memory any more.
+/// Since this version, maps no longer count against the limit of locked memory.
 const MAPS_UNLIMITED: KernelRelease = KernelRelease { major: 5, minor: 11 };
 
-/// The tracepoint, as far as a mounted tracefs shows it.
+/// The tracepoint, if a mounted tracefs shows it.
 const TRACEPOINT: &str = "/sys/kernel/tracing/events/sock/inet_sock_set_state";
 
 /// The consequences of missing BTF.
@@ -40,7 +40,7 @@ pub(in crate::app::doctor) fn host(report: &mut Report) {
     }
     match fs::read_to_string(LOCKDOWN) {
         Ok(text) => lockdown(report, chosen(&text).unwrap_or("none")),
-        Err(_) => report.add(Fine, "lockdown", format!("{LOCKDOWN} is not there to tell; the live check decides")),
+        Err(_) => report.add(Fine, "lockdown", format!("{LOCKDOWN} does not exist; the live check decides")),
     }
     let survey = Survey::of_types();
     match &survey {
@@ -52,7 +52,7 @@ pub(in crate::app::doctor) fn host(report: &mut Report) {
     memory(report);
 }
 
-/// The word in brackets: `none [integrity] confidentiality`.
+/// Returns the word in brackets: `none [integrity] confidentiality`.
 fn chosen(text: &str) -> Option<&str> {
     text.split_once('[')?.1.split_once(']').map(|(word, _)| word)
 }
@@ -76,7 +76,7 @@ fn tracepoint(report: &mut Report, survey: &io::Result<Survey>) {
         Err(_) if mounted => (Limited, "sock:inet_sock_set_state by tracefs, since there is no BTF"),
         Err(_) => (
             Limited,
-            "sock:inet_sock_set_state by tracefs, which is not mounted: for the moment it takes that is done, with \
+            "sock:inet_sock_set_state by tracefs, which is not mounted: tcptrace mounts it for a moment, with \
              CAP_SYS_ADMIN; or `mount -t tracefs tracefs /sys/kernel/tracing`",
         ),
     };

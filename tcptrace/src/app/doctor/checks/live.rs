@@ -1,4 +1,4 @@
-//! The connection that was traced.
+//! The connection traced as a test.
 
 use anyhow::Result;
 
@@ -10,7 +10,7 @@ use crate::app::doctor::{
     },
 };
 
-/// The result of the connection that was traced.
+/// Reports the result of the connection traced as a test.
 pub(in crate::app::doctor) fn live(report: &mut Report, seen: &Result<Seen>) {
     const WHAT: &str = "live check";
     let Seen { segments, states, lost, skipped, incomplete_before, .. } = match seen {
@@ -30,13 +30,12 @@ pub(in crate::app::doctor) fn live(report: &mut Report, seen: &Result<Seen>) {
         (_, 0, _) => (Missing, format!("{counted}: the tracepoint sock:inet_sock_set_state stays silent")),
         (0, _, _) => (
             Missing,
-            format!(
-                "{counted}: a TC program of somebody else may run first and keep them; `tc filter show dev lo egress`"
-            ),
+            format!("{counted}: another TC program may run first and keep them; `tc filter show dev lo egress`"),
         ),
-        (_, _, 0) => {
-            (Missing, format!("{counted}, where {SEGMENTS} and {STATES} were to be seen, and nothing counted as lost"))
-        }
+        (_, _, 0) => (
+            Missing,
+            format!("{counted}, where {SEGMENTS} and {STATES} were expected, and nothing was counted as lost"),
+        ),
         (_, _, lost) => {
             (Limited, format!("{counted}, {lost} lost: this host is busy; a filter and a larger --ring-buffer help"))
         }

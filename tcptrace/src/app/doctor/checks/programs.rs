@@ -1,4 +1,4 @@
-//! How the kernel programs are attached and run.
+//! Attachment and execution of the kernel programs.
 
 use std::io;
 
@@ -13,10 +13,10 @@ use crate::{
     bpf::{Survey, has_tcx},
 };
 
-/// Findings that take loaded programs.
-const NOT_TOLD: &str = "not known, since no program could be loaded";
+/// The text of findings that require loaded programs.
+const UNKNOWN: &str = "unknown, since no program could be loaded";
 
-/// How programs are attached and run.
+/// Reports the attachment and execution of the programs.
 pub(in crate::app::doctor) fn programs(report: &mut Report, seen: Option<&Seen>) {
     drops(report, &Survey::of_types(), seen.map(|seen| seen.tells_drops));
     match has_tcx() {
@@ -26,7 +26,7 @@ pub(in crate::app::doctor) fn programs(report: &mut Report, seen: Option<&Seen>)
             "TC",
             "no TCX, which comes with Linux 6.6: clsact filters instead, which SIGKILL leaves behind",
         ),
-        None => report.add(Limited, "TC", NOT_TOLD),
+        None => report.add(Limited, "TC", UNKNOWN),
     }
     match seen.map(|seen| seen.compiled) {
         Some(Some(true)) => report.add(Fine, "JIT", "programs are compiled to machine code"),
@@ -37,8 +37,8 @@ pub(in crate::app::doctor) fn programs(report: &mut Report, seen: Option<&Seen>)
                 "programs are interpreted, which costs more: `sysctl net.core.bpf_jit_enable=1`",
             );
         }
-        Some(None) => report.add(Limited, "JIT", "the kernel does not tell"),
-        None => report.add(Limited, "JIT", NOT_TOLD),
+        Some(None) => report.add(Limited, "JIT", "the kernel does not say"),
+        None => report.add(Limited, "JIT", UNKNOWN),
     }
     match seen.map(|seen| seen.counts_skipped) {
         Some(true) => report.add(Fine, "loss", "full buffers and skipped runs are both counted"),
@@ -49,11 +49,11 @@ pub(in crate::app::doctor) fn programs(report: &mut Report, seen: Option<&Seen>)
                 "full buffers are counted, skipped runs are not: the kernel counts them from 5.12 on",
             );
         }
-        None => report.add(Limited, "loss", NOT_TOLD),
+        None => report.add(Limited, "loss", UNKNOWN),
     }
 }
 
-/// The program of dropped segments; `attached` is none where no program could be loaded.
+/// Reports the program for dropped segments; `attached` is `None` if no program could be loaded.
 fn drops(report: &mut Report, survey: &io::Result<Survey>, attached: Option<bool>) {
     let (verdict, text) = match (survey, attached) {
         (Err(_), _) => (Limited, "dropped segments are not told: none without BTF".to_owned()),
@@ -68,7 +68,7 @@ fn drops(report: &mut Report, survey: &io::Result<Survey>, attached: Option<bool
             "dropped segments are not told: the kernel refused the program at skb:kfree_skb; a trace with -v says why"
                 .to_owned(),
         ),
-        (Ok(_), None) => (Limited, NOT_TOLD.to_owned()),
+        (Ok(_), None) => (Limited, UNKNOWN.to_owned()),
     };
     report.add(verdict, "drops", text);
 }
@@ -90,6 +90,6 @@ mod tests {
         assert!(of(Ok(80), Some(true)).contains("raw skb:kfree_skb, with 80 reasons"));
         let refused = of(Ok(80), Some(false));
         assert!(refused.contains("limited") && refused.contains("refused"), "{refused}");
-        assert!(of(Ok(80), None).contains(NOT_TOLD));
+        assert!(of(Ok(80), None).contains(UNKNOWN));
     }
 }

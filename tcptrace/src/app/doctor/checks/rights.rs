@@ -17,7 +17,7 @@ use crate::{
 const FOR_PROCESSES: [(Capability, &str); 2] =
     [(Capability::CAP_SYS_PTRACE, "CAP_SYS_PTRACE"), (Capability::CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH")];
 
-/// The rights of this process.
+/// Reports the capabilities of this process.
 pub(in crate::app::doctor) fn capabilities(report: &mut Report) {
     let effective = match preflight::effective() {
         Ok(effective) => effective,
@@ -43,7 +43,7 @@ fn of_processes(report: &mut Report, effective: &CapsHashSet) {
         if effective.contains(&capability) {
             report.add(Fine, name, "to look for the owners of sockets");
         } else {
-            let text = "to look for the owners of sockets: without, other users' processes are known by their own acts \
+            let text = "to look for the owners of sockets: without it, other users' processes are known by their own acts \
                         alone; run it as root, or add cap_sys_ptrace,cap_dac_read_search to setcap's list";
             report.add(Limited, name, text);
         }
@@ -68,7 +68,7 @@ pub(in crate::app::doctor) fn processes(report: &mut Report) {
     }
 }
 
-/// Why owners of sockets are hidden; `allowed`: the capabilities for looking at them are there.
+/// Returns the reason why owners of sockets are hidden; `allowed`: the process has the capabilities for looking at them.
 fn hidden_owners(allowed: bool) -> &'static str {
     if allowed {
         "the owners of some sockets are not found: their processes are outside of this container (PID or user namespace), \

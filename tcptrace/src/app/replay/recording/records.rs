@@ -1,4 +1,4 @@
-//! The records of a recording and its names, as they are read ahead.
+//! The records and the names of a recording, read ahead.
 
 use std::{io::Read, sync::Arc};
 
@@ -8,10 +8,10 @@ use tcptrace_core::{
     event::{Cgroup, CgroupKey},
 };
 
-/// The records of a recording, and how many of their names have been delivered.
+/// The records of a recording, and the numbers of names already delivered.
 pub(super) struct Records<R> {
     recording: Recording<R>,
-    /// The first record, which has been read already.
+    /// The first record, which has already been read.
     first: Option<Record>,
     interfaces: usize,
     encapsulations: usize,
@@ -19,7 +19,7 @@ pub(super) struct Records<R> {
 }
 
 impl<R> Records<R> {
-    /// The records of a recording whose first one has been read.
+    /// Creates it for a recording whose first record has been read.
     pub(super) fn new(recording: Recording<R>, first: Option<Record>) -> Self {
         Self { recording, first, interfaces: 0, encapsulations: 0, cgroups: 0 }
     }
@@ -43,7 +43,7 @@ impl Names {
 
 /// The state after a record.
 pub(super) struct State {
-    /// Those that are new.
+    /// Names that are new.
     pub(super) names: Names,
     pub(super) counters: Counters,
 }

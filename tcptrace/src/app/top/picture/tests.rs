@@ -20,12 +20,12 @@ static ZONE: TimeZone = TimeZone::UTC;
 
 const DRAWING: Drawing = Drawing { color: false, absolute_seq: false, unicode: true, zone: &ZONE };
 
-/// The connections of recordings of the documents.
+/// Returns the connections of recordings in the documents.
 fn recorded(names: &[&str]) -> Top {
     let mut top = Top::new(MOST, 1_000_000_000);
     for (run, name) in names.iter().enumerate() {
         let file = File::open(format!("{}/../docs/{name}.jsonl", env!("CARGO_MANIFEST_DIR"))).expect("it is there");
-        let Capture::Json(input) = open(file).expect("a recording") else { panic!("{name} is no recording") };
+        let Capture::Json(input) = open(file).expect("a recording") else { panic!("{name} is not a recording") };
         let mut describer = Describer::of_recording();
         let mut correlator = Correlator::recorded(NO_NAMESPACE);
         let mut last = BootTime::default();
@@ -35,7 +35,7 @@ fn recorded(names: &[&str]) -> Top {
                     last = recorded.event.at();
                     describer.clock.note(last, recorded.wall);
                     correlator.handle_event(&recorded.event, &mut |correlated| {
-                        // Each recording has numbers from 1.
+                        // Each recording numbers its connections from 1.
                         let mut record = describer.entry(correlated);
                         number(&mut record, run as u64 * 10);
                         top.apply(&record);

@@ -10,7 +10,7 @@ pub(in crate::correlate) struct Key {
 }
 
 impl Key {
-    /// Returns the key, and the end of it that `from` is. A socket connected to itself has one end, the first.
+    /// Returns the key, and which of its ends `from` is. A socket connected to itself has one end, the first.
     pub(in crate::correlate) fn new(netns: u32, from: Endpoint, to: Endpoint) -> (Self, Side) {
         let side = if (from.addr, from.port) <= (to.addr, to.port) { Side::First } else { Side::Second };
         // Chosen first and then copied once, each as a whole: it is done for every segment.

@@ -9,7 +9,7 @@ impl Connection {
         known.or_else(|| self.rare.as_ref()?.netns)
     }
 
-    /// Sets the namespace that a socket tells.
+    /// Sets the namespace that a socket reports.
     pub(in crate::correlate) fn learn_netns(&mut self, netns: Option<u32>) {
         self.netns_known |= netns.is_some();
         if self.key.is_none() && netns.is_some() {
@@ -22,14 +22,14 @@ impl Connection {
         self.likely_netns(side).filter(|_| self.end(side).had_socket)
     }
 
-    /// Returns the namespace of an end as far as it is known: told by its socket, or by a segment that the socket sent, and
-    /// until then that of the connection.
+    /// Returns the namespace of an end as far as it is known: from its socket, or from a segment that the socket sent; until
+    /// then it is that of the connection.
     pub(in crate::correlate) fn likely_netns(&self, side: Side) -> Option<u32> {
         let other = self.rare.as_ref().and_then(|rare| *rare.end_netns.of(side));
         other.or_else(|| self.netns())
     }
 
-    /// Sets the namespace that the socket at an end tells.
+    /// Sets the namespace that the socket at an end reports.
     pub(in crate::correlate) fn learn_end_netns(&mut self, side: Side, netns: Option<u32>) {
         if netns.is_some() && netns != self.netns() {
             *self.rare_mut().end_netns.of_mut(side) = netns;

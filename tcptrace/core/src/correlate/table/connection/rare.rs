@@ -64,7 +64,7 @@ pub(in crate::correlate) struct Noted {
     pub(in crate::correlate) report: SocketReport,
     /// Time since which the socket makes no progress.
     pub(in crate::correlate) since: BootTime,
-    /// Number of stalls of the established connection that were reported.
+    /// Number of reported stalls of the established connection.
     pub(in crate::correlate) told: u32,
 }
 
@@ -99,7 +99,7 @@ impl Connection {
         self.rare().is_some_and(|rare| rare.restored)
     }
 
-    /// Returns what the kernel last told of the socket at an end.
+    /// Returns the kernel's last report of the socket at an end.
     pub(in crate::correlate) fn report(&self, side: Side) -> Option<Noted> {
         *self.rare()?.reports.of(side)
     }

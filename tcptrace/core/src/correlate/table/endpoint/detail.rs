@@ -129,7 +129,7 @@ impl End {
     pub(in crate::correlate) fn learn_reset(&mut self, hint: ResetHint) {
         let ends = |hint: &ResetHint| hint.reason.is_some_and(ResetReason::ends_socket);
         let known = &mut self.socket_facts_mut().reset_hint;
-        // A reset that refused a segment tells nothing about the one that ends the socket.
+        // A reset that refused a segment says nothing about the one that ends the socket.
         if known.is_none_or(|known| !ends(&known) && ends(&hint)) {
             *known = Some(hint);
         }

@@ -40,7 +40,7 @@ impl End {
         let taken = u32::try_from(acked.saturating_sub(self.acked())).unwrap_or(u32::MAX);
         self.room = self.room.saturating_sub(taken);
         self.sent = sent;
-        // At most 2^32 bytes can be in flight: sequence numbers could not tell more apart (RFC 9293 §3.4).
+        // At most 2^32 bytes can be in flight: more would be ambiguous (RFC 9293 §3.4).
         self.unacked = u32::try_from(sent.saturating_sub(acked)).unwrap_or(u32::MAX);
     }
 

@@ -68,13 +68,13 @@ impl End {
         self.acked_fin |= acks_fin;
     }
 
-    /// Lowers the offset that it is known to have reached: that it was more has turned out to be wrong.
+    /// Lowers the offset that it was thought to have reached: it has not sent that much.
     pub(super) fn retreat(&mut self, offset: u64) {
         let acked = self.acked();
         self.reach(offset.max(acked), acked);
     }
 
-    /// Notes that it has sent no more than up to this offset, so that what acknowledged more was not accepted.
+    /// Notes that it has sent no more than up to this offset, so whatever acknowledged more was not accepted.
     pub(in crate::correlate) fn has_sent_only(&mut self, offset: u64) {
         self.reach(offset, offset);
     }
@@ -90,8 +90,8 @@ impl End {
         withdrawn.is_some()
     }
 
-    /// Withdraws its FIN, since it sends an acknowledgement that has the FIN's own number, and is newer than the FIN, as far
-    /// as it acknowledges more. Returns true if there was one.
+    /// Withdraws its FIN, since an acknowledgement of its own has the FIN's number and is newer than the FIN, which shows
+    /// where it acknowledges more. Returns true if there was one.
     pub(in crate::correlate) fn contradict_fin(&mut self, next: SeqNumber, acks: u64) -> bool {
         let offset = self.offset(next);
         let Some(detail) = &mut self.detail else { return false };
@@ -112,7 +112,7 @@ impl End {
         }
     }
 
-    /// Withdraws its SYN: it was not its own.
+    /// Withdraws its SYN, which it did not send itself.
     pub(in crate::correlate) fn withdraw_syn(&mut self) {
         (self.has_isn, self.isn_known, self.sent_syn) = (false, false, false);
         self.reach(0, 0);
@@ -179,7 +179,7 @@ impl End {
         if self.syn_seen() { self.window_shift } else { MAX_WINDOW_SHIFT }
     }
 
-    /// Keeps a segment of it that acknowledges more of the other end's data than was seen to be sent.
+    /// Keeps one of its segments that acknowledges more of the other end's data than was seen to be sent.
     pub(in crate::correlate) fn claim(&mut self, claim: Claim) {
         self.detail_mut().claim = Some(Box::new(claim));
     }

@@ -62,8 +62,8 @@ impl End {
         }
     }
 
-    /// Notes that a reset of it was accepted, as the other end's socket or its own kernel shows, whether it was seen
-    /// and whatever its number.
+    /// Notes that the other end accepted a reset from this end, as either end's kernel shows, whether the reset was seen and
+    /// whatever its number.
     pub(in crate::correlate) fn reset_accepted(&mut self, at: BootTime, context: ResetContext) {
         self.closing = true;
         let (offset, before) = (self.sent, self.sent);

@@ -6,7 +6,7 @@ use crate::{
     tcp::{SeqNumber, TcpFlags},
 };
 
-/// Maximum number of sequence numbers remembered, half the circle: beyond that they cannot be told apart.
+/// Maximum number of sequence numbers remembered, half the circle: beyond that their order is ambiguous.
 const MAX_RUN: u32 = 1 << 31;
 
 /// Update of the numbers that an end was seen to send, applied once the segment counts as sent.

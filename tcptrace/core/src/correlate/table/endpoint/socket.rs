@@ -1,4 +1,4 @@
-//! Facts that the socket of an end tells of itself: where it was made, and what it has counted.
+//! Facts that the socket of an end reports: where it was made, and its counters.
 
 use std::sync::Arc;
 
@@ -35,14 +35,15 @@ impl End {
         self.closed()?.counters
     }
 
-    /// Returns how many segments with data its socket sent again; `None` if it does not tell, or if its handshake was not seen.
+    /// Returns how many segments with data its socket sent again; `None` if it does not report that, or if its handshake was
+    /// not seen.
     pub(in crate::correlate) fn data_retransmissions(&self) -> Option<u32> {
         self.seen_to_enter(TcpState::Established)?;
         let closed = self.last_counters();
         let left = self.left().map(|(_, counters)| counters);
         let sent_fin = [TcpState::FinWait1, TcpState::LastAck].into_iter().any(|state| self.entered(state).is_some());
         let (counters, fins) = match self.fin() {
-            // If its FIN was not seen, those sent again cannot be told from data.
+            // If its FIN was not seen, those sent again cannot be distinguished from data.
             None if sent_fin => (left, 0),
             fin => (closed.or(left), fin.map_or(0, |fin| fin.sent.again())),
         };

@@ -13,7 +13,7 @@ fn at(addr: &str) -> Endpoint {
 const EARLY: BootTime = BootTime(10);
 const LATE: BootTime = BootTime(20);
 
-fn told(addr: &str, pid: Option<u32>) -> ListenerOwner {
+fn owner_of(addr: &str, pid: Option<u32>) -> ListenerOwner {
     asked(LATE, addr, 1, pid)
 }
 
@@ -52,10 +52,10 @@ fn a_port_that_several_processes_share_is_nobodys() {
 fn what_the_kernel_tells_replaces_what_was_known() {
     let mut listeners = Listeners::default();
     listeners.open(NETNS, at("0.0.0.0"), EARLY, Some(process(4)));
-    assert!(!listeners.learn(NETNS, &told("0.0.0.0", Some(4))));
-    assert!(listeners.learn(NETNS, &told("0.0.0.0", None)));
+    assert!(!listeners.learn(NETNS, &owner_of("0.0.0.0", Some(4))));
+    assert!(listeners.learn(NETNS, &owner_of("0.0.0.0", None)));
     assert_eq!(listeners.holder(NETNS, at("10.0.0.1")), Some(None), "its children hold it too");
-    assert!(listeners.learn(NETNS, &told("0.0.0.0", Some(4))));
+    assert!(listeners.learn(NETNS, &owner_of("0.0.0.0", Some(4))));
     assert_eq!(pid(&listeners, "10.0.0.1"), Some(4));
 }
 
@@ -67,9 +67,9 @@ fn a_process_that_takes_another_name_listens_under_that() {
     listeners.open(NETNS, at("0.0.0.0"), EARLY, Some(named(b'a')));
     listeners.rename(named(b'b'));
     assert_eq!(name(&listeners), Some(named(b'b')), "by its own act");
-    let told = ListenerOwner { process: Some(named(b'c')), ..told("0.0.0.0", None) };
-    assert!(listeners.learn(NETNS, &told), "a recording of it says the same");
-    assert!(!listeners.learn(NETNS, &told));
+    let owner_of = ListenerOwner { process: Some(named(b'c')), ..owner_of("0.0.0.0", None) };
+    assert!(listeners.learn(NETNS, &owner_of), "a recording of it says the same");
+    assert!(!listeners.learn(NETNS, &owner_of));
     assert_eq!(name(&listeners), Some(named(b'c')), "by the kernel's answer");
     listeners.rename(Process { pid: 5, comm: Comm([b'd'; 16]) });
     assert_eq!(name(&listeners), Some(named(b'c')), "another process");

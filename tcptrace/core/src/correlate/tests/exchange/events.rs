@@ -40,7 +40,7 @@ impl Exchange {
         self.uid = None;
     }
 
-    /// The socket that [`Self::state`] takes to have this port.
+    /// The key of the socket that [`Self::state`] assigns to this port.
     pub(in crate::correlate) fn socket_of(port: u16) -> SocketKey {
         SocketKey(u64::from(port) << 32 | u64::from(HERE))
     }
@@ -77,7 +77,7 @@ impl Exchange {
         self.event(&Event::Segment(Segment { socket, length, ..segment }));
     }
 
-    /// A segment that happens now, without payload, to be changed.
+    /// A segment at the current time, without payload, to be modified.
     pub(in crate::correlate) fn built(
         &self,
         src: u16,
@@ -159,7 +159,7 @@ impl Exchange {
         self.state(server, client, LastAck, Close);
     }
 
-    /// The kernel tells who holds a connection's socket.
+    /// The kernel reports the owner of a connection's socket.
     pub(in crate::correlate) fn owner(&mut self, local: u16, remote: u16, pid: u32) {
         let at = BootTime(self.now);
         let (process, source) = (Some(process(pid)), OwnerSource::SockDiag);
@@ -175,15 +175,15 @@ impl Exchange {
         }));
     }
 
-    /// The kernel tells who holds a listener; `None` for several processes.
+    /// The kernel reports the owner of a listener; `None` for several processes.
     pub(in crate::correlate) fn listener_owner(&mut self, port: u16, pid: Option<u32>) {
         self.listeners_owner(port, 1, 0, pid);
     }
 
-    /// The kernel tells how many listeners there are, and who holds them, so long after it was asked.
-    pub(in crate::correlate) fn listeners_owner(&mut self, port: u16, sockets: u32, late: u64, pid: Option<u32>) {
+    /// The kernel reports the number and the owner of listeners, `after` nanoseconds after the request.
+    pub(in crate::correlate) fn listeners_owner(&mut self, port: u16, sockets: u32, after: u64, pid: Option<u32>) {
         let (at, process) = (BootTime(self.now), pid.map(process));
-        let asked = BootTime(self.now.saturating_sub(late));
+        let asked = BootTime(self.now.saturating_sub(after));
         let netns = self.elsewhere();
         self.event(&Event::Listener(ListenerOwner { at, asked, netns, local: end(port), sockets, process }));
     }

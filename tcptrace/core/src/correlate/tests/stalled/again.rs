@@ -1,4 +1,4 @@
-//! How often a stall is reported, and when it ends.
+//! Repeated reports of a stall, and its end.
 
 use super::*;
 
@@ -70,8 +70,8 @@ fn a_close_that_does_not_come_is_told_every_ten_minutes() {
     assert_eq!(after, [1, 10, 60, 660, 1260]);
     let number = stalls.len();
     let placed = exchange.finish_all();
-    let told = placed.iter().filter(|placed| matches!(placed, Correlated::Stalled(_))).count();
-    assert_eq!(told, number, "not again when tracing ends");
+    let stalls = placed.iter().filter(|placed| matches!(placed, Correlated::Stalled(_))).count();
+    assert_eq!(stalls, number, "not again when tracing ends");
 }
 
 #[test]

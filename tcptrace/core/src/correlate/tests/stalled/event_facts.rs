@@ -1,4 +1,4 @@
-//! Facts about single events: retransmissions, late ones, states that go on without their socket.
+//! Facts about single events: retransmissions, late ones, states that outlive their socket.
 
 use super::*;
 

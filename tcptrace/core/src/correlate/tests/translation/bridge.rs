@@ -1,4 +1,4 @@
-//! Copies of segments that a bridge passes on half translated, and what is no copy.
+//! Copies of segments that a bridge passes on half translated, and segments that are not copies.
 
 use super::*;
 
@@ -36,7 +36,7 @@ fn half_translated_copies_on_a_bridge_are_copies() {
     assert_eq!((handshakes.len(), closes.len()), (200, 200));
 }
 
-/// Where the bridge has to ask for the link-layer address, the copy goes out through it, and then through a port.
+/// Where the bridge must query the link-layer address, the copy goes out through it, and then through a port.
 #[test]
 fn half_translated_copies_that_leave_a_bridge_are_copies() {
     const OUT_OF_BRIDGE: Spot = (3, Direction::Out);
@@ -54,7 +54,7 @@ fn half_translated_copies_that_leave_a_bridge_are_copies() {
     assert_eq!(ties(&handshakes), [(1, &[2][..]), (2, &[1][..])]);
 }
 
-/// A segment that is forwarded out of an interface that is no bridge has been translated completely.
+/// A segment forwarded out of an interface that is not a bridge has been translated completely.
 #[test]
 fn what_leaves_another_interface_with_another_destination_is_a_side() {
     let mut exchange = Exchange::new();
@@ -67,7 +67,7 @@ fn what_leaves_another_interface_with_another_destination_is_a_side() {
     assert_eq!(ties(&handshakes), [(1, &[2][..]), (2, &[1][..])]);
 }
 
-/// Without a translation of the source, the side behind it has the ends that the bridge has shown before.
+/// Without a translation of the source, the side behind the bridge has the ends that the bridge showed before.
 #[test]
 fn what_leaves_the_bridge_as_it_came_is_a_side() {
     let mut exchange = Exchange::new();

@@ -31,15 +31,15 @@ fn a_socket_tells_the_other_ends_of_what_it_sends() {
     assert!(by_socket.summary.contains("; no segments of its own: they pass with other addresses"), "{by_socket:?}");
 }
 
-/// No segment is to come that would show more: neither does it wait for one, nor for the other socket on loopback.
+/// No segment is expected to show more, so the record waits for neither a segment nor the other socket on loopback.
 #[test]
 fn what_its_own_host_translates_is_established_when_its_socket_is() {
     let mut exchange = Exchange::new();
     translated_by_its_own_host(&mut exchange);
     let first = |wanted: &dyn Fn(&Correlated) -> bool| exchange.placed().iter().position(wanted);
     let state = first(&|placed| matches!(placed, Correlated::State(state) if state.change.new == Established));
-    let told = first(&|placed| matches!(placed, Correlated::Handshake(record) if record.conn == 1));
-    assert_eq!(told, state.map(|at| at + 1), "{:?}", exchange.placed());
+    let verdict = first(&|placed| matches!(placed, Correlated::Handshake(record) if record.conn == 1));
+    assert_eq!(verdict, state.map(|at| at + 1), "{:?}", exchange.placed());
 }
 
 /// The socket learns of the refusal, whose segment has the ends of the other side.

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Some scanners repeat their timestamp, too. A capture does not tell the direction in which it was translated.
+/// Some scanners repeat their timestamp, too. A capture does not show the direction in which it was translated.
 #[test]
 fn two_other_ports_of_the_same_hosts_are_no_translation() {
     let mut exchange = Exchange::of_capture();
@@ -66,7 +66,7 @@ fn equal_numbers_long_after_are_not_tied() {
     assert_eq!(ties(&handshakes), [(1, &[][..]), (2, &[][..])]);
 }
 
-/// However many connections have the same numbers, each is told with a few others at most.
+/// However many connections have the same numbers, each is tied to a few others at most.
 #[test]
 fn equal_numbers_without_end_are_bounded() {
     let mut exchange = Exchange::new();

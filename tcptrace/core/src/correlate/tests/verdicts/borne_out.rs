@@ -1,4 +1,4 @@
-//! Acknowledgements of more than was seen to be sent: what follows bears them out or not.
+//! Acknowledgements of more than was seen to be sent: later segments decide whether they are correct.
 
 use super::{doubted::*, *};
 

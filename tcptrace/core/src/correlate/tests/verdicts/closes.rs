@@ -1,4 +1,4 @@
-//! Closes: how, by whom, and why.
+//! Closes: kind, initiator and reason.
 
 use super::*;
 use crate::{
@@ -100,7 +100,7 @@ fn bytes_beyond_four_gib_are_counted() {
     let mut exchange = opened();
     let mut seq = C + 1;
     for _ in 0..40 {
-        // Of a long stream the kernel shows the segments that cross a multiple of 2^30.
+        // In a long stream, the kernel shows the segments that cross a multiple of 2^30.
         seq = seq.wrapping_add(1 << 30);
         exchange.segment(CLIENT, SERVER, ACK, seq, Some(S + 1), 1448);
     }
@@ -180,7 +180,7 @@ fn a_peer_that_vanishes_times_out() {
     assert_eq!((close.kind, close.initiator, close.time_wait), (CloseKind::TimedOut, None, None));
 }
 
-/// The other end answers all the while, and has no room.
+/// The other end answers throughout, but has no room in its window.
 #[test]
 fn a_window_that_stays_closed_is_why_an_end_gives_up() {
     let mut exchange = established();
@@ -263,7 +263,7 @@ fn bytes_that_nothing_bounds_are_not_known() {
     exchange.with_error(110).state(CLIENT, SERVER, Established, Close);
     exchange.with_error(110).state(SERVER, CLIENT, Established, Close);
     let (_, close) = whole(&mut exchange);
-    // The segments that would tell are not shown.
+    // The segments that would show it are not recorded.
     assert_eq!(close.bytes, Bytes { client_to_server: None, server_to_client: None });
     let mut exchange = established();
     exchange.segment(SERVER, CLIENT, RST, S + 21, None, 0);
@@ -276,7 +276,7 @@ fn bytes_that_nothing_bounds_are_not_known() {
     exchange.with_error(110).state(CLIENT, SERVER, Established, Close);
     exchange.with_error(110).state(SERVER, CLIENT, Established, Close);
     let (_, close) = whole(&mut exchange);
-    // Here all are shown.
+    // Here all are recorded.
     assert_eq!(close.bytes, bytes(100, 0));
 }
 

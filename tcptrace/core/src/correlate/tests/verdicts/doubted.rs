@@ -1,4 +1,4 @@
-//! Resets whose number may or may not be the one expected: what both ends send behind it decides.
+//! Resets whose number may or may not be the expected one: later segments of both ends decide.
 
 use super::*;
 
@@ -22,7 +22,7 @@ pub(super) fn show(exchange: &mut Exchange, lines: &[Line]) {
     }
 }
 
-/// The close of an established connection, of which a capture shows this.
+/// The close of an established connection, of which a capture shows these lines.
 pub(super) fn closed(lines: &[Line]) -> Close {
     let mut exchange = Exchange::of_capture();
     exchange.connections().expect_all_segments();
@@ -33,7 +33,7 @@ pub(super) fn closed(lines: &[Line]) -> Close {
     only(closes)
 }
 
-/// The end that the verdict says reset the connection.
+/// The end that reset the connection, according to the verdict.
 fn reset_by(lines: &[Line]) -> Option<Role> {
     closed(lines).reset.map(|reset| reset.by)
 }
@@ -74,7 +74,7 @@ fn an_end_that_does_not_know_the_connection_any_more_had_accepted_a_doubted_rese
         ("its socket is still open, and aborts", 801, vec![up(RST, 1, 401, 0)], Role::Client),
         ("it had closed the connection", 801, vec![up(FIN, 1, 401, 0), (true, RST, 2, None, 0)], Role::Client),
     ] {
-        // Behind the reset, an acknowledgement that was on its way, and a copy of old data.
+        // After the reset, an acknowledgement that was in flight, and a copy of old data.
         let lines = [
             down(ACK, 1, 1, 400),
             down(ACK, 401, 1, 400),
@@ -89,7 +89,7 @@ fn an_end_that_does_not_know_the_connection_any_more_had_accepted_a_doubted_rese
     }
 }
 
-/// RFC 9293 §3.10.7.1, as above, of the end whose reset is doubted.
+/// RFC 9293 §3.10.7.1, for the end whose reset is in doubt.
 #[test]
 fn an_end_that_answers_without_the_connection_had_sent_its_doubted_reset() {
     let bare = |seq| (false, RST, seq, None, 0);
@@ -97,7 +97,8 @@ fn an_end_that_answers_without_the_connection_had_sent_its_doubted_reset() {
         ("it answers an acknowledgement", vec![bare(401)]),
         ("it answers one after the other", vec![bare(1), up(ACK, 1, 801, 0), bare(401), bare(801)]),
     ] {
-        // Behind the reset, a copy of old data and an acknowledgement that was on its way; at the end, the answer to that copy.
+        // After the reset, a copy of old data and an acknowledgement that was in flight; at the end, the answer to that
+        // copy.
         let lines = [
             down(ACK, 1, 1, 400),
             down(ACK, 401, 1, 400),
@@ -173,13 +174,13 @@ fn the_reset_of_an_end_that_received_more_shows_that_another_one_was_refused() {
 
 #[test]
 fn a_reset_near_a_syn_that_nobody_is_seen_to_answer_is_its_own() {
-    // Of the client's direction alone; the second connection's numbers are far from the first one's.
+    // Only the client's direction is seen; the second connection's numbers are far from those of the first.
     const AGAIN: u32 = 50_000_000;
     for (ack, ahead, conn) in [
-        // Its socket was established, closed, and aborted, of which nothing was seen.
+        // Its socket was established, closed, and aborted, all unseen.
         (Some(S + 77_000_000), 2, 2),
         (Some(S + 77_000_000), 500, 2),
-        // It answers what acknowledged the SYN, or else something that is no answer to it.
+        // It answers a segment that acknowledged the SYN, or one that was not an answer to it.
         (None, 1, 2),
         (None, 2, 1),
     ] {

@@ -1,4 +1,4 @@
-//! Handshakes: what came of them.
+//! Handshakes and their outcomes.
 
 use super::*;
 use crate::event::{Direction, Event};
@@ -65,8 +65,9 @@ fn a_late_answer_shows_the_port_of_a_syn_that_was_not_seen_to_leave() {
     exchange.segment(CLIENT, SERVER, ACK, 1_001, Some(7_001), 0);
     exchange.pass(2 * SECOND);
     let (handshakes, _) = exchange.records();
-    let told: Vec<_> = handshakes.iter().map(|handshake| (handshake.outcome, handshake.missing.as_slice())).collect();
-    assert_eq!(told, [(Some(Outcome::Established), [Missing::Syn].as_slice())]);
+    let verdicts: Vec<_> =
+        handshakes.iter().map(|handshake| (handshake.outcome, handshake.missing.as_slice())).collect();
+    assert_eq!(verdicts, [(Some(Outcome::Established), [Missing::Syn].as_slice())]);
     assert_eq!(handshakes[0].client.port, Some(CLIENT));
 }
 

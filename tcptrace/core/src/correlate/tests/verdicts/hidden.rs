@@ -1,9 +1,9 @@
-//! Segments that the receiver does not accept, where the data in between is not recorded.
+//! Segments that the receiver does not accept, with unrecorded data in between.
 
 use super::*;
 use crate::event::{BootTime, Event, Segment};
 
-/// An established connection whose data passes unseen: the server's socket is here.
+/// An established connection whose data passes unseen; the server's socket is on this host.
 fn open_here() -> Exchange {
     let mut exchange = Exchange::new();
     exchange.with_sockets();
@@ -110,7 +110,7 @@ fn a_reset_that_ends_a_capture_counts_behind_data_that_was_not_captured() {
             (1_000, None, true),
             // Beyond the window.
             (2_000, None, false),
-            // A challenge ACK (RFC 5961 §3.2), data of its own end.
+            // A challenge ACK (RFC 5961 §3.2), and data of its own end.
             (1_000, Some((SERVER, S + 1, C + 401, 0)), false),
             (1_000, Some((CLIENT, C + 401, S + 1, 400)), false),
         ] {
@@ -141,7 +141,8 @@ fn a_reset_that_ends_a_capture_counts_behind_data_that_was_not_captured() {
 
 #[test]
 fn a_reset_ahead_counts_neither_behind_a_fin_nor_where_the_connection_goes_on() {
-    // The server closes; a forged reset of the client is challenged, and both go on, all in one tick of a coarse clock.
+    // The server closes; a forged reset of the client is challenged, and both continue, all within one tick of a coarse
+    // clock.
     let mut exchange = Exchange::of_capture();
     exchange.connections().expect_all_segments();
     let at = BootTime(exchange.now());
@@ -162,7 +163,7 @@ fn a_reset_ahead_counts_neither_behind_a_fin_nor_where_the_connection_goes_on() 
     let (_, closes) = exchange.records();
     assert_eq!(only(closes).kind, CloseKind::Unfinished);
 
-    // No data comes behind a FIN.
+    // No data follows a FIN.
     let mut exchange = Exchange::of_capture();
     exchange.connections().expect_all_segments();
     exchange.segment(CLIENT, SERVER, SYN, C, None, 0);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{tcp::TcpState, verdict::StateTime};
 
-/// The states of both ends and the nanoseconds in each, of an exchange whose segments are a microsecond apart.
+/// The states of both ends and the nanoseconds in each, for an exchange whose segments are a microsecond apart.
 fn states(play: impl FnOnce(&mut dyn FnMut(bool, TcpFlags, u32, u32))) -> [Vec<(TcpState, Option<u64>)>; 2] {
     let mut exchange = Exchange::of_capture();
     exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
@@ -21,11 +21,11 @@ fn states(play: impl FnOnce(&mut dyn FnMut(bool, TcpFlags, u32, u32))) -> [Vec<(
         exchange.pass(999);
     });
     let (_, close) = whole(&mut exchange);
-    let told = |stays: &[StateTime]| {
+    let words = |stays: &[StateTime]| {
         assert!(stays.iter().all(|stay| stay.inferred));
         stays.iter().map(|stay| (stay.state, stay.ns)).collect()
     };
-    [told(&close.states.client), told(&close.states.server)]
+    [words(&close.states.client), words(&close.states.server)]
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::verdict::IcmpAnswer;
 
-/// The close of a connection whose server closed and then got 100 B, 3 ms later; `known`: the client had acknowledged the
+/// The close of a connection whose server closed and received 100 B 3 ms later; `known`: the client had acknowledged the
 /// server's FIN before.
 fn data_after_close(mut exchange: Exchange, known: bool) -> Close {
     exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
@@ -47,7 +47,7 @@ enum Passes {
 fn data_that_does_not_acknowledge_the_fin_was_sent_without_knowing_wherever_that_is_seen() {
     use Passes::*;
     for (order, known) in [
-        // Where the server is, halfway, and where the client is.
+        // As seen at the server, halfway, and at the client.
         ([Fin, Data(false), Reset(false), AckOfFin], false),
         ([Fin, Data(false), AckOfFin, Reset(false)], false),
         ([Data(false), Fin, AckOfFin, Reset(false)], false),

@@ -1,4 +1,4 @@
-//! Sentences say no more than was seen: each row is an exchange, and the sentence that it may have.
+//! Sentences state no more than was seen: each row is an exchange and its sentence.
 
 use super::*;
 use crate::event::{Event, Hint, reset_reason::ResetReason};
@@ -24,7 +24,7 @@ fn cancels(exchange: &mut Exchange) {
     exchange.by(5).state(CLIENT, SERVER, SynSent, Close);
 }
 
-/// The kernel tells why the server answers the SYN with a reset; the SYN,ACK was not seen.
+/// The kernel states why the server answers the SYN by a reset; the SYN,ACK was not seen.
 fn refuses(exchange: &mut Exchange, hint: Hint) {
     exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
     exchange.event(&Event::Hint(hint));
@@ -35,7 +35,7 @@ fn hint() -> Hint {
     super::super::hints::reset(SERVER, CLIENT)
 }
 
-/// Every way in which a client waits in vain, with every answer that may have been seen.
+/// Every way in which a client waits without success, with every answer that may have been seen.
 const IN_VAIN: [Row; 9] = [
     (
         |exchange| {
@@ -137,12 +137,12 @@ fn a_handshake_that_failed_says_what_was_seen() {
         let mut exchange = Exchange::new();
         play(&mut exchange);
         let summary = failed(&mut exchange).summary;
-        let told = summary.strip_prefix("three-way handshake, ").or(summary.strip_prefix("simultaneous open, "));
-        assert_eq!(told, Some(expected), "row {row}");
+        let rest = summary.strip_prefix("three-way handshake, ").or(summary.strip_prefix("simultaneous open, "));
+        assert_eq!(rest, Some(expected), "row {row}");
     }
 }
 
-/// The states of a close in which the client closes first, with these FINs seen, and acknowledged.
+/// The close by the states of both ends, the client first, with these FINs seen and acknowledged.
 fn by_states(client_fin: bool, server_fin: bool, acked: bool) -> Close {
     let mut exchange = established();
     exchange.by(4).state(CLIENT, SERVER, Established, FinWait1);
@@ -166,14 +166,22 @@ fn by_states(client_fin: bool, server_fin: bool, acked: bool) -> Close {
 
 #[test]
 fn only_the_fins_that_were_not_seen_are_said_not_to_have_been() {
-    let told = |client, server| by_states(client, server, true).summary;
-    assert!(told(false, false).contains("as the states show; the FINs were not seen"), "{}", told(false, false));
-    assert!(told(true, false).contains("as the states show; the server's FIN was not seen"), "{}", told(true, false));
-    assert!(told(false, true).contains("as the states show; the client's FIN was not seen"), "{}", told(false, true));
-    assert!(!told(true, true).contains("states show"), "{}", told(true, true));
+    let summary = |client, server| by_states(client, server, true).summary;
+    assert!(summary(false, false).contains("as the states show; the FINs were not seen"), "{}", summary(false, false));
+    assert!(
+        summary(true, false).contains("as the states show; the server's FIN was not seen"),
+        "{}",
+        summary(true, false)
+    );
+    assert!(
+        summary(false, true).contains("as the states show; the client's FIN was not seen"),
+        "{}",
+        summary(false, true)
+    );
+    assert!(!summary(true, true).contains("states show"), "{}", summary(true, true));
 }
 
-/// Data that meets the server, which has closed: `length` bytes, with the client's FIN behind them or not.
+/// Data that reaches the server after it has closed: `length` bytes, with or without the client's FIN after them.
 fn late(length: u32, fin: bool) -> String {
     let mut exchange = opened();
     exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);

@@ -2,10 +2,9 @@
 
 use super::*;
 use crate::{
-    correlate::{Correlated, tests::hints},
-    event::{Event, Hint, HintName, Segment, reset_reason::ResetReason},
+    correlate::tests::hints,
+    event::{Event, Hint, Segment, reset_reason::ResetReason},
     tcp::OptionBytes,
-    verdict::{Awaited, Turn},
 };
 
 const EHOSTUNREACH: u32 = 113;
@@ -142,8 +141,8 @@ fn an_icmp_error_about_the_syn_ack_is_told_as_such() {
     exchange.pass(65 * SECOND);
     let handshake = failed(&mut exchange);
     assert_eq!((handshake.outcome, handshake.by_icmp), (Some(Outcome::Unreachable), false));
-    let told = "unreachable: port unreachable, said an ICMP error about the server's SYN,ACK";
-    assert!(handshake.summary.ends_with(told), "{}", handshake.summary);
+    let expected = "unreachable: port unreachable, said an ICMP error about the server's SYN,ACK";
+    assert!(handshake.summary.ends_with(expected), "{}", handshake.summary);
 }
 
 #[test]
@@ -160,8 +159,8 @@ fn the_icmp_error_is_named_that_made_the_kernel_forget_the_syn() {
         let handshake = failed(&mut exchange);
         assert_eq!(handshake.reset, Some(Reset { by: Role::Server, cause: ResetCause::NoConnection }));
         assert_eq!(handshake.icmp.is_some(), named, "{kind:?}");
-        let told = "; an ICMP error from 127.0.0.1 about its SYN,ACK had ended it: ";
-        assert_eq!(handshake.summary.contains(told), named, "{}", handshake.summary);
+        let expected = "; an ICMP error from 127.0.0.1 about its SYN,ACK had ended it: ";
+        assert_eq!(handshake.summary.contains(expected), named, "{}", handshake.summary);
     }
 }
 
@@ -205,55 +204,6 @@ fn the_fin_of_a_syn_ack_counts() {
         assert_eq!((close.kind, close.initiator), (CloseKind::FourSegment, Some(Role::Server)), "{}", close.summary);
         assert_eq!(close.bytes, bytes(100, 40));
     }
-}
-
-/// A handshake with a listener that waits for data; its ACK carries so much.
-fn deferred(length: u32) -> Exchange {
-    let mut exchange = Exchange::new();
-    exchange.with_sockets();
-    exchange.full_segment(None, CLIENT, SERVER, SYN, C, None, 0);
-    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
-    let listener =
-        Hint { name: HintName::DeferAccept, reason: None, state: Some(Listen), ..hints::reset(SERVER, CLIENT) };
-    exchange.event(&Event::Hint(listener));
-    exchange.full_segment(None, CLIENT, SERVER, ACK, C + 1, Some(S + 1), length);
-    exchange
-}
-
-#[test]
-fn a_server_that_waits_for_data_is_said_to() {
-    let mut exchange = deferred(0);
-    exchange.pass(2 * SECOND);
-    exchange.timeout();
-    let stalled = exchange.placed().iter().find_map(|placed| match placed {
-        Correlated::Stalled(stalled) => Some(stalled.as_ref().clone()),
-        _ => None,
-    });
-    let stalled = stalled.expect("a stall");
-    assert_eq!(stalled.summary, "the server waits for the client's data: TCP_DEFER_ACCEPT");
-    assert_eq!((stalled.waiting_for, stalled.turn), (Some(Awaited::Accept), Some(Turn::Client)));
-    exchange.full_segment(None, CLIENT, SERVER, ACK, C + 1, Some(S + 1), 5);
-    exchange.state(SERVER, CLIENT, Listen, SynRecv);
-    exchange.state(SERVER, CLIENT, SynRecv, Established);
-    let (handshakes, _) = exchange.records();
-    let told = only(handshakes).summary;
-    assert!(told.ends_with("; the server waited 2.000 s for the client's data: TCP_DEFER_ACCEPT"), "{told}");
-}
-
-#[test]
-fn data_with_the_ack_is_not_waited_for() {
-    let mut exchange = deferred(5);
-    exchange.state(SERVER, CLIENT, Listen, SynRecv);
-    exchange.state(SERVER, CLIENT, SynRecv, Established);
-    let (handshakes, _) = exchange.records();
-    let told = only(handshakes).summary;
-    assert!(!told.contains("TCP_DEFER_ACCEPT"), "{told}");
-}
-
-#[test]
-fn data_that_never_comes_is_what_is_missing() {
-    let told = failed(&mut deferred(0)).summary;
-    assert!(told.ends_with("unanswered: the server waits for the client's data: TCP_DEFER_ACCEPT"), "{told}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Connections of which only a part can be seen from here.
+//! Connections of which this host shows only a part.
 
 use super::*;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     event::{Direction, Event, Segment},
 };
 
-/// The segments of a connection that both ends' kernels sent from sockets of this host.
+/// The segments of a connection between two sockets of this host, each naming the socket that sent it.
 fn segments_with_sockets(exchange: &mut Exchange) {
     exchange.with_sockets();
     exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
@@ -44,8 +44,8 @@ fn a_server_of_which_nothing_but_its_syn_ack_is_seen_may_have_no_socket_for_it()
     assert_eq!((handshake.outcome, handshake.waiting_for), (Some(Outcome::Unanswered), Some(WaitingFor::Ack)));
 }
 
-/// After a redirection on loopback, segments of the server have the ends that the client knows, and segments of the client those
-/// that the server knows.
+/// After a redirection on loopback, segments of the server have the ends known to the client, and segments of the client
+/// those known to the server.
 #[test]
 fn half_of_the_segments_and_the_states_of_one_end_are_enough() {
     let mut exchange = Exchange::new();

@@ -1,4 +1,4 @@
-//! Why it closed: how long there had been no data, how its processes ended, and what was lost.
+//! Reasons of a close: time without data, the end of the processes, and lost data.
 
 use super::*;
 use crate::event::{Counters, Exit};
@@ -21,7 +21,7 @@ fn a_server_that_closes_an_idle_connection() {
     exchange.segment(SERVER, CLIENT, ACK, S + 2, Some(C + 24), 0);
     exchange.state(CLIENT, SERVER, LastAck, Close);
     let (_, close) = whole(&mut exchange);
-    // As the socket tells that left ESTABLISHED first.
+    // As reported by the socket that left ESTABLISHED first.
     assert_eq!(close.idle_ns, Some(59_996_000_000));
     assert!(close.summary.starts_with("idle for 60.0 s, then closed by the server, three segments; 22 B →, 0 B ←"));
     assert!(close.summary.contains("; 0 B were answered"), "{}", close.summary);
@@ -105,7 +105,7 @@ fn data_unsent_behind_a_closed_window() {
     assert!(close.summary.contains("; the client had 3.8 MB unsent behind a closed window"), "{}", close.summary);
 }
 
-/// The reset of an end that is closed when the other one has given up is not why that did.
+/// A reset from a closed end after the other one has timed out is not the reason for that time-out.
 #[test]
 fn a_reset_behind_a_time_out_does_not_hide_the_closed_window() {
     let no_room = || Counters { unsent_bytes: Some(3_791_873), peer_window: Some(0), ..Counters::default() };

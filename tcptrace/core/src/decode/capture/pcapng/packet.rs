@@ -1,7 +1,7 @@
 //! Blocks of frames: enhanced and simple ones, and those of the first draft.
 
 use super::{ENHANCED_PACKET, SIMPLE_PACKET, Section, process::Options};
-use crate::decode::capture::{decoder::Frame, ip::Reason};
+use crate::decode::capture::{frame::Frame, ip::Reason};
 
 /// Length of the fields before the frame in enhanced packet blocks and old ones: the interface, the time in two halves,
 /// the captured length and the original one.

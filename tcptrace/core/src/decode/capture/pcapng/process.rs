@@ -1,5 +1,5 @@
-//! The options of packets, and the processes that they name: by an ID of their own, or as Darwin does, by a block that
-//! describes the process.
+//! The options of packets, and the processes that they name: by an ID in an option of their own or, as Darwin does, by a
+//! block that describes the process.
 
 use pcap_parser::{PcapError, PcapNGOption, nom::IResult, parse_option_be, parse_option_le};
 
@@ -9,7 +9,7 @@ use crate::{
     event::{Comm, Direction, Process},
 };
 
-/// Maximum number of processes that are kept of a section, so that no file can exhaust memory with them.
+/// Maximum number of processes kept per section, so that no file can exhaust memory with them.
 const MAX_PROCESSES: usize = 1 << 16;
 
 /// Options of a packet block.
@@ -54,13 +54,13 @@ impl Options {
 }
 
 impl Section {
-    /// Keeps what a block says of a process: its ID, then its name among the options.
+    /// Keeps the description of a process: its ID, then its name among the options.
     pub(super) fn describe_process(&mut self, body: &[u8]) {
         const NAME: u16 = 2;
         let mut comm = [0; 16];
         each(self.order, body.get(4..).unwrap_or_default(), |code, value| {
             if code == NAME {
-                // As everywhere, with room for a zero.
+                // As in the kernel, with room for a terminating zero.
                 comm.iter_mut().take(15).zip(value).for_each(|(to, from)| *to = *from);
             }
         });

@@ -10,12 +10,12 @@ pub(super) const SERVER6: [u8; 16] = [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 
 /// MSS, SACK permitted, timestamps, no operation, window scale.
 pub(super) const OPTIONS: [u8; 20] = [2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 9, 0, 0, 0, 0, 1, 3, 3, 7];
 
-/// Parts of bytes one after the other.
+/// Concatenates parts of bytes.
 pub(super) fn join(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }
 
-/// A header with options, and `payload` bytes behind it.
+/// A header with options, followed by `payload` bytes.
 pub(super) fn tcp(flags: u8, options: &[u8], payload: usize) -> Vec<u8> {
     let offset = ((20 + options.len()) / 4) as u8;
     let fixed = [0xc0, 0, 0, 80, 0, 0, 0x10, 1, 0, 0, 0x20, 2, offset << 4, flags, 0xfa, 0xf0, 0, 0, 0, 0];
@@ -50,21 +50,21 @@ pub(super) fn frame() -> Vec<u8> {
     ethernet(0x0800, &ipv4(6, &[], &syn()))
 }
 
-/// A file as it is written.
+/// A file under construction.
 pub(super) struct Writer {
     order: Order,
     pub(super) bytes: Vec<u8>,
 }
 
 impl Writer {
-    /// A pcap file with this header. `magic` says how long fractions of seconds are, and which variant it is.
+    /// Creates a pcap file with this header. `magic` determines the unit of fractions of seconds, and the variant.
     pub(super) fn pcap(order: Order, magic: u32, link_type: u32) -> Self {
         let mut file = Self { order, bytes: Vec::new() };
         file.u32(magic).u16(2).u16(4).u32(0).u32(0).u32(262_144).u32(link_type);
         file
     }
 
-    /// A pcapng file with one section.
+    /// Creates a pcapng file with one section.
     pub(super) fn pcapng(order: Order) -> Self {
         let mut file = Self { order, bytes: Vec::new() };
         file.section(order);
@@ -178,7 +178,7 @@ pub(super) fn one(link_type: u32, frame: &[u8]) -> Vec<u8> {
     file.bytes
 }
 
-/// A file with something of everything.
+/// A file with every kind of record.
 pub(super) fn rich(order: Order) -> Vec<u8> {
     let other = if order == Order::Big { Order::Little } else { Order::Big };
     let mut file = Writer::pcapng(order);

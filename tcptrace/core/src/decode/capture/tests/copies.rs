@@ -17,7 +17,7 @@ const PSH_ACK: u8 = 0x18;
 const FIN_ACK: u8 = 0x11;
 const RST: u8 = 0x04;
 
-/// Which of these frames, with microseconds, are copies.
+/// Returns for each frame, with its time in microseconds, whether it is a copy.
 fn copies(frames: &[(u32, Vec<u8>)]) -> Vec<bool> {
     let mut file = Writer::pcap(Order::Little, MICROSECONDS, 1);
     for (at, frame) in frames {

@@ -161,7 +161,7 @@ fn what_is_no_capture_is_recognised() {
     assert_eq!(looks(b"\0\0\0\0\0\0\0\0"), LooksLike::Unknown([0; 4]));
     assert_eq!(
         read(&b"\x00\x01\xfe\xff\x00"[..]).message(),
-        "this is no capture: it begins with 00 01 fe ff, as no format does that is read here; if it is a capture, \
+        "this is not a capture: it begins with 00 01 fe ff, as no format does that tcptrace reads; if it is a capture, \
          `editcap FILE converted.pcapng` may convert it"
     );
 }
@@ -176,7 +176,7 @@ fn json_lines_are_recognised_and_left_whole() {
     }
 }
 
-/// A pipe whose writer is in no hurry.
+/// A pipe whose writer provides one byte at a time.
 struct OneByOne<'a>(&'a [u8]);
 
 impl Read for OneByOne<'_> {

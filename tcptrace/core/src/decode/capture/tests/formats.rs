@@ -142,7 +142,7 @@ fn pcapng_with_sections_of_both_orders() {
                 bytes: file.len() as u64,
                 frames: 6,
                 segments: 4,
-                // The simple packet block has no room for all of it, and cannot say so.
+                // The simple packet block has no room for all of it, and no field to say so.
                 shortened: 1,
                 skipped,
                 backwards: 2,
@@ -228,7 +228,8 @@ fn frames_of_nowhere_are_counted() {
     file.section(Order::Little).enhanced(0, 1, &frame(), None).simple(60, &frame());
     let reading = read(file.bytes.as_slice());
     assert_eq!((reading.counters.segments, reading.counters.skipped.interface), (1, 3));
-    let expected = "record 1 belongs to an interface that the file does not describe (records passed over: 3; all others were read)";
+    let expected =
+        "record 1 belongs to an interface that the file does not describe (records skipped: 3; all others were read)";
     assert!(reading.message().ends_with(expected), "{}", reading.message());
 }
 
@@ -241,7 +242,7 @@ fn a_file_without_a_usable_interface_is_an_error_at_its_end() {
     assert!(reading.message().starts_with("the capture has link type 147, which is not supported"));
     assert_eq!(reading.counters.skipped.link_type, 1);
 
-    // Nothing was missed of it, or something could be read.
+    // Either nothing of it was missed, or something else could be read.
     let file = &mut Writer::pcapng(Order::Little);
     assert!(read(file.plain_interface(147).bytes.as_slice()).error.is_none());
     file.enhanced(0, 1, &frame(), None).plain_interface(1);

@@ -20,7 +20,7 @@ fn payload_is_what_ip_says() {
     assert_eq!(whole(&ipv4(6, &[], &data)).segment().length, 33);
     assert_eq!(whole(&ipv4(6, &[1; 12], &data)).segment().length, 33);
     assert_eq!(whole(&ipv6(6, &[], &data)).segment().length, 33);
-    // Bytes behind the datagram do not count, bytes that were not captured do.
+    // Bytes after the datagram do not count, bytes that were not captured do.
     assert_eq!(whole(&join(&[&ipv4(6, &[], &data), &[0; 6]])).segment().length, 33);
     assert_eq!(snapped(&ipv4(6, &[], &data), 30).segment().length, 33);
 }
@@ -101,13 +101,13 @@ fn nonsense_is_shown_as_it_is() {
     let segment = whole(&datagram).segment();
     assert_eq!((segment.src.port, segment.dst.port), (0, 0));
     assert_eq!(segment.header.flags, TcpFlags::SYN | TcpFlags::FIN);
-    // A data offset beyond the segment, and one inside the fixed part, which makes it none.
+    // A data offset beyond the segment, and one inside the fixed part, with which it is not a segment.
     datagram[32] = 0xf0;
     let segment = whole(&datagram).segment();
     assert_eq!((segment.header.data_offset, segment.length), (60, 0));
     datagram[32] = 0x10;
     assert_eq!(whole(&datagram).counters.skipped.malformed, 1);
-    // An IP header shorter than one can be.
+    // An IP header shorter than the minimum.
     datagram[0] = 0x44;
     assert_eq!(whole(&datagram).counters.skipped.malformed, 1);
 }
@@ -122,16 +122,16 @@ fn a_short_snap_length_is_counted() {
             if captured < header + 16 {
                 assert_eq!((reading.counters.short, reading.counters.segments), (1, 0), "{captured}");
             } else {
-                // Options that are there are kept.
+                // Captured options are kept.
                 let options = &OPTIONS[..captured.saturating_sub(header + 20)];
                 assert_eq!(reading.segment().header.options.as_slice(), options);
                 assert_eq!(reading.segment().length, 0);
             }
         }
     }
-    // Nothing was cut here: it never had more.
+    // Nothing was cut here: the datagram was never longer.
     assert_eq!(whole(&v4[..30]).counters.skipped.malformed, 1);
-    // What is known not to be TCP is not short.
+    // A datagram known not to be TCP is not short.
     assert_eq!(snapped(&ipv4(17, &[], &[0; 60]), 50).counters.skipped.not_tcp, 1);
     assert_eq!(snapped(&ipv4(17, &[1; 40], &[0; 60]), 80).counters.skipped.not_tcp, 1);
 }

@@ -1,4 +1,4 @@
-//! Link types: each with the same SYN behind it.
+//! Link types, each followed by the same SYN.
 
 use super::{build::*, *};
 use crate::decode::capture::bytes::Order;
@@ -43,7 +43,7 @@ fn both(link_type: u32, frame: impl Fn(u16, &[u8]) -> Vec<u8>) -> [Reading; 2] {
 #[test]
 fn ethernet_with_tags() {
     both(1, ethernet);
-    // The frame is padded to 60 bytes; its length is what IP says.
+    // The frame is padded to 60 bytes; the length is that of the IP header.
     both(1, |protocol, payload| join(&[&ethernet(protocol, payload), &[0xee; 20]]));
     for outer in [0x8100, 0x88a8] {
         both(1, |protocol, payload| ethernet(outer, &join(&[&[0, 5], &protocol.to_be_bytes(), payload])));

@@ -1,11 +1,11 @@
-//! Any bytes at all.
+//! Arbitrary bytes.
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use super::{build::*, *};
 use crate::decode::capture::bytes::Order;
 
-/// Reads a file that may be anything, and checks what holds for every file.
+/// Reads a file of any content, and checks the properties that hold for every file.
 fn survives(file: &[u8]) {
     let Ok(Capture::Frames(mut frames)) = open(file) else { return };
     let (mut events, mut failed) = (0, false);

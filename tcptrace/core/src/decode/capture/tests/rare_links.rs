@@ -1,4 +1,4 @@
-//! Link types that few captures have: each with the same SYN behind it.
+//! Link types that few captures have, each followed by the same SYN.
 
 use super::{build::*, links::reads, *};
 
@@ -70,7 +70,7 @@ fn wireless() {
     reads(105, &data(0x88, 2, &[0, 0]));
     reads(105, &data(0x88, 3, &[0; 8]));
     reads(105, &data(0x88, 0x81, &[0, 0, 0, 0, 0, 0]));
-    // Radiotap with a time and flags, one of which tells of padding behind the header of 26 bytes.
+    // Radiotap with a time and flags, one of which announces padding after the header of 26 bytes.
     let radiotap = |flags| join(&[&[0, 0, 24, 0, 3, 0, 0, 0], &[0; 8], &[flags], &[0; 7]]);
     reads(127, &join(&[&radiotap(0), &data(0x88, 1, &[0, 0])]));
     reads(127, &join(&[&radiotap(0x20), &data(0x88, 1, &[0, 0, 0, 0])]));
@@ -118,7 +118,7 @@ fn records_with_a_process() {
         (process.pid, process.comm.to_string(), reading.framed[0].direction),
         (4242, "curl".into(), Some(Direction::Out))
     );
-    // A record of metadata, and a link type behind which nothing is known.
+    // A record of metadata, and an unknown link type.
     for (at, value) in [(4, 2), (8, 147)] {
         let mut other = header.clone();
         other[at] = value;

@@ -1,4 +1,4 @@
-//! What carries IP packets beside the link layer: each with the same SYN inside.
+//! Carriers of IP packets other than the link layer, each with the same SYN inside.
 
 use super::{build::*, links::reads, *};
 use crate::decode::capture::bytes::Order;
@@ -42,7 +42,7 @@ fn labels_sessions_and_switches() {
     for (number, headers) in ethertypes {
         reads(1, &ethernet(number, &join(&[&headers.concat(), &inner4()])));
     }
-    // A whole frame behind labels, with and without a control word, and in a provider's backbone.
+    // A whole frame after labels, with and without a control word, and in a provider's backbone.
     for before in [&[][..], &[0, 0, 0, 1]] {
         reads(1, &ethernet(0x8847, &join(&[&[0, 1, 1, 64], before, &frame()])));
     }
@@ -110,7 +110,7 @@ fn tunnels_in_udp() {
     inside(&udp(5247, &join(&[&[0, 0x10, 0, 0, 0, 0, 0, 0], &frame()])));
     inside(&udp(6635, &join(&[&[0, 1, 1, 64], &inner4()])));
     inside(&udp(4341, &join(&[&[0; 8], &inner4()])));
-    // What does not say what it must, and other ports.
+    // Headers that lack a required field, and other ports.
     for packet in [udp(4789, &[0; 60]), udp(2152, &[0x32, 1, 0, 4, 0, 0, 0, 0]), udp(53, &frame())] {
         assert_eq!(read(one(101, &packet).as_slice()).counters.skipped.not_tcp, 1);
     }

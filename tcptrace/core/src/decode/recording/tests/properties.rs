@@ -1,4 +1,4 @@
-//! Any lines, in pieces of any size, and any damage.
+//! Arbitrary lines, in pieces of any size, with any damage.
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 
@@ -14,7 +14,7 @@ impl Read for Slow<'_> {
     }
 }
 
-/// The stamp with both times, as those of live events have them.
+/// The stamp with both times, as live events have them.
 fn live(Stamp { time, boot_ns }: Stamp) -> Stamp {
     let time = if time.is_known() { time } else { WallTime(0) };
     Stamp { time, boot_ns: Some(boot_ns.unwrap_or(1)) }

@@ -151,7 +151,7 @@ fn every_field_of_every_entry_is_shown() {
             OutputRecord::State(entry) if entry.evidence.is_empty() => {
                 assert!(!text(&OutputRecord::State(entry)).contains("evidence"));
             }
-            // A field that is there only if true can only be removed.
+            // A field that is present only if true can only be removed.
             OutputRecord::State(entry) if !entry.late => {}
             OutputRecord::Segment(entry) if entry.length > 0 && !entry.late => {}
             OutputRecord::Icmp(entry) if !entry.late => {}

@@ -1,4 +1,4 @@
-//! Records written by hand are what serde would write.
+//! Records written without serde are equal to those that serde would write.
 
 use std::sync::Arc;
 

@@ -10,8 +10,8 @@ use crate::{
 /// Shortest time without data after which a client may have given up waiting.
 const PATIENCE_NS: u64 = 1_000_000_000;
 
-/// Returns advice if a signal that no program asks for ended the process that closed first: signals that people and service
-/// managers stop programs with, such as SIGTERM, need none.
+/// Returns advice if the process that closed first was ended by a signal that indicates a fault. Signals by which people and
+/// service managers stop programs, such as SIGTERM, need none.
 pub(super) fn by_signal(record: &Close) -> Advice {
     if matches!(record.kind, CloseKind::TimedOut | CloseKind::Unseen) {
         return None;
@@ -41,8 +41,8 @@ pub(super) fn by_signal(record: &Close) -> Advice {
     }
 }
 
-/// Returns advice if a client closed after some time without data, and data of the server came later: as when it gave up
-/// waiting for an answer.
+/// Returns advice if a client closed after some time without data, and data of the server came later, as when the client
+/// gave up waiting for an answer.
 pub(super) fn late_answer(record: &Close, by: Role) -> Option<String> {
     let idle = record.idle_ns.filter(|&idle| idle >= PATIENCE_NS)?;
     let waited = by == Role::Client && record.initiator == Some(Role::Client) && record.close_known != Some(false);
@@ -78,8 +78,8 @@ mod tests {
 
     #[track_caller]
     fn check(record: &Close, part: &str) {
-        let told = close(record).unwrap_or_default();
-        assert!(told.contains(part), "{told}");
+        let given = close(record).unwrap_or_default();
+        assert!(given.contains(part), "{given}");
     }
 
     #[test]
@@ -92,7 +92,7 @@ mod tests {
         check(&record, "who killed the server's process");
         record.server.exit = killed_by(11);
         check(&record, "signal 11, with which programs crash");
-        // It was stopped on purpose, and it is not what ended the connection.
+        // The process was stopped on purpose, or did not end the connection.
         for other in [killed_by(15), Some(Exit { signal: None, code: Some(1) }), None] {
             record.server.exit = other;
             record.client.exit = killed_by(9);
@@ -109,7 +109,7 @@ mod tests {
         record.close_known = Some(true);
         (record.idle_ns, record.closed_before_ns) = (Some(30_000_000_000), Some(2_000_000_000));
         check(&record, "after 30.0 s without data, and the server's data came 2.000 s later");
-        // It crossed the close, or the client had just had data.
+        // The data crossed the close, or the client had just received data.
         record.close_known = Some(false);
         check(&record, "the idle time-outs of both ends");
         record.close_known = Some(true);

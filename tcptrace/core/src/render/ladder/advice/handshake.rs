@@ -28,7 +28,7 @@ pub(in super::super) fn handshake(record: &Handshake) -> Advice {
         Outcome::Unreachable => Some(unreachable(record).into()),
         Outcome::Reset => match record.reset {
             Some(Reset { by: Role::Client, cause: ResetCause::Killed }) => Some(killed(Role::Client).into()),
-            // A client that resets the connection got what it wanted.
+            // A client that resets the connection has learnt what it wanted to know.
             Some(Reset { by: Role::Client, .. }) => None,
             Some(Reset { by: by @ Role::Server, cause: ResetCause::Unknown }) => Some(unproven(by, false).into()),
             Some(Reset { by: Role::Server, cause: ResetCause::NoListener }) => Some(listening(record, "").into()),
@@ -75,12 +75,12 @@ fn listening(record: &Handshake, otherwise: &str) -> String {
     )
 }
 
-/// Returns advice for a SYN that no route leads on.
+/// Returns advice for a SYN that no route leads any further.
 fn unreachable(record: &Handshake) -> String {
     record.icmp.map_or_else(|| no_way(Role::Client, record.server.addr), |icmp| by_icmp(record, icmp))
 }
 
-/// Returns advice for a client that waited in vain.
+/// Returns advice for a client that waited without an answer.
 fn no_answer(record: &Handshake) -> Advice {
     if record.killed {
         return Some(killed(Role::Client).into());

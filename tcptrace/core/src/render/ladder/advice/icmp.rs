@@ -1,4 +1,4 @@
-//! Advice for the host that sent an ICMP error, and for what an end's own stack or firewall does to a SYN.
+//! Advice on the host that sent an ICMP error, and on an end whose own stack or firewall stops a SYN.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use crate::{
     verdict::{Handshake, IcmpAnswer},
 };
 
-/// Returns advice for the host that sent an ICMP error.
+/// Returns advice on the host that sent an ICMP error.
 pub(super) fn by_icmp(record: &Handshake, icmp: IcmpAnswer) -> String {
     let IcmpAnswer { from, kind, of_synack, .. } = icmp;
     let (sender, to, segment) = match of_synack {
@@ -32,12 +32,12 @@ pub(super) fn by_icmp(record: &Handshake, icmp: IcmpAnswer) -> String {
     }
 }
 
-/// Returns advice for an end whose own stack finds no way to the other.
+/// Returns advice on an end whose own stack finds no way to the other.
 pub(super) fn no_way(end: Role, to: IpAddr) -> String {
     format!("on the {}, `ip route get {to}` and `ip neigh show {to}`", end.word())
 }
 
-/// Returns advice for a SYN that a firewall of the client's own host rejects.
+/// Returns advice on a SYN that a firewall of the client's own host rejects.
 pub(super) fn rejected_here(record: &Handshake) -> String {
     let before = if record.syn_left == Some(false) { " before it leaves" } else { "" };
     format!("on the client, `nft list ruleset`: a firewall rule there rejects the SYN{before}")
@@ -46,8 +46,8 @@ pub(super) fn rejected_here(record: &Handshake) -> String {
 /// The obstacle that an ICMP error reports.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Obstacle {
-    /// A rule does not let the segment pass. A host whose firewall rejects says so with port unreachable, too, and no
-    /// TCP stack does (RFC 1122 §4.2.3.9).
+    /// A rule does not let the segment pass. A firewall may also reject with port unreachable, which no TCP stack sends (RFC
+    /// 1122 §4.2.3.9).
     Rule,
     /// No route, or no neighbour that answers.
     NoWay,

@@ -2,7 +2,7 @@
 
 use crate::{event::Role, verdict::ResetCause};
 
-/// Returns advice for a reset whose cause tells everything.
+/// Returns advice for a reset whose cause alone decides it.
 pub(super) fn by_cause(by: Role, cause: ResetCause) -> String {
     let (end, peer) = (by.word(), by.other().word());
     match cause {

@@ -1,4 +1,4 @@
-//! Advice for a connection that makes no progress: where to look for what it waits for.
+//! Advice for a connection that makes no progress: where to look for the reason.
 
 use super::{Advice, source_port, unanswered};
 use crate::{
@@ -6,8 +6,8 @@ use crate::{
     verdict::{Awaited, Role, Stalled, Turn},
 };
 
-/// Returns what to examine while a connection makes no progress; `None` where nothing is known of what it waits for. `icmp`: an
-/// ICMP error about it was seen. It is the better clue, and the record of the handshake that fails by it has advice on it.
+/// Returns what to examine while a connection makes no progress; `None` if it is unknown what it waits for. `icmp`: an ICMP
+/// error about it was seen. That is the better clue, and the record of the handshake that it fails has advice on it.
 pub(in super::super) fn stalled(record: &Stalled, icmp: bool) -> Advice {
     if icmp && record.waiting_for == Some(Awaited::SynAck) {
         return None;
@@ -38,7 +38,7 @@ pub(in super::super) fn stalled(record: &Stalled, icmp: bool) -> Advice {
         }
         (Awaited::Ack, Some(end)) => format!("the network between the ends, and whether the {} vanished", end.word()),
         (Awaited::Ack, None) => "the network between the ends, and whether one of them vanished".to_owned(),
-        // The record does not tell whose data it is, nor how large its segments are.
+        // The record states neither whose data it is nor how large its segments are.
         (Awaited::DataAck, _) => {
             "the network between the ends: a firewall or NAT that forgot the connection, an end that \
              vanished, or a link whose MTU large segments exceed (`tracepath` finds it)"
@@ -63,7 +63,7 @@ pub(in super::super) fn stalled(record: &Stalled, icmp: bool) -> Advice {
     Some(text.into())
 }
 
-/// Returns whether the kernel has done all it has to before a process accepts the connection.
+/// Returns true if the kernel has done all that it must before a process accepts the connection.
 fn accepted_by_kernel(state: Option<TcpState>) -> bool {
     matches!(state, Some(TcpState::Established | TcpState::CloseWait))
 }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
     use crate::render::samples;
 
-    /// Advice on a record with these facts, of two hosts.
+    /// Returns advice on a record with these facts, of two hosts.
     fn advice(waiting_for: Option<Awaited>, turn: Option<Turn>, in_server: TcpState) -> Option<String> {
         let mut record = samples::stalled().record;
         record.client.addr = [10, 0, 0, 1].into();
@@ -118,12 +118,12 @@ mod tests {
             (Fin, Some(Server), FinWait1, None),
         ];
         for (waiting_for, turn, in_server, right) in rows {
-            let told = advice(Some(waiting_for), turn, in_server);
-            let same = match (&told, right) {
-                (Some(told), Some(right)) => told.contains(right),
-                (told, right) => told.is_none() && right.is_none(),
+            let given = advice(Some(waiting_for), turn, in_server);
+            let same = match (&given, right) {
+                (Some(given), Some(right)) => given.contains(right),
+                (given, right) => given.is_none() && right.is_none(),
             };
-            assert!(same, "{waiting_for:?} {turn:?} {in_server:?}: {told:?}");
+            assert!(same, "{waiting_for:?} {turn:?} {in_server:?}: {given:?}");
         }
         assert_eq!(advice(None, Some(Client), Established), None);
     }
@@ -146,8 +146,8 @@ mod tests {
             record.turn = Some(Turn::Server);
             for awaited in [Awaited::SynAck, Awaited::Ack, Awaited::DataAck] {
                 record.waiting_for = Some(awaited);
-                let told = stalled(&record, false).expect("advice");
-                assert!(told.starts_with("on this host, `nft list ruleset`"), "{awaited:?}: {told}");
+                let given = stalled(&record, false).expect("advice");
+                assert!(given.starts_with("on this host, `nft list ruleset`"), "{awaited:?}: {given}");
             }
         }
     }

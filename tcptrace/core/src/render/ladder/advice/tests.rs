@@ -1,4 +1,4 @@
-//! The advice for every outcome, kind, cause and missing part. Each match names all variants, so that a new one does not
+//! The advice for every outcome, kind, cause and missing part. Each match lists all variants, so that a new one does not
 //! compile until it has its rows.
 
 mod causes;
@@ -27,7 +27,7 @@ const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
 const SERVER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
 const ROUTER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 254));
 
-/// A SYN to 10.0.0.2:9999 was seen, and nothing else.
+/// A SYN to 10.0.0.2:9999, and nothing else.
 fn plain_handshake() -> Handshake {
     let mut record = *samples::handshake().record;
     record.client.addr = CLIENT;
@@ -113,7 +113,7 @@ fn every_missing_part_has_its_advice() {
         assert_eq!(handshake(&opened).as_deref(), expected, "{part:?}");
         assert_eq!(close(&closed).as_deref(), expected, "{part:?}");
     }
-    // Interfaces that are left out are the user's own choice.
+    // Interfaces are left out by the user's own choice.
     let mut closed = Close { kind: CloseKind::Unseen, ..plain_close() };
     (closed.missing, closed.no_segments) = (vec![Missing::Interface], Some(NoSegments::NotWatched));
     assert_eq!(close(&closed), None);

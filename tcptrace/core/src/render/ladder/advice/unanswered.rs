@@ -1,13 +1,13 @@
-//! Advice for a SYN that has no answer: what keeps it from leaving, or from reaching a server that answers.
+//! Advice for a SYN without an answer: what keeps it from leaving, or from reaching a server that answers.
 
 use std::net::IpAddr;
 
-/// The SYN was not seen to leave the client.
+/// Returns advice if the SYN was not seen to leave the client.
 pub(super) fn not_sent(server: IpAddr) -> String {
     format!("on the client, `ip neigh show {server}` and `nft list ruleset`: what keeps the SYN from leaving?")
 }
 
-/// Both ends are on this host; `port` is the filter of `ss` for the server's port.
+/// Returns advice if both ends are on this host; `port` is the filter of `ss` for the server's port.
 pub(super) fn here(port: &str) -> String {
     format!(
         "on this host, `nft list ruleset` (a rule that drops) and `ss -ltn{port}` (Recv-Q above Send-Q: the queue is \
@@ -15,7 +15,7 @@ pub(super) fn here(port: &str) -> String {
     )
 }
 
-/// The SYN left for another host; `port` is the filter of `ss` for the server's port.
+/// Returns advice if the SYN left for another host; `port` is the filter of `ss` for the server's port.
 pub(super) fn on_the_way(port: &str) -> String {
     format!(
         "a firewall that drops, a wrong address, or a server that is down or whose queue is full (there, \

@@ -48,13 +48,13 @@ impl Wording<'_> {
         more.extend((entry.length > 0).then(|| format!("{} B", entry.length)));
         let mut details = Styled::new(palette::TROUBLE, entry.reason.to_string());
         if let Some(location) = entry.location {
-            details.apart(Style::new(), format_args!("in {location}"));
+            details.push_separate(Style::new(), format_args!("in {location}"));
         }
         if let Some(interface) = &entry.interface {
-            details.apart(Style::new().dimmed(), format_args!("on {}", Escaped(interface.as_bytes())));
+            details.push_separate(Style::new().dimmed(), format_args!("on {}", Escaped(interface.as_bytes())));
         }
         // The row above it shows the number of a SYN, if that was seen.
-        details.apart(Style::new().dimmed(), sequence(relative.unwrap_or(entry.seq)));
+        details.push_separate(Style::new().dimmed(), sequence(relative.unwrap_or(entry.seq)));
         Arrow {
             from: self.ends.role_of(&entry.src),
             from_between: false,
@@ -73,10 +73,10 @@ impl Wording<'_> {
         let mut details = Styled::default();
         if between {
             let address = AddressText::new(entry.from);
-            details.apart(Style::new(), format_args!("from {}", String::from_utf8_lossy(address.as_bytes())));
+            details.push_separate(Style::new(), format_args!("from {}", String::from_utf8_lossy(address.as_bytes())));
         }
         let numbers = format_args!("(type {}, code {})", entry.icmp_type, entry.icmp_code);
-        details.apart(Style::new().dimmed(), numbers);
+        details.push_separate(Style::new().dimmed(), numbers);
         Arrow {
             from,
             from_between: between,
@@ -90,8 +90,8 @@ impl Wording<'_> {
     }
 }
 
-/// Returns the words of a segment's sequence number, or of its range if it has data. A segment without data tells it only with
-/// SYN, FIN or RST.
+/// Returns the words of a segment's sequence number, or of its range if it has data. Of the segments without data, only
+/// those with SYN, FIN or RST show it.
 fn number(entry: &SegmentOutput, relative: bool) -> Option<String> {
     let seq = if relative { entry.rel_seq } else { entry.seq };
     if entry.length > 0 {
@@ -113,22 +113,22 @@ fn details(entry: &SegmentOutput, relative: bool) -> Styled {
     if let Some(passage) = &entry.passage
         && let Some(words) = joined::passage(passage)
     {
-        details.apart(if passage.lost { palette::TROUBLE } else { Style::new() }, words);
+        details.push_separate(if passage.lost { palette::TROUBLE } else { Style::new() }, words);
     }
     if let Some(ack) = if relative { entry.rel_ack } else { entry.ack } {
         details.numbered(Style::new(), "ack", ack.into());
     }
     if let Some(ace) = entry.ace {
         match entry.synack_ecn {
-            Some(ecn) => details.apart(Style::new(), format_args!("ace {ace} (SYN,ACK {ecn})")),
-            None => details.apart(Style::new(), format_args!("ace {ace}")),
+            Some(ecn) => details.push_separate(Style::new(), format_args!("ace {ace} (SYN,ACK {ecn})")),
+            None => details.push_separate(Style::new(), format_args!("ace {ace}")),
         }
     }
     if let Some(segments) = entry.gso_segments {
-        details.apart(Style::new(), format_args!("in {segments} segments"));
+        details.push_separate(Style::new(), format_args!("in {segments} segments"));
     }
     if let Some(urgent) = entry.urgent {
-        details.apart(Style::new(), format_args!("urg {urgent}"));
+        details.push_separate(Style::new(), format_args!("urg {urgent}"));
     }
     details.numbered(Style::new(), "win", entry.window.into());
     let isn_of_other = entry.ack.zip(entry.rel_ack).map(|(ack, rel_ack)| SeqNumber(ack.wrapping_sub(rel_ack)));
@@ -137,13 +137,13 @@ fn details(entry: &SegmentOutput, relative: bool) -> Styled {
         match option {
             TcpOption::Nop | TcpOption::Eol => {}
             // The values are of no interest to a reader; the SYNs show whether timestamps are in use.
-            TcpOption::Timestamp(_) if entry.flags.contains(TcpFlags::SYN) => details.apart(Style::new(), "ts"),
+            TcpOption::Timestamp(_) if entry.flags.contains(TcpFlags::SYN) => details.push_separate(Style::new(), "ts"),
             TcpOption::Timestamp(_) => {}
             option => {
                 let notation = OptionNotation { option, relative_to };
                 match words_of_name(&option) {
                     Some(words) => named(&mut details, words, &notation.to_string()),
-                    None => details.apart(Style::new(), notation),
+                    None => details.push_separate(Style::new(), notation),
                 }
             }
         }
@@ -159,10 +159,11 @@ fn sequence(number: u32) -> String {
     text
 }
 
-/// Number of words that name an option whose fields may take more room than there is; `None` for short options.
+/// Returns the number of words in the name of an option whose fields may take more room than there is; `None` for short
+/// options.
 fn words_of_name(option: &TcpOption<'_>) -> Option<usize> {
     match option {
-        // Its length and its subtype.
+        // Includes its length and its subtype.
         TcpOption::Mptcp { .. } => Some(3),
         // "[bad opt]"
         TcpOption::Malformed { .. } => Some(2),
@@ -175,9 +176,9 @@ fn words_of_name(option: &TcpOption<'_>) -> Option<usize> {
 fn named(details: &mut Styled, words: usize, text: &str) {
     let end = text.match_indices(' ').nth(words.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
     let (name, fields) = text.split_at_checked(end).unwrap_or((text, ""));
-    details.apart(Style::new(), name);
+    details.push_separate(Style::new(), name);
     if !fields.is_empty() {
-        details.apart(Style::new(), fields.trim_start());
+        details.push_separate(Style::new(), fields.trim_start());
     }
 }
 

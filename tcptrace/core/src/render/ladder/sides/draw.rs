@@ -40,7 +40,7 @@ pub(in crate::render::ladder) fn draw(group: &[SideContent<'_>], show: impl FnOn
     });
 }
 
-/// The ends of the first side. An end without a process gets that of another side with the same address.
+/// Returns the ends of the first side. An end without a process gets that of another side with the same address.
 fn heading_ends(first: &SideContent<'_>, others: &[SideContent<'_>]) -> Each<End> {
     let end = |role: Role| {
         let end = first.ends.end(role);
@@ -59,7 +59,7 @@ fn agree(group: &[SideContent<'_>]) -> bool {
     group.iter().enumerate().all(|(index, content)| behind(index).all(|other| content.verdict.agrees(&other.verdict)))
 }
 
-/// One sentence if all sides agree, from the side that knows most; otherwise one for each.
+/// Returns one sentence if all sides agree, that of the side with the most information; otherwise one for each.
 fn sentences<'a>(group: &'a [SideContent<'_>], agreed: bool) -> Vec<Sentence<'a>> {
     let borrowed =
         |Sentence { style, text }: &'a Sentence<'_>| Sentence { style: *style, text: Cow::Borrowed(&**text) };
@@ -80,7 +80,7 @@ fn sentences<'a>(group: &'a [SideContent<'_>], agreed: bool) -> Vec<Sentence<'a>
     sentences
 }
 
-/// Lines about the other sides, and about the views of other hosts.
+/// Returns lines about the other sides, and about the views of other hosts.
 fn translations(first: &SideContent<'_>, others: &[SideContent<'_>]) -> Vec<String> {
     let mut lines: Vec<String> =
         others.iter().map(|other| translations::line_with_processes(&first.ends, other.conn, &other.ends)).collect();
@@ -95,7 +95,7 @@ fn translations(first: &SideContent<'_>, others: &[SideContent<'_>]) -> Vec<Stri
     lines
 }
 
-/// States that no row of any side shows, a line for each end.
+/// Returns the states that no row of any side shows, a line for each end.
 fn inferred(group: &[SideContent<'_>]) -> Vec<String> {
     let of_end = |of: fn(&Each<Known>) -> &Known| {
         let mut all = group.iter().map(|content| of(&content.states));
@@ -107,7 +107,7 @@ fn inferred(group: &[SideContent<'_>]) -> Vec<String> {
     [of_end(|states| &states.client), of_end(|states| &states.server)].into_iter().flatten().collect()
 }
 
-/// Lines of advice. If a side has proof of a cause, only the advice of such sides, since the others can only guess. If all
+/// Returns lines of advice. If a side has proof of a cause, only that of such sides, since the others can only guess. If all
 /// agree, that of the last side, which is behind the translation.
 fn advice<'a>(group: &'a [SideContent<'_>], agreed: bool) -> Vec<Cow<'a, str>> {
     let proven = group.iter().any(|content| content.verdict.has_cause());

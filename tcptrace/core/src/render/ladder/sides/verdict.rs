@@ -20,7 +20,7 @@ pub(in crate::render::ladder) enum Verdict {
         reset: Option<Reset>,
         bytes: Bytes,
     },
-    /// Reported at a time that is in nanoseconds since 1970.
+    /// Reported at this time, in nanoseconds since 1970.
     Stalled {
         turn: Option<Turn>,
         at: i64,
@@ -46,7 +46,7 @@ impl Verdict {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 
-    /// Returns true if it says what the other one does, as far as both know.
+    /// Returns true if it does not contradict the other one, as far as both know.
     pub(super) fn agrees(&self, other: &Self) -> bool {
         let same_reset = |one: Option<Reset>, other: Option<Reset>| match (one, other) {
             (Some(one), Some(other)) => {
@@ -85,7 +85,7 @@ impl Verdict {
         }
     }
 
-    /// Returns true if it does not say how the segments went, which another side may know.
+    /// Returns true if it does not show what became of the segments, which another side may know.
     pub(super) fn is_vague(&self) -> bool {
         match self {
             Self::Handshake { kind, .. } => *kind == HandshakeKind::Unseen,

@@ -1,4 +1,4 @@
-//! How much is remembered, and for how long: what the correlator remembers, and nothing else.
+//! Bounds of the ladder's memory: it keeps exactly the connections that the correlator keeps.
 
 use super::{PLAIN, script::Script};
 use crate::{
@@ -10,7 +10,7 @@ const SYN: TcpFlags = TcpFlags::SYN;
 const ACK: TcpFlags = TcpFlags::ACK;
 const RST: TcpFlags = TcpFlags::RST;
 
-/// More connections than the ladder once remembered.
+/// More connections than the ladder kept in an earlier version.
 const MANY: u32 = (1 << 16) + 2;
 
 /// The next events are those of the connection with this number, from 1.
@@ -49,7 +49,7 @@ fn what_ended_before_many_others_opens_no_block_again() {
         script.out.clear();
         of(&mut script, number).at(200_000).segment(Server, RST, 0, Some(1_001), 0);
         let (text, known) = (script.text(), number > 1);
-        // A forgotten connection that shows again gets a new number.
+        // A forgotten connection that appears again gets a new number.
         assert_eq!(text.trim().lines().count(), usize::from(known), "{text}");
         assert_eq!(text.contains(&format!("#{number} late: RST,ACK")), known, "{text}");
     }
@@ -75,7 +75,7 @@ fn what_is_evicted_leaves_nothing_behind() {
 fn a_connection_seen_in_mid_life_has_the_same_roles_in_every_block() {
     let mut script = Script::new(PLAIN, 120);
     script.between(([10, 0, 0, 1], 40_000), ([10, 0, 0, 2], 80));
-    // The server is the first that is seen to send.
+    // The first segment seen is the server's.
     script.at(0).segment(Server, ACK, 9_000, Some(1_000), 100);
     script.at(10).segment(Server, TcpFlags::FIN, 9_100, Some(1_000), 0);
     script.at(20).segment(Client, ACK, 1_000, Some(9_101), 0);

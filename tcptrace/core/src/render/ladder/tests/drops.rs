@@ -3,7 +3,7 @@
 use super::*;
 use crate::{output_record::DropOutput, render::samples};
 
-/// The block of a handshake that came to nothing, behind a dropped segment.
+/// The block of a failed handshake, after a dropped segment.
 fn drawn(drawing: Drawing, dropped: DropOutput) -> String {
     let mut ladder = Ladder::new(drawing, || 160);
     let mut out = Vec::new();

@@ -1,4 +1,4 @@
-//! The exchanges: those of the documents that people learn from today, and those that go wrong.
+//! The exchanges to draw: those of well-known tutorials, and failures.
 
 use super::script::Script;
 use crate::{
@@ -21,7 +21,7 @@ pub(super) const ECONNREFUSED: u32 = 111;
 pub(super) const ECONNRESET: u32 = 104;
 const EPIPE: u32 = 32;
 
-/// ISNs of the exchanges that no document gives any.
+/// ISNs of the exchanges for which no document gives any.
 pub(super) const C: u32 = 721_203_976;
 pub(super) const S: u32 = 1_673_106_620;
 
@@ -43,7 +43,7 @@ pub(super) fn port_54321(script: &mut Script) {
     script.at(2_787).segment(Server, ACK, s + 31, Some(c + 35), 0);
 }
 
-/// Port 9502, live with both ends here: a pause of 16 s, and four segments.
+/// Port 9502, live with both ends on this host: a pause of 16 s, and four segments.
 pub(super) fn port_9502(script: &mut Script) {
     let (c, s) = (2_927_179_378, 1_721_825_043);
     script.between(([127, 0, 0, 1], 39870), ([127, 0, 0, 1], 9502));
@@ -99,7 +99,7 @@ pub(super) fn port_20000(script: &mut Script) {
     script.at(4_018).segment(Server, ACK, s + 257, Some(c + 2), 0);
 }
 
-/// Port 10000 as its client's host sees it: one socket, and segments from elsewhere.
+/// Port 10000 as seen by its client's host: one socket, and segments from elsewhere.
 pub(super) fn port_10000(script: &mut Script) {
     let (c, s) = (1_925_249_825, 821_610_649);
     script.between(([192, 168, 11, 223], 55081), ([192, 168, 11, 220], 10000)).here(&[Client]);
@@ -118,7 +118,7 @@ pub(super) fn port_10000(script: &mut Script) {
     script.at(40_001_724).state(Client, LastAck, Close);
 }
 
-/// The exchange as its server's host sees it.
+/// The exchange as seen by its server's host.
 pub(super) fn port_10000_server(script: &mut Script) {
     let (c, s) = (1_925_249_825, 821_610_649);
     script.between(([192, 168, 11, 223], 55081), ([192, 168, 11, 220], 10000)).here(&[Server]);
@@ -163,7 +163,7 @@ pub(super) fn syn_sent_again(script: &mut Script) {
     script.at(2_040_322).segment(Client, ACK, C + 1, Some(S + 1), 0);
 }
 
-/// Both close before either knows.
+/// Both ends close before either has seen the other's FIN.
 pub(super) fn simultaneous_close(script: &mut Script) {
     open(script, C, S, ("curl", 6980));
     script.at(300).by("curl", 6980).state(Client, Established, FinWait1);
@@ -197,7 +197,7 @@ pub(super) fn half_close(script: &mut Script) {
     script.at(300_029).state(Server, LastAck, Close);
 }
 
-/// The server closes without having read what came.
+/// The server closes without having read the data that arrived.
 pub(super) fn unread_data(script: &mut Script) {
     open(script, C, S, ("curl", 6980));
     let proof = Proof { unread: true, ..Proof::default() };
@@ -218,7 +218,7 @@ pub(super) fn download(script: &mut Script) {
     script.at(9_031).state(Server, Established, CloseWait);
 }
 
-/// An idle connection whose client asks with a byte, and whose server asks with none, whether the other is there.
+/// An idle connection with keep-alive probes: the client's have a byte, the server's none.
 pub(super) fn keep_alive(script: &mut Script) {
     open(script, C, S, ("curl", 6980));
     script.at(1_000).segment(Client, PSH, C + 1, Some(S + 1), 1);
@@ -263,7 +263,7 @@ pub(super) fn version_6(script: &mut Script) {
     open(script, C, S, ("curl", 6980));
 }
 
-/// The handshake of a connection whose both ends are here; the server's process is not known yet.
+/// The handshake of a connection with both ends on this host; the server's process is not known yet.
 fn open(script: &mut Script, c: u32, s: u32, (name, pid): (&str, u32)) {
     script.here(&[Client, Server]).at(0).by(name, pid).state(Client, Close, SynSent);
     script.at(31).segment(Client, SYN, c, None, 0);

@@ -1,4 +1,4 @@
-//! Exchanges as they are drawn. `INSTA_UPDATE=always cargo test` draws them anew; look at what has changed.
+//! Drawings of exchanges. `INSTA_UPDATE=always cargo test` draws them anew; review the changes.
 
 use super::{
     PLAIN,

@@ -11,7 +11,7 @@ use crate::{
     verdict::{Outcome, Turn},
 };
 
-/// Anything about one of a few connections, so that they come to something.
+/// Any record about one of a few connections, so that several meet in one.
 fn any_entry() -> impl Strategy<Value = OutputRecord> {
     let conn = 1..5u64;
     prop_oneof![
@@ -58,7 +58,7 @@ fn drawn(entries: &[OutputRecord], drawing: Drawing, width: usize) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// Lines by themselves are as long as they are.
+/// Returns true for lines of a block: only single lines may be wider than the terminal.
 fn in_block(line: &str) -> bool {
     !line.contains(" -- ") && !line.contains(" listener ") && !line.contains(" late: ")
 }
@@ -88,7 +88,7 @@ proptest! {
         for (conn, flags, pause) in steps {
             now += pause;
             let stamp = Stamp { time: WallTime(0), boot_ns: Some(now) };
-            // The number tells whose row it is.
+            // The sequence number identifies the row's connection.
             let seq = u32::try_from(conn).unwrap() * 1_000_003;
             let client = samples::endpoint([10, 0, 0, 1], u16::try_from(conn).unwrap());
             let flags = crate::tcp::TcpFlags(flags & 0x1f | 0x2);

@@ -1,4 +1,4 @@
-//! A way to write exchanges down, and to see them drawn.
+//! A builder of exchanges that are drawn by the ladder.
 
 use std::{cell::Cell, net::IpAddr, num::NonZeroU32, rc::Rc};
 
@@ -18,13 +18,13 @@ use crate::{
 
 const NETNS: u32 = 1;
 
-/// When every exchange begins, in nanoseconds since 1970: 2023-11-14T22:13:20Z.
+/// Time at which every exchange begins, in nanoseconds since 1970: 2023-11-14T22:13:20Z.
 const BEGAN: u64 = 1_700_000_000_000_000_000;
 
 /// The client's options: `mss 1460,sackOK,TS val 6717463 ecr 0,nop,wscale 5`.
 const OPTIONS: [u8; 20] = [2, 4, 5, 180, 4, 2, 8, 10, 0, 102, 128, 7, 0, 0, 0, 0, 1, 3, 3, 5];
 
-/// An exchange between a client and a server, drawn while it goes on. Times are in microseconds since it began.
+/// An exchange between a client and a server, drawn as it proceeds. Times are in microseconds since it began.
 pub(super) struct Script {
     connections: Correlator,
     describer: Describer,
@@ -68,7 +68,7 @@ impl Script {
         }
     }
 
-    /// The next events are between these.
+    /// The next events are between these ends.
     pub(super) fn between(&mut self, client: (impl Into<IpAddr>, u16), server: (impl Into<IpAddr>, u16)) -> &mut Self {
         self.client = Endpoint { addr: client.0.into(), port: client.1 };
         self.server = Endpoint { addr: server.0.into(), port: server.1 };
@@ -87,12 +87,12 @@ impl Script {
         self
     }
 
-    /// No more connections than this are remembered.
+    /// The correlator keeps at most this many connections.
     pub(super) fn limit(&mut self, most: u32) {
         self.connections.limit(NonZeroU32::new(most).expect("some"));
     }
 
-    /// The next event happens then.
+    /// The next event happens at this time.
     pub(super) fn at(&mut self, microseconds: u64) -> &mut Self {
         self.now = microseconds;
         self
@@ -104,13 +104,13 @@ impl Script {
         self
     }
 
-    /// The next change finds this error in the socket.
+    /// The socket has this error at the next change.
     pub(super) fn error(&mut self, error: u32) -> &mut Self {
         self.error = error;
         self
     }
 
-    /// The next change finds the socket like this.
+    /// The socket has these properties at the next change.
     pub(super) fn proof(&mut self, proof: Proof) -> &mut Self {
         self.proof = proof;
         self
@@ -160,7 +160,7 @@ impl Script {
         self.event(&Event::State(change))
     }
 
-    /// The server listens, or stops to.
+    /// The server listens, or stops listening.
     pub(super) fn listener(&mut self, old: TcpState, new: TcpState) -> &mut Self {
         let change = StateChange {
             conn_netns: None,
@@ -226,7 +226,7 @@ impl Script {
         self.event(&Event::Segment(segment))
     }
 
-    /// The kernel is asked how full the accept queue of the server's listener is.
+    /// The kernel reports the accept queue of the server's listener.
     pub(super) fn queue(&mut self, length: u32, limit: u32) -> &mut Self {
         let queue = AcceptQueue { length, limit };
         self.event(&Event::Hint(Hint {
@@ -266,7 +266,7 @@ impl Script {
         self.pass(|connections, emit| connections.handle_event(event, emit))
     }
 
-    /// Lets the time until then pass, as a timer does.
+    /// Waits until this time, with the timers that expire by then.
     pub(super) fn wait_until(&mut self, microseconds: u64) -> &mut Self {
         self.now = microseconds;
         let now = self.boot();
@@ -289,7 +289,7 @@ impl Script {
         self
     }
 
-    /// Everything, after the last event; without the line that ends every trace.
+    /// Returns the output after the last event, without the line that ends every trace.
     pub(super) fn finish(&mut self) -> String {
         let now = BootTime(self.boot().0);
         self.pass(|connections, emit| connections.finish(now, emit));
@@ -301,7 +301,7 @@ impl Script {
         text[..end].trim_end().to_owned() + "\n"
     }
 
-    /// The output so far, as in a time zone where midnight is that of UTC.
+    /// Returns the output so far, as in a time zone where midnight is that of UTC.
     pub(super) fn text(&self) -> String {
         let text = String::from_utf8(self.out.clone()).unwrap();
         self.times.iter().fold(text, |text, &time| {

@@ -1,4 +1,4 @@
-//! Both sides of a translated connection are one ladder: a client calls a service, behind which is a pod of this host.
+//! Both sides of a translated connection are one ladder: a client connects to a service, behind which is a pod of this host.
 
 use super::{PLAIN, exchanges::*, pictures, script::Script};
 use crate::{
@@ -87,7 +87,7 @@ fn unanswered(script: &mut Script) {
     script.wait_until(70_000_000);
 }
 
-/// The node forgets the translation: the client is reset, and the pod's side gets nothing of it.
+/// The node forgets the translation: the client is reset, and nothing of that reaches the pod's side.
 fn reset_on_one_side(script: &mut Script) {
     open(script);
     let mut both = Passing(script);
@@ -97,7 +97,7 @@ fn reset_on_one_side(script: &mut Script) {
     script.wait_until(3_000_000);
 }
 
-/// The pod's side has a SYN,ACK that does not get to the client's side; the next one does.
+/// A SYN,ACK on the pod's side does not reach the client's side; the next one does.
 fn lost_between(script: &mut Script) {
     let mut both = Passing(script);
     both.segment(10, Client, SYN, C, None, 0);
@@ -137,14 +137,14 @@ fn a_segment_that_passes_both_sides_is_drawn_once() {
     assert!(first.contains("SYN,ACK only in #2") && second.contains("SYN,ACK again seq"), "{text}");
 }
 
-/// However many connections there are, no side is kept when both have been told.
+/// However many connections there are, no side is kept once both have been shown.
 #[test]
 fn nothing_waits_when_both_sides_are_over() {
     for exchange in [whole as Exchange, refused, reset_on_one_side] {
         let mut script = Script::new(PLAIN, 110);
         exchange(&mut script);
         let waiting = script.ladder.open_blocks();
-        // The pod's side is still open where it gets nothing of the reset, but shows nothing new.
+        // The pod's side is still open where the reset does not reach it, but shows nothing new.
         assert_eq!(waiting, 0, "{}", script.text());
     }
 }

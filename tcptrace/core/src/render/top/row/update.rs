@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Row {
-    /// A connection that was there when tracing began, which was at `at`.
+    /// Creates the row of a connection that existed when tracing began, at time `at`.
     pub(in crate::render::top) fn existing(id: Id, socket: &ExistingSocket, at: WallTime) -> Self {
         let age = i64::try_from(socket.at_least_ns.unwrap_or(0)).unwrap_or(i64::MAX);
         let [local, remote] = ends_of(socket);
@@ -26,7 +26,7 @@ impl Row {
         }
     }
 
-    /// Adds the other socket of a connection that was there.
+    /// Adds the other socket of an existing connection.
     pub(in crate::render::top) fn add_existing(&mut self, socket: &ExistingSocket) {
         let [local, _] = ends_of(socket);
         self.learn(local);
@@ -38,13 +38,13 @@ impl Row {
         before.ends.into_iter().flat_map(|Each { client, server }| [client, server]).for_each(|end| self.learn(end));
     }
 
-    /// Notes what is known of one of its ends, whichever that is.
+    /// Notes the facts about one of its ends, whichever that is.
     fn learn(&mut self, new: End) {
         let ends = self.ends.iter_mut().flat_map(|Each { client, server }| [client, server]);
         ends.filter(|known| known.at == new.at).for_each(|known| complete(known, &new));
     }
 
-    /// Adds what a record of this connection tells; handshakes that take `slow_ns` are slow.
+    /// Applies a record of this connection; handshakes that take `slow_ns` or longer are slow.
     pub(in crate::render::top) fn apply(&mut self, record: &OutputRecord, slow_ns: u64) {
         match record {
             OutputRecord::State(state) if !state.late => self.on_state(state),
@@ -67,12 +67,12 @@ impl Row {
             self.state = state.new.name();
         }
         let Some(remote) = state.remote else { return };
-        // Only connect() runs in the context of the end's own process for sure; verdicts tell the others.
+        // Only connect() certainly runs in the context of the end's own process; verdicts name the others.
         let connects = state.new == TcpState::SynSent;
         let process = Process::known(state.pid, state.comm).filter(|_| connects);
         let local = End { at: state.local, process, cgroup: state.cgroup.clone(), netns_name: None };
         let remote = End { at: remote, process: None, cgroup: None, netns_name: None };
-        self.meet(local, remote, state.role);
+        self.note_ends(local, remote, state.role);
     }
 
     fn on_segment(&mut self, segment: &SegmentOutput) {
@@ -82,18 +82,18 @@ impl Row {
             (true, true) => Some(Role::Server),
             (false, _) => None,
         };
-        self.meet(end(segment.src), end(segment.dst), role);
+        self.note_ends(end(segment.src), end(segment.dst), role);
     }
 
     /// Notes two ends, the first of which has this role.
-    fn meet(&mut self, first: End, second: End, role: Option<Role>) {
+    fn note_ends(&mut self, first: End, second: End, role: Option<Role>) {
         let new = match role {
             Some(Role::Server) => Each { client: second, server: first },
             Some(Role::Client) | None => Each { client: first, server: second },
         };
         match &mut self.ends {
             Some(known) if self.roles || role.is_none() => {
-                // A verdict or an earlier record has told which end is which.
+                // A verdict or an earlier record has shown which end is which.
                 for (known, new) in [(&mut known.client, &new.client), (&mut known.server, &new.server)] {
                     if known.at == new.at {
                         complete(known, new);
@@ -114,7 +114,7 @@ impl Row {
         self.roles = true;
         self.verdict = Some(record.summary.clone());
         if record.failure().is_some() {
-            // As in a list, a client that resets its own handshake has not failed.
+            // As in `--format list`, a client that resets its own handshake has not failed.
             self.state = if facts.failed() { "failed" } else { "closed" };
             (self.ended, self.lasted_ns) = (Some(at), record.connect_ns);
         } else if self.state == "opening" {
@@ -136,7 +136,7 @@ impl Row {
     }
 
     fn on_stall(&mut self, record: &Stalled) {
-        // The latest record tells everything that earlier ones of the same stall do.
+        // The latest report of a stall includes everything in the earlier ones.
         self.held.drop_stalls();
         self.ends = Some(Each { client: End::from(&record.client), server: End::from(&record.server) });
         self.roles = true;
@@ -150,7 +150,7 @@ impl Row {
         }
     }
 
-    /// Marks the connection as evicted before its end: nothing more is known of it.
+    /// Marks the connection as evicted before its end: nothing more is known about it.
     pub(in crate::render::top) fn forget(&mut self, at: WallTime) {
         self.end_stall();
         self.state = "forgotten";
@@ -164,7 +164,8 @@ fn complete(known: &mut End, new: &End) {
     known.cgroup = known.cgroup.take().or_else(|| new.cgroup.clone());
 }
 
-/// The local and the remote end of a socket. If several processes hold it, none is named, since any of them may use it.
+/// Returns the local and the remote end of a socket. If several processes hold it, none is named, since any of them may use
+/// it.
 fn ends_of(socket: &ExistingSocket) -> [End; 2] {
     let only = <[_; 1]>::try_from(socket.processes.as_slice()).ok();
     let process = only.and_then(|[event::Process { pid, comm }]| Process::known(Some(pid), Some(comm)));

@@ -1,4 +1,4 @@
-//! Keys, and how they change a view.
+//! Keys, and their effect on a view.
 
 use super::{Mode, View};
 use crate::{
@@ -29,20 +29,20 @@ pub enum Key {
     Escape,
     /// Backspace.
     Backspace,
-    /// Ctrl-U: the line that is typed is emptied.
+    /// Ctrl-U: clears the line being typed.
     Clear,
     /// Ctrl-C, or a signal that ends the program.
     Interrupt,
 }
 
-/// An action that a key asks for, beyond another picture.
+/// The action that a key requires, besides drawing the screen again.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Action {
-    /// Nothing.
+    /// None.
     Stay,
-    /// The end of the program.
+    /// End the program.
     Quit,
-    /// The verdicts of these connections in a file.
+    /// Write the verdicts on these connections to a file.
     Write(Vec<Id>),
 }
 
@@ -91,7 +91,7 @@ impl View {
     fn in_filter(&mut self, key: Key, mut text: String, before: (Only, String)) {
         match key {
             Key::Enter => {
-                // Of a text that is no filter, the words before it stay.
+                // If the text is not a filter, the previous words stay.
                 if !self.filter(&text) {
                     self.words = self.only.to_string();
                 }
@@ -112,7 +112,7 @@ impl View {
         self.mode = Mode::Filter { text, before };
     }
 
-    /// Filters by these words, if they are all known; else the filter stays, and the status says so.
+    /// Filters by these words, if all of them are known; otherwise the filter stays, and the status reports it.
     fn filter(&mut self, text: &str) -> bool {
         let parsed = if text.trim().is_empty() { Ok(Only::default()) } else { text.parse() };
         match parsed {
@@ -127,11 +127,7 @@ impl View {
                 self.status = if word.is_empty() || likely.is_empty() {
                     error.to_string()
                 } else {
-                    format!(
-                        "'{}' is no word for connections; with that begin: {}",
-                        word.escape_debug(),
-                        likely.join(",")
-                    )
+                    format!("'{}' is not a known word; these begin with it: {}", word.escape_debug(), likely.join(","))
                 };
                 false
             }
@@ -154,7 +150,7 @@ impl View {
     }
 }
 
-/// The line to which a key moves from `line` of `0..=last`; none if it is no key to move with.
+/// Returns the line to which a key moves from `line` of `0..=last`; `None` if the key does not move.
 fn moved(key: Key, line: usize, page: usize, last: usize) -> Option<usize> {
     let line = match key {
         Key::Up | Key::Char('k') => line.saturating_sub(1),

@@ -7,7 +7,7 @@ use crate::{
     text::WallTime,
 };
 
-/// The order of the lines behind stalled connections, which always come first.
+/// The order of the lines after stalled connections, which always come first.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Column {
     /// Open connections before those that failed, and these before others.
@@ -28,7 +28,7 @@ pub enum Column {
 impl Column {
     const ALL: [Self; 6] = [Self::State, Self::Age, Self::Client, Self::Server, Self::Process, Self::Bytes];
 
-    /// The word for this column.
+    /// Returns the word for this column.
     pub const fn word(self) -> &'static str {
         match self {
             Self::State => "state",
@@ -50,7 +50,7 @@ impl Column {
 /// Orders the rows by a column, and moves stalled connections to the front.
 pub(super) fn sort(rows: &mut [&Row], column: Column, reversed: bool, now: WallTime) {
     match column {
-        // These are made for the comparison, so they are made once.
+        // These keys are computed once per row and not for every comparison.
         Column::Client => rows.sort_by_cached_key(|row| row.endpoints().map(|[client, _]| client)),
         Column::Server => rows.sort_by_cached_key(|row| row.endpoints().map(|[_, server]| server)),
         Column::Process => rows.sort_by_cached_key(|row| row.processes()),

@@ -86,7 +86,7 @@ proptest! {
         }
     }
 
-    /// Cut off or with a byte more, most forms have a wrong length.
+    /// Truncated or with a further byte, most forms have a wrong length.
     #[test]
     fn fixed_lengths_are_exact(subtype in prop_oneof![Just(6_u8), Just(7)], data in vec(any::<u8>(), 0..=20)) {
         let data = [&[subtype << 4], &data[..]].concat();

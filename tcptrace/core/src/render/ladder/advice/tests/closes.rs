@@ -19,7 +19,7 @@ fn of_kind(kind: CloseKind) -> Vec<Row<Close>> {
                      answered with 0 B, as when its process ends",
                 ),
             ),
-            // The client did not wait for an answer, or asked nothing, or it is not known.
+            // The client did not wait for an answer, or requested nothing, or it is not known.
             (
                 |record| {
                     record.initiator = Some(Role::Client);

@@ -122,7 +122,7 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
                      exceeded)",
                 ),
             ),
-            // About the server's SYN,ACK.
+            // These are about the server's SYN,ACK.
             (
                 |record| record.icmp = icmp(ROUTER, 3, 1).map(|icmp| IcmpAnswer { of_synack: true, ..icmp }),
                 Some("at 10.0.0.254, `ip route get 10.0.0.1` and `ip neigh show 10.0.0.1` (ICMP: host unreachable)"),
@@ -146,7 +146,7 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
         Outcome::TimedOut | Outcome::Cancelled => vec![
             (|_| {}, DROPPED),
             (|record| record.syn_left = Some(false), NOT_LEFT),
-            // Nothing is known of the SYN where no segment is traced.
+            // Nothing is known about the SYN if no segment is traced.
             (|record| record.syn_left = None, None),
             (
                 |record| {
@@ -196,7 +196,7 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
                     ),
                 }
             })
-            // Of one direction only.
+            // Only one direction is seen.
             .chain([(
                 (|record| {
                     record.waiting_for = Some(WaitingFor::Ack);

@@ -1,0 +1,180 @@
+//! Causes of resets, and the evidence for each.
+
+use super::{resets::closed_by, *};
+use crate::{
+    correlate::tests::hints,
+    event::{Event, Hint, reset_reason::ResetReason},
+};
+
+#[test]
+fn an_end_that_has_forgotten_the_connection_resets_without_an_ack() {
+    let mut exchange = opened();
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 100);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 101), 50);
+    exchange.segment(CLIENT, SERVER, ACK, C + 101, Some(S + 51), 100);
+    exchange.segment(SERVER, CLIENT, RST, S + 51, None, 0);
+    assert_eq!(closed_by(&mut exchange), Reset { by: Role::Server, cause: ResetCause::NoConnection });
+}
+
+#[test]
+fn an_end_that_may_never_have_had_the_connection_has_not_forgotten_it() {
+    let mut exchange = opened();
+    exchange.segment(SERVER, CLIENT, RST, S + 1, None, 0);
+    assert_eq!(closed_by(&mut exchange), Reset { by: Role::Server, cause: ResetCause::Unknown });
+}
+
+#[test]
+fn a_socket_that_gives_up_and_resets_had_sent_keep_alive_probes() {
+    let mut exchange = established();
+    exchange.segment(CLIENT, SERVER, RST, C + 1, Some(S + 1), 0);
+    exchange.with_error(110).state(CLIENT, SERVER, Established, Close);
+    exchange.with_error(104).state(SERVER, CLIENT, Established, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.kind, close.initiator), (CloseKind::TimedOut, None));
+    assert_eq!(close.reset, Some(Reset { by: Role::Client, cause: ResetCause::Keepalive }));
+    assert!(close.summary.starts_with("timed out: keep-alive probes were not answered"), "{}", close.summary);
+}
+
+/// The sentence of a close by a server that receives `late` bytes afterwards, with or without the client's FIN.
+fn late(late: u32, fin: bool) -> String {
+    let mut exchange = established();
+    exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, Established, CloseWait);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 2), 0);
+    exchange.state(SERVER, CLIENT, FinWait1, FinWait2);
+    exchange.state(SERVER, CLIENT, FinWait2, Close);
+    exchange.segment(CLIENT, SERVER, if fin { FIN } else { ACK }, C + 1, Some(S + 2), late);
+    exchange.segment(SERVER, CLIENT, RST, S + 2, None, 0);
+    exchange.with_error(32).state(CLIENT, SERVER, CloseWait, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::DataAfterClose }));
+    close.summary
+}
+
+#[test]
+fn a_last_word_of_tls_is_harmless_and_a_write_into_nothing_is_not() {
+    assert!(late(31, true).contains("31 B while it closed too, as TLS does with close_notify: harmless"));
+    assert!(late(24, false).contains("harmless if that was TLS's close_notify"));
+    let lost = late(28, false);
+    assert!(lost.contains("further writes fail with EPIPE") && !lost.contains("harmless"), "{lost}");
+    assert!(!late(5_000, true).contains("harmless"));
+}
+
+/// The kernel states the reason as it sends the server's reset.
+pub(super) fn said(exchange: &mut Exchange, reason: ResetReason) {
+    exchange.event(&Event::Hint(Hint { reason: Some(reason), ..hints::reset(SERVER, CLIENT) }));
+}
+
+#[test]
+fn the_kernel_says_that_nobody_listens() {
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    said(&mut exchange, ResetReason::NoSocket);
+    exchange.segment(SERVER, CLIENT, RST, 0, Some(C + 1), 0);
+    let handshake = failed(&mut exchange);
+    assert_eq!(handshake.reset, Some(Reset { by: Role::Server, cause: ResetCause::NoListener }));
+    assert!(handshake.summary.ends_with("refused: nobody listens there"), "{}", handshake.summary);
+}
+
+#[test]
+fn a_full_accept_queue_that_resets_is_an_overflow() {
+    let mut exchange = opened();
+    let full = Hint { queue_full: true, reason: Some(ResetReason::InvalidSyn), ..hints::reset(SERVER, CLIENT) };
+    exchange.event(&Event::Hint(full));
+    exchange.segment(SERVER, CLIENT, RST, S + 1, None, 0);
+    assert_eq!(closed_by(&mut exchange), Reset { by: Role::Server, cause: ResetCause::Overflow });
+}
+
+#[test]
+fn a_socket_that_nobody_has_accepted_is_closed_by_its_listener() {
+    let mut exchange = established();
+    let proof = Proof { unaccepted: true, unread: true, ..Proof::default() };
+    exchange.by(3).with_proof(proof).state(SERVER, CLIENT, Established, Close);
+    exchange.segment(SERVER, CLIENT, RST, S + 1, Some(C + 1), 0);
+    exchange.with_error(104).state(CLIENT, SERVER, Established, Close);
+    assert_eq!(closed_by(&mut exchange), Reset { by: Role::Server, cause: ResetCause::ListenerClosed });
+}
+
+#[test]
+fn a_reset_that_comes_by_itself_does_not_show_that_the_connection_was_forgotten() {
+    let after = |pause| {
+        let mut exchange = opened();
+        exchange.connections().expect_all_segments();
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 100);
+        exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 101), 50);
+        exchange.segment(CLIENT, SERVER, ACK, C + 101, Some(S + 51), 0);
+        exchange.pass(pause);
+        exchange.segment(SERVER, CLIENT, RST, S + 51, None, 0);
+        closed_by(&mut exchange).cause
+    };
+    assert_eq!([after(100_000_000), after(9_000_000_000)], [ResetCause::NoConnection, ResetCause::Unknown]);
+}
+
+#[test]
+fn the_kernel_tells_a_forgotten_connection_from_one_that_was_closed() {
+    let after = |fin: bool| {
+        let mut exchange = opened();
+        if fin {
+            exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+        }
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1 + u32::from(fin)), 40);
+        said(&mut exchange, ResetReason::NoSocket);
+        exchange.segment(SERVER, CLIENT, RST, S + 1 + u32::from(fin), None, 0);
+        closed_by(&mut exchange).cause
+    };
+    assert_eq!([after(false), after(true)], [ResetCause::NoConnection, ResetCause::DataAfterClose]);
+}
+
+#[test]
+fn the_reasons_that_are_proofs_are_taken_as_such() {
+    let cause = |reason| {
+        let mut exchange = opened();
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 40);
+        said(&mut exchange, reason);
+        exchange.segment(SERVER, CLIENT, RST, S + 1, Some(C + 41), 0);
+        closed_by(&mut exchange).cause
+    };
+    assert_eq!(cause(ResetReason::TcpAbortOnClose), ResetCause::UnreadData);
+    assert_eq!(cause(ResetReason::TcpKeepaliveTimeout), ResetCause::Keepalive);
+    assert_eq!(cause(ResetReason::TcpAbortOnData), ResetCause::DataAfterClose);
+    assert_eq!(cause(ResetReason::TcpState), ResetCause::Unknown, "linger, a closed listener and ss -K look alike");
+}
+
+#[test]
+fn a_half_closed_socket_that_is_closed_with_data_unread_resets() {
+    let cause = |proof: Proof, their_fin: bool| {
+        let mut exchange = established();
+        exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
+        exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 2), 500);
+        if their_fin {
+            exchange.segment(CLIENT, SERVER, FIN, C + 501, Some(S + 2), 0);
+        }
+        exchange.with_proof(proof).state(SERVER, CLIENT, FinWait1, Close);
+        exchange.segment(SERVER, CLIENT, RST, S + 2, Some(C + 1), 0);
+        exchange.with_error(104).state(CLIENT, SERVER, Established, Close);
+        closed_by(&mut exchange).cause
+    };
+    let unread = Proof { unread: true, ..Proof::default() };
+    assert_eq!(cause(unread, false), ResetCause::UnreadData);
+    assert_eq!(cause(Proof { linger: true, ..Proof::default() }, false), ResetCause::Linger);
+    assert_ne!(cause(unread, true), ResetCause::UnreadData, "the other's FIN ends such a socket without a reset");
+}
+
+#[test]
+fn a_negative_tcp_linger2_is_not_told_from_data_without_any() {
+    // The kernel gives one reason for both, and either reset has no ACK.
+    let mut exchange = established();
+    exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, Established, CloseWait);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 2), 0);
+    exchange.state(SERVER, CLIENT, FinWait1, FinWait2);
+    exchange.state(SERVER, CLIENT, FinWait2, Close);
+    said(&mut exchange, ResetReason::TcpAbortOnData);
+    exchange.segment(SERVER, CLIENT, RST, S + 2, None, 0);
+    exchange.with_error(32).state(CLIENT, SERVER, CloseWait, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::Unknown }));
+}
