@@ -329,3 +329,16 @@ fn a_late_fin_is_harmless_only_if_all_before_it_was_received() {
     let by_server = |cause| Reset { by: Role::Server, cause };
     assert_eq!([after(100), after(40)], [by_server(ResetCause::LateFin), by_server(ResetCause::Unknown)]);
 }
+
+/// RFC 9293 §3.10.7: a reset is looked at before the SYN. Nothing shows that a SYN came before it.
+#[test]
+fn a_reset_that_is_also_a_syn_answers_none() {
+    for flags in [SYN | RST, SYN | FIN | RST] {
+        let mut exchange = Exchange::of_capture();
+        exchange.connections().expect_all_segments();
+        exchange.segment(SERVER, CLIENT, flags, S, None, 0);
+        let (handshake, close) = whole(&mut exchange);
+        assert_eq!((handshake.kind, handshake.outcome), (HandshakeKind::Unseen, None), "{}", handshake.summary);
+        assert_eq!((close.kind, close.initiator), (CloseKind::Reset, Some(Role::Server)), "{}", close.summary);
+    }
+}
