@@ -62,7 +62,7 @@ pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
 /// Nanoseconds without data from which on a connection is called idle.
 const IDLE: u64 = 1_000_000_000;
 
-/// Appends how long there had been no data when the connection was closed.
+/// Appends how long there had been no data when the connection was closed, and by whom if the other end then reset it.
 fn push_idle(text: &mut String, record: &Close) {
     use CloseKind::{FourSegment, Orderly, Reset, Simultaneous, ThreeSegment};
     let known = matches!(record.kind, Simultaneous | ThreeSegment | FourSegment | Orderly | Reset);
@@ -73,6 +73,12 @@ fn push_idle(text: &mut String, record: &Close) {
         push(text, format_args!("idle for {}.{} s, then ", tenths / 10, tenths % 10));
     } else {
         push(text, format_args!("idle for {}, then ", HumanDuration(idle)));
+    }
+    let reset = record.reset.filter(|_| record.kind == Reset).map(|reset| reset.by);
+    if let Some((by, first)) = reset.zip(record.initiator)
+        && by != first
+    {
+        push(text, format_args!("closed by the {}; ", name(first)));
     }
 }
 
