@@ -4,6 +4,7 @@ mod borne_out;
 mod closes;
 mod crossing;
 mod doubted;
+mod filtered;
 mod handshakes;
 mod hidden;
 mod inferred;

@@ -93,6 +93,7 @@ pub(in crate::correlate) fn handshake(
         unsent,
         answer: answer(conn),
         nat_forgot: forgotten(conn, false),
+        may_be_acked: handshake::may_be_acked(conn),
         lasted: after(Some(conn.first), Some(conn.last)),
     };
     handshake.summary = sentence::handshake(&handshake, &facts);

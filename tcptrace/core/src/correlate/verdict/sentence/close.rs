@@ -18,6 +18,8 @@ pub(crate) struct CloseFacts {
     pub(crate) nat_forgot: Option<Forgotten>,
     /// True for the ends whose FINs were seen.
     pub(crate) fins: Each<bool>,
+    /// True if the capture has no ACKs.
+    pub(crate) lacks_acks: bool,
     /// True for an end that had data unsent while the other end's window was closed.
     pub(crate) window_closed: Each<bool>,
 }
@@ -147,6 +149,8 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
         CloseKind::Simultaneous => return text.push_str("closed by both ends at once"),
         CloseKind::ThreeSegment => ("closed", ", three segments"),
         CloseKind::FourSegment => ("closed", ", four segments"),
+        // Of a capture without ACKs: both FINs were seen, and no more can be.
+        CloseKind::Orderly if facts.lacks_acks => ("closed", ""),
         CloseKind::Orderly => ("closed", orderly(facts.fins)),
         CloseKind::Unseen if by.is_empty() => ("ended; how was not seen", ""),
         CloseKind::Unseen => ("closed", "; how it ended was not seen"),
