@@ -104,11 +104,11 @@ impl Stalling<'_> {
 }
 
 /// Returns what a FIN waits for if nothing of the other end was ever seen, as in the capture of one direction: the answer may
-/// have passed elsewhere. If the FIN is sent again, none has come.
+/// have passed elsewhere, and nothing shows that one is awaited. If the FIN is sent again, none has come.
 fn unheard(mut summary: String, peer: Role, fin: Option<Sent>) -> Waits {
     summary += &format!("; no answer of the {} was seen; {}", peer.word(), times("FIN", fin));
-    let turn = fin.filter(|sent| sent.count() > 1).map(|_| peer.into());
-    Waits { turn, ..Waits::answer(Awaited::Ack, peer, fin, summary) }
+    let waits = Waits::answer(Awaited::Ack, peer, fin, summary);
+    if fin.is_some_and(|sent| sent.count() > 1) { waits } else { Waits { waiting_for: None, turn: None, ..waits } }
 }
 
 /// Returns true if an end has closed its side: by its FIN, by its own state, or by that of the other end's socket.
