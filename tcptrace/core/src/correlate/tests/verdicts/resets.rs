@@ -336,7 +336,7 @@ fn a_reset_that_is_also_a_syn_answers_none() {
     for flags in [SYN | RST, SYN | FIN | RST] {
         let mut exchange = Exchange::of_capture();
         exchange.connections().expect_all_segments();
-        exchange.segment(SERVER, CLIENT, flags, S, None, 0);
+        exchange.segment(SERVER, CLIENT, flags, S, Some(C + 1), 0);
         let (handshake, close) = whole(&mut exchange);
         assert_eq!((handshake.kind, handshake.outcome), (HandshakeKind::Unseen, None), "{}", handshake.summary);
         assert_eq!((close.kind, close.initiator), (CloseKind::Reset, Some(Role::Server)), "{}", close.summary);
