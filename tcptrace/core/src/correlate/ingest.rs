@@ -5,6 +5,7 @@ mod accurate_ecn;
 mod doubted_resets;
 mod dropped;
 mod encapsulation;
+mod filtered;
 mod generation;
 mod hint;
 pub(in crate::correlate) mod keep_alive;

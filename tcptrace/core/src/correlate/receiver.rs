@@ -108,7 +108,8 @@ impl View<'_> {
 
     /// Returns true if the handshake is not known to be complete.
     fn opening(&self) -> bool {
-        !self.conn.mid_life && self.conn.ack_at().is_none() && !self.conn.opened
+        let acked = self.conn.ack_at().is_some() || self.conn.lacks_acks() && self.conn.answered;
+        !self.conn.mid_life && !acked && !self.conn.opened
     }
 
     fn ack(&self, header: &TcpHeader) -> Ack {

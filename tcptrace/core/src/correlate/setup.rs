@@ -45,6 +45,8 @@ impl Correlator {
             queues: Queues::default(),
             state_gaps: StateGaps::default(),
             all_segments: false,
+            text_seen: false,
+            unacked_openings: 0,
             pauses: false,
             hides_data: false,
             lacks_left_out: true,

@@ -28,7 +28,8 @@ pub enum CloseKind {
     Reset,
     /// The connection timed out.
     TimedOut,
-    /// Both ends closed, as the states of their sockets show; the FINs were not seen.
+    /// Both ends closed, as the states of their sockets show; the FINs were not seen. Or both FINs are in a capture that has no
+    /// acknowledgements, which would tell three segments from four.
     Orderly,
     /// The close had begun but was not complete when tracing ended.
     Unfinished,

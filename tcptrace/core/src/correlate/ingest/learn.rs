@@ -185,7 +185,10 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         if conn.ack_at().is_none() && accepted.payload == Some(0) && conn.rare().is_some_and(|rare| rare.defers) {
             conn.rare_mut().deferred = true;
         }
-        conn.complete(*at);
+        // A FIN came later than the ACK, which is not in the capture.
+        if !conn.lacks_acks() || !accepted.fin {
+            conn.complete(*at);
+        }
     }
     conn.last_from = Some(from);
     if !header.has(TcpFlags::RST) {

@@ -92,7 +92,7 @@ impl Translations {
     pub(in crate::correlate) fn note_answer(&mut self, table: &mut Table, at: u32) {
         let Some((client, server, now, began)) = table.get(at).and_then(answered) else { return };
         let Some(bucket) = self.bucket(client) else { return };
-        for known in bucket.iter().flatten().filter(|known| known.isn == client && now < known.at + SAME_MOMENT) {
+        for known in bucket.iter().flatten().filter(|known| known.isn == client && is_same_moment(known.at, now)) {
             let Some(other) = table.resolve(known.conn).filter(|&other| other != at) else { continue };
             // It lies behind, so it was opened later.
             let behind =
@@ -109,12 +109,17 @@ impl Translations {
     }
 }
 
+/// Returns true if both times are close together; those of a capture may run backwards.
+fn is_same_moment(one: BootTime, other: BootTime) -> bool {
+    other < one + SAME_MOMENT && one < other + SAME_MOMENT
+}
+
 /// Returns true if the later SYN can be the earlier one after an address translation.
 fn is_same_syn(before: &Syn, syn: &Syn) -> bool {
     let same = before.isn == syn.isn
         && before.timestamp == syn.timestamp
         && before.conn != syn.conn
-        && syn.at < before.at + SAME_MOMENT;
+        && is_same_moment(before.at, syn.at);
     let (_, _, direction) = syn.spot;
     let moved = before.spot != syn.spot;
     // A scanner sends the same number to every port, and without a timestamp.

@@ -6,7 +6,7 @@ use crate::{
         CorrelatedIcmp, CorrelatedSegment, Correlator, NO_NAMESPACE,
         receiver::ack_of,
         table::{
-            connection::{Connection, Key, Side},
+            connection::{Connection, Key, Recorded, Side},
             listeners::Listeners,
         },
     },
@@ -42,8 +42,12 @@ impl Correlator {
         let key = self.table.get(at).and_then(|conn| conn.key).unwrap_or(key);
         self.watched.note(netns);
         self.guess_roles(at, &key, from, &segment.header);
-        let full = self.all_segments;
+        let lacks_acks = self.lacks_acks(&segment.header);
+        let full = self.all_segments && !(lacks_acks && self.is_filtered(at, segment.at));
         let conn = self.table.get_mut(at)?;
+        if lacks_acks {
+            conn.recorded = Recorded::Flagged;
+        }
         conn.learn_netns((netns != NO_NAMESPACE).then_some(key.netns));
         if full && segment.at.since(conn.last) > ANSWERED_WITHIN {
             conn.last_from = None;
@@ -60,7 +64,9 @@ impl Correlator {
         let control = learn(conn, from, segment, full);
         conn.end_mut(from).note_run(addition);
         let ace = accurate_ecn::ace(conn, from, segment, note);
-        conn.shows_all |= full || !control;
+        if !lacks_acks && (full || !control) {
+            conn.recorded = Recorded::All;
+        }
         if key.is_self_connect() {
             conn.mirror();
         }
@@ -83,6 +89,7 @@ impl Correlator {
             self.table.tie(sender, at);
         }
         if answers {
+            self.unacked_openings = self.unacked_openings.saturating_add(1);
             self.translations.note_answer(&mut self.table, at);
         } else if opens(&segment.header) && ack_of(&segment.header).is_none() {
             self.translations.note_syn(&mut self.table, at, netns, segment);
@@ -210,7 +217,8 @@ impl Correlator {
         if let Some(conn) = self.table.get_mut(at) {
             match (segment.header.has(TcpFlags::SYN), segment.header.has(TcpFlags::ACK)) {
                 (true, false) => conn.client = Some(from),
-                (true, true) => conn.client = Some(from.other()),
+                // With RST it is no SYN,ACK, and does not show that a SYN came before.
+                (true, true) if opens(&segment.header) => conn.client = Some(from.other()),
                 _ => {
                     conn.answered = true;
                     conn.mid_life = true;

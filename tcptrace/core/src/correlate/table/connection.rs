@@ -56,8 +56,8 @@ pub(in crate::correlate) struct Connection {
     pub(in crate::correlate) mid_life: bool,
     /// True if any of its segments were seen.
     pub(in crate::correlate) has_segments: bool,
-    /// True if one of them neither opens nor closes it: then all of its segments are shown.
-    pub(in crate::correlate) shows_all: bool,
+    /// Which of its segments are recorded.
+    pub(in crate::correlate) recorded: Recorded,
     /// True if the SYN,ACK acknowledged data of the SYN.
     pub(in crate::correlate) fast_open: bool,
     /// Sender of the first FIN.
@@ -86,6 +86,17 @@ pub(in crate::correlate) struct Connection {
     pub(in crate::correlate) stalls: u8,
 }
 
+/// Which segments of a connection are recorded, as far as was seen.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::correlate) enum Recorded {
+    /// Those that open and close it, and their acknowledgements.
+    Control,
+    /// Those with SYN, FIN or RST, of a capture that has no others so far: acknowledgements and data pass unseen.
+    Flagged,
+    /// All: one of them neither opens nor closes it.
+    All,
+}
+
 /// No time: later than any event.
 pub(in crate::correlate) const NEVER: BootTime = BootTime(u64::MAX);
 
@@ -108,7 +119,7 @@ impl Connection {
             answered: false,
             mid_life: false,
             has_segments: false,
-            shows_all: false,
+            recorded: Recorded::Control,
             fast_open: false,
             first_fin: None,
             last_from: None,
@@ -123,6 +134,16 @@ impl Connection {
             unproven: true,
             stalls: 0,
         }
+    }
+
+    /// Returns true if all of its segments are shown.
+    pub(in crate::correlate) fn shows_all(&self) -> bool {
+        self.recorded == Recorded::All
+    }
+
+    /// Returns true if acknowledgements are not in the capture.
+    pub(in crate::correlate) fn lacks_acks(&self) -> bool {
+        self.recorded == Recorded::Flagged
     }
 
     /// Exchanges its ends.

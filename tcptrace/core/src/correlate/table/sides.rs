@@ -42,13 +42,14 @@ impl Table {
         if self.get(one).is_none_or(|conn| conn.is_tied_to(number)) {
             return;
         }
-        let mut all: Vec<OtherSide> = Vec::new();
-        for at in [one, another] {
-            let Some((conn, place)) = self.get(at).zip(self.place(at)) else { return };
-            let Some(side) = conn.as_side(place) else { return };
-            all.push(side);
-            all.extend(conn.other_sides());
+        let side = |at: u32| self.get(at)?.as_side(self.place(at)?);
+        let Some((first, second)) = side(one).zip(side(another)) else { return };
+        // With the same ends it is no translation: the capture has the exchange twice.
+        if (first.told.client, first.told.server) == (second.told.client, second.told.server) {
+            return;
         }
+        let mut all = vec![first, second];
+        all.extend([one, another].into_iter().filter_map(|at| self.get(at)).flat_map(Connection::other_sides));
         // More are a forgery, or a generator of equal segments.
         if all.len() > MOST + 1 {
             return;

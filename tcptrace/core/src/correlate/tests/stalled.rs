@@ -202,3 +202,21 @@ fn what_keeps_a_fin_back_is_told_where_every_segment_is_seen() {
     let stalled = stalled(&mut exchange);
     assert_eq!((stalled.waiting_for, stalled.turn, stalled.unacked_bytes), (Some(Awaited::DataAck), None, Some(14)));
 }
+
+/// As in the capture of one direction: the answers pass elsewhere.
+#[test]
+fn of_an_end_that_was_never_seen_it_is_not_said_that_it_has_not_closed() {
+    let awaited = (Some(Awaited::Ack), Some(Turn::Server));
+    for (count, times, (waiting_for, turn)) in [(1, "once", (None, None)), (2, "2 times", awaited)] {
+        let mut exchange = Exchange::of_capture();
+        exchange.connections().expect_all_segments();
+        exchange.segment(CLIENT, SERVER, SYN, 0, None, 0);
+        exchange.segment(CLIENT, SERVER, ACK, 1, Some(1), 0);
+        exchange.segment(CLIENT, SERVER, ACK, 1, Some(1), 7);
+        (0..count).for_each(|_| exchange.segment(CLIENT, SERVER, FIN, 8, Some(40), 0));
+        exchange.segment(CLIENT, SERVER, ACK, 9, Some(41), 0);
+        let sentence =
+            format!("the client closed its side; no answer of the server was seen; the FIN was sent {times}");
+        assert_eq!(waits(&stalled(&mut exchange)), (sentence.as_str(), waiting_for, turn));
+    }
+}

@@ -6,7 +6,7 @@ mod untied;
 
 use super::*;
 use crate::{
-    event::{Direction, Segment},
+    event::{BootTime, Direction, Segment},
     tcp::OptionBytes,
     verdict::{Handshake, NoSegments, Outcome},
 };

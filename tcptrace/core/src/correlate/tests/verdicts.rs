@@ -5,6 +5,7 @@ mod closes;
 mod crossing;
 mod deferred;
 mod doubted;
+mod filtered;
 mod handshakes;
 mod hidden;
 mod inferred;

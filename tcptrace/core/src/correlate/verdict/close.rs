@@ -36,7 +36,8 @@ pub(in crate::correlate) fn deadline(conn: &Connection) -> Option<BootTime> {
 fn ended_at(conn: &Connection) -> Option<BootTime> {
     let [first, second] = &conn.ends;
     let closed = first.closed().max_at(second.closed());
-    let acked = |end: &End| end.fin().and_then(|fin| fin.acked);
+    // Where ACKs are not captured, the FINs are the last of it.
+    let acked = |end: &End| end.fin().and_then(|fin| fin.acked.or(conn.lacks_acks().then_some(fin.sent.last)));
     if first.open_sockets + second.open_sockets > 0 {
         // The other end acknowledged its FIN and so is in TIME_WAIT: the end of that socket must have been missed.
         let known = closed.filter(|_| conn.ends.iter().any(knows_both_fins)).map(|_| conn.last.plus(FIN_TIMEOUT));
@@ -81,7 +82,7 @@ pub(in crate::correlate) fn missing_ends(conn: &Connection, now: BootTime, over:
 
 /// Returns the FIN of `sender`, unless something before it is seen to be missing, for which `receiver` then waits.
 fn in_order_fin(conn: &Connection, receiver: &End, sender: &End) -> Option<Fin> {
-    let all_seen = conn.shows_all && receiver.spoke;
+    let all_seen = conn.shows_all() && receiver.spoke;
     sender.fin().filter(|fin| !all_seen || fin.acked.is_some() || sender.acked() + 1 >= fin.end)
 }
 
@@ -128,6 +129,7 @@ pub(in crate::correlate) fn decide(conn: &Connection, over: bool) -> Option<Clos
     let initiator = match kind {
         CloseKind::Simultaneous => None,
         CloseKind::Reset => first_of(conn, &fins, reset),
+        CloseKind::Orderly if conn.lacks_acks() => fins.first.map(|(side, _)| side),
         CloseKind::Orderly | CloseKind::Unseen => by_states(conn),
         CloseKind::TimedOut | CloseKind::ThreeSegment | CloseKind::FourSegment | CloseKind::Unfinished => {
             fins.first.map(|(side, _)| side).or_else(|| by_states(conn))
@@ -190,10 +192,12 @@ fn kind(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>, over: b
         }
     }
     match (fins.first, fins.second) {
-        (Some(_), Some((_, second))) if all_acked || !over => {
+        (Some(_), Some((_, second))) if all_acked || !over || conn.lacks_acks() => {
             let first_acks = fins.first.is_some_and(|(_, fin)| fin.acks_other);
             if !second.acks_other && !first_acks {
                 CloseKind::Simultaneous
+            } else if conn.lacks_acks() {
+                CloseKind::Orderly
             } else if second.acked_before {
                 CloseKind::FourSegment
             } else {

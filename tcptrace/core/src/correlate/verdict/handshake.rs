@@ -78,6 +78,9 @@ pub(in crate::correlate) fn deadline(conn: &Connection) -> Option<BootTime> {
     if let Some(at) = reached(conn) {
         return Some(at.plus(ACK_LATE));
     }
+    if may_be_acked(conn) {
+        return None;
+    }
     let [first, second] = &conn.ends;
     let last = |sent: Option<Sent>| sent.map(|sent| sent.last);
     let sent = last(first.syn()).max(last(first.synack())).max(last(second.syn())).max(last(second.synack()));
@@ -168,10 +171,16 @@ fn reset_of_half(conn: &Connection) -> Option<Opened> {
 }
 
 /// Returns true if the server's segments prove that it was established: it sent more than its SYN,ACK, or acknowledged
-/// more than the SYN.
+/// more than the SYN. Where ACKs are not captured, the client's FIN proves it.
 fn proven_open(conn: &Connection) -> bool {
     let (client, server) = conn.roles();
-    server.sent_synack && !conn.fast_open && (server.sent > 1 || client.acked() > 1)
+    let by_fin = conn.lacks_acks() && client.fin().is_some();
+    server.sent_synack && !conn.fast_open && (server.sent > 1 || client.acked() > 1 || by_fin)
+}
+
+/// Returns true if the client may have acknowledged the SYN,ACK: the capture has no ACKs.
+pub(in crate::correlate) fn may_be_acked(conn: &Connection) -> bool {
+    conn.lacks_acks() && conn.ends.iter().any(|end| end.sent_synack)
 }
 
 /// Returns the time at which the last of the ends on this host reached ESTABLISHED; `None` if one has not, or none is

@@ -1,5 +1,6 @@
 //! Progress of a handshake or a close, and the times at which stalls are reported.
 
+use super::handshake::may_be_acked;
 use crate::{
     correlate::table::{
         connection::{Connection, Side},
@@ -34,6 +35,10 @@ pub(in crate::correlate) fn stall_level(told: u32) -> u64 {
 
 /// Returns the time at which a stall of the handshake or of the close is to be reported; `None` if the connection is open.
 pub(in crate::correlate) fn due(conn: &Connection) -> Option<BootTime> {
+    // What was acknowledged is not in the capture.
+    if conn.lacks_acks() && (conn.opened || conn.mid_life || may_be_acked(conn)) {
+        return None;
+    }
     let due = stalled_from(conn)?.plus(stall_level(conn.stalls.into()));
     // Only the record is still to come, which needs no event.
     Some(if is_over(conn) { due.max(conn.last.plus(MAX_RECORD_DELAY)) } else { due })

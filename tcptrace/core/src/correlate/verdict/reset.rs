@@ -4,7 +4,7 @@ use super::handshake::{ECONNABORTED, ECONNRESET, ETIMEDOUT, is_given_up};
 use crate::{
     correlate::table::{
         connection::{Connection, Side},
-        endpoint::{Closed, End, Rst},
+        endpoint::{Closed, End, Fin, Rst},
     },
     event::{BootTime, Proof, reset_reason::ResetReason},
     tcp::TcpState::{CloseWait, Established, FinWait1, FinWait2, LastAck, SynRecv},
@@ -238,8 +238,8 @@ fn has_forgotten(conn: &Connection, side: Side) -> bool {
         return false;
     };
     // An end that has just acknowledged the other's data knows the connection.
-    let answers = rst.context.answers || !conn.shows_all && other.had_socket;
-    let number = !conn.shows_all || rst.offset == own.acked();
+    let answers = rst.context.answers || !conn.shows_all() && other.had_socket;
+    let number = !conn.shows_all() || rst.offset == own.acked();
     // If only the handshake was exchanged, it may never have had the connection: its accept queue may have been full.
     answers && number && (own.sent > 1 || other.acked() > 1 || rst.offset > 1)
 }
@@ -255,15 +255,17 @@ fn has_crossed(conn: &Connection, side: Side) -> bool {
     let (own, other) = (conn.end(side), conn.end(side.other()));
     let Some((fin, rst)) = own.fin().zip(own.rst()) else { return false };
     let outstanding = other.sent > fin.acks + u64::from(other.fin().is_some());
-    !rst.has_ack && rst.offset + 1 == fin.end && (outstanding || !conn.shows_all)
+    !rst.has_ack && rst.offset + 1 == fin.end && (outstanding || !conn.shows_all())
 }
 
 /// Returns true if the other end's FIN arrived after the end had sent its own, got it acknowledged and forgot the
-/// connection: FIN_WAIT2 lasts at most tcp_fin_timeout. No data came with it.
+/// connection: FIN_WAIT2 lasts at most tcp_fin_timeout. No data came with it, and none before it is lost.
 fn met_by_late_fin(conn: &Connection, side: Side) -> bool {
     let (own, other) = (conn.end(side), conn.end(side.other()));
     let acked = own.fin().and_then(|fin| fin.acked);
-    let unanswered = other.fin().filter(|fin| fin.acked.is_none());
+    // An end of which nothing but its reset and its FIN is recorded need not show what it has received.
+    let received = |fin: &Fin| !conn.shows_all() || other.acked() + 1 >= fin.end;
+    let unanswered = other.fin().filter(|fin| fin.acked.is_none() && received(fin));
     let follows = |fin: BootTime| own.rst().is_some_and(|rst| rst.at >= fin);
     acked.zip(unanswered).is_some_and(|(acked, fin)| fin.sent.first > acked && follows(fin.sent.first))
         && !has_late_data(conn, side)

@@ -84,3 +84,49 @@ fn equal_numbers_without_end_are_bounded() {
     assert_eq!(handshakes.len(), 100);
     assert!(handshakes.iter().all(|one| same_as(one).len() <= 5), "{handshakes:?}");
 }
+
+/// A capture that was appended to itself: the second time, time begins anew.
+#[test]
+fn the_same_exchange_twice_in_a_capture_is_no_translation() {
+    let mut exchange = Exchange::of_capture();
+    exchange.connections().expect_all_segments();
+    let began = exchange.now();
+    for _ in 0..2 {
+        let back = exchange.now() - began;
+        let segments = [
+            (CLIENT, BEHIND, SYN, 7, None),
+            (BEHIND, CLIENT, SYN, 9, Some(8)),
+            (CLIENT, BEHIND, ACK, 8, Some(10)),
+            (CLIENT, BEHIND, FIN, 8, Some(10)),
+            (BEHIND, CLIENT, FIN, 10, Some(9)),
+            (CLIENT, BEHIND, ACK, 9, Some(11)),
+        ];
+        for (src, dst, flags, seq, ack) in segments {
+            let built = exchange.built(src, dst, flags, seq, ack);
+            let at = BootTime(built.at.0 - back);
+            exchange.event(&Event::Segment(Segment { at, direction: None, ..built }));
+        }
+        exchange.pass(2_000_000_000);
+        exchange.timeout();
+    }
+    let (handshakes, _) = exchange.records();
+    assert_eq!(ties(&handshakes), [(1, &[][..]), (2, &[])]);
+}
+
+/// Captures that were put one after the other, of a generator that uses the same numbers for every connection.
+#[test]
+fn what_comes_later_in_a_capture_and_earlier_in_time_is_no_side() {
+    let mut exchange = Exchange::of_capture();
+    exchange.connections().expect_all_segments();
+    for (client, seconds) in [(CLIENT, 100), (OUTSIDE, 0)] {
+        for (src, dst, flags, seq, ack) in
+            [(client, BEHIND, SYN, 7, None), (BEHIND, client, SYN, 9, Some(8)), (client, BEHIND, ACK, 8, Some(10))]
+        {
+            let built = exchange.built(src, dst, flags, seq, ack);
+            let at = built.at.plus(seconds * 1_000_000_000);
+            exchange.event(&Event::Segment(Segment { at, direction: None, ..built }));
+        }
+    }
+    let (handshakes, _) = exchange.records();
+    assert_eq!(ties(&handshakes), [(1, &[][..]), (2, &[])]);
+}

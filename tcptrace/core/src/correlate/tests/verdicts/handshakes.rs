@@ -1,7 +1,7 @@
 //! Handshakes and their outcomes.
 
 use super::*;
-use crate::event::{Direction, Event};
+use crate::event::{BootTime, Direction, Event, Segment};
 
 #[test]
 fn a_reset_that_answers_the_syn_is_a_refusal() {
@@ -280,4 +280,19 @@ fn a_segment_that_acknowledges_data_proves_a_handshake_whose_other_half_passes_e
     exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 19), 0);
     let handshake = exchange.records().0.into_iter().next().expect("a handshake");
     assert_eq!(handshake.outcome, Some(Outcome::Established));
+}
+
+/// Frames of a capture may have times that run backwards.
+#[test]
+fn a_handshake_whose_answer_is_older_than_its_syn_has_no_duration() {
+    let mut exchange = Exchange::of_capture();
+    exchange.connections().expect_all_segments();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    let answer = exchange.built(SERVER, CLIENT, SYN, S, Some(C + 1));
+    exchange.event(&Event::Segment(Segment { at: BootTime(1), ..answer }));
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    let (handshakes, _) = exchange.records();
+    let handshake = only(handshakes);
+    assert_eq!((handshake.outcome, handshake.syn_to_synack_ns), (Some(Outcome::Established), None));
+    assert_eq!(handshake.summary, "three-way handshake, established");
 }

@@ -178,3 +178,20 @@ fn a_negative_tcp_linger2_is_not_told_from_data_without_any() {
     let (_, close) = whole(&mut exchange);
     assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::Unknown }));
 }
+
+/// The server closes, its FIN is acknowledged, and the client's FIN finds nobody there.
+#[test]
+fn a_late_fin_is_harmless_only_if_all_before_it_was_received() {
+    let after = |received: u32| {
+        let mut exchange = opened();
+        exchange.connections().expect_all_segments();
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 100);
+        exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1 + received), 0);
+        exchange.segment(CLIENT, SERVER, ACK, C + 101, Some(S + 2), 0);
+        exchange.segment(CLIENT, SERVER, FIN, C + 101, Some(S + 2), 0);
+        exchange.segment(SERVER, CLIENT, RST, S + 2, None, 0);
+        closed_by(&mut exchange)
+    };
+    let by_server = |cause| Reset { by: Role::Server, cause };
+    assert_eq!([after(100), after(40)], [by_server(ResetCause::LateFin), by_server(ResetCause::Unknown)]);
+}

@@ -194,3 +194,25 @@ fn an_accepted_socket_has_the_user_who_accepted_it() {
     assert_eq!(handshake.client.uid, Some(1000));
     assert_eq!((close.client.uid, close.server.uid), (Some(1000), Some(33)));
 }
+
+#[test]
+fn an_idle_connection_that_one_end_closes_and_the_other_resets() {
+    let after = |closes: bool| {
+        let mut exchange = opened();
+        exchange.connections().expect_all_segments();
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 22);
+        exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 23), 30);
+        exchange.segment(CLIENT, SERVER, ACK, C + 23, Some(S + 31), 0);
+        exchange.pass(60 * SECOND);
+        if closes {
+            exchange.segment(SERVER, CLIENT, FIN, S + 31, Some(C + 23), 0);
+            exchange.segment(CLIENT, SERVER, ACK, C + 23, Some(S + 32), 0);
+            exchange.pass(160 * SECOND);
+        }
+        exchange.segment(CLIENT, SERVER, RST, C + 23, Some(S + 31 + u32::from(closes)), 0);
+        whole(&mut exchange).1.summary
+    };
+    let (closed, open) = (after(true), after(false));
+    assert!(closed.starts_with("idle for 60.0 s, then closed by the server; reset by the client; 22 B"), "{closed}");
+    assert!(open.starts_with("idle for 60.0 s, then reset by the client; 22 B"), "{open}");
+}

@@ -46,7 +46,7 @@ pub(in crate::correlate) fn close(
     let (client, server) = conn.roles();
     let missing = with_loss(conn, gaps, missing(conn, closing.kind));
     let kernel = watched.here != NO_NAMESPACE;
-    let shows_all = conn.shows_all || seen.all || !kernel;
+    let shows_all = conn.shows_all() || seen.all || !kernel;
     let initiator = closing.initiator.map(|side| conn.shown_role(side));
     let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin()?, conn.end(first.other()).fin()?)));
     let mut close = Close {
@@ -99,6 +99,7 @@ pub(in crate::correlate) fn close(
         other_closed: reset.is_some_and(|(side, _)| conn.end(side.other()).fin().is_some()),
         nat_forgot: forgotten(conn, seen.data),
         fins: Each { client: client.fin().is_some(), server: server.fin().is_some() },
+        lacks_acks: conn.lacks_acks(),
         window_closed: Each { client: meets_closed_window(client), server: meets_closed_window(server) },
     };
     close.summary = sentence::close(&close, &facts);
@@ -123,6 +124,8 @@ fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
     let mut missing = if conn.mid_life { unseen(conn) } else { Vec::new() };
     if !conn.has_segments {
         missing.push(Missing::Interface);
+    } else if kind == CloseKind::Orderly && conn.lacks_acks() {
+        missing.push(Missing::Ack);
     } else if matches!(kind, CloseKind::Orderly | CloseKind::Unseen)
         || conn.ends.iter().any(unseen_reset)
         || is_proven_only(conn, kind)
@@ -138,6 +141,7 @@ fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
         missing.push(Missing::Data);
     }
     missing.sort_unstable();
+    missing.dedup();
     missing
 }
 

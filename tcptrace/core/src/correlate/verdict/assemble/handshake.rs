@@ -33,10 +33,13 @@ pub(in crate::correlate) fn handshake(
     let synack = server.synack().map(|sent| sent.first);
     // A client in a simultaneous open need not wait for it: its own SYN,ACK acknowledges the other's SYN.
     let ack = conn.ack_at().filter(|_| kind != HandshakeKind::Simultaneous);
+    let kernel = watched.here != NO_NAMESPACE;
+    // Frames of a capture may have times that run backwards.
     let after = |from: Option<_>, to: Option<_>| {
-        Some(to?).zip(from).filter(|_| !watched.untimed).map(|(to, from): (BootTime, _)| to.since(from))
+        let known = |(to, from): &(BootTime, BootTime)| !watched.untimed && (kernel || from <= to);
+        Some(to?).zip(from).filter(known).map(|(to, from)| to.since(from))
     };
-    let sees = watched.here != NO_NAMESPACE && watched.segments && !watched.is_elsewhere(conn) && !has_loss(conn, gaps);
+    let sees = kernel && watched.segments && !watched.is_elsewhere(conn) && !has_loss(conn, gaps);
     let unsent = handshake::is_unsent(client);
     let begun = opened.filter(|opened| opened.outcome != Outcome::NoPort && !unsent);
     // A translated SYN may have left with other ends.
@@ -90,6 +93,7 @@ pub(in crate::correlate) fn handshake(
         unsent,
         answer: answer(conn),
         nat_forgot: forgotten(conn, false),
+        may_be_acked: handshake::may_be_acked(conn),
         lasted: after(Some(conn.first), Some(conn.last)),
     };
     handshake.summary = sentence::handshake(&handshake, &facts);

@@ -18,6 +18,8 @@ pub(crate) struct CloseFacts {
     pub(crate) nat_forgot: Option<Forgotten>,
     /// True for the ends whose FINs were seen.
     pub(crate) fins: Each<bool>,
+    /// True if the capture has no ACKs.
+    pub(crate) lacks_acks: bool,
     /// True for an end that had data unsent while the other end's window was closed.
     pub(crate) window_closed: Each<bool>,
 }
@@ -62,7 +64,7 @@ pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
 /// Nanoseconds without data from which on a connection is called idle.
 const IDLE: u64 = 1_000_000_000;
 
-/// Appends how long there had been no data when the connection was closed.
+/// Appends how long there had been no data when the connection was closed, and by whom if the other end then reset it.
 fn push_idle(text: &mut String, record: &Close) {
     use CloseKind::{FourSegment, Orderly, Reset, Simultaneous, ThreeSegment};
     let known = matches!(record.kind, Simultaneous | ThreeSegment | FourSegment | Orderly | Reset);
@@ -73,6 +75,12 @@ fn push_idle(text: &mut String, record: &Close) {
         push(text, format_args!("idle for {}.{} s, then ", tenths / 10, tenths % 10));
     } else {
         push(text, format_args!("idle for {}, then ", HumanDuration(idle)));
+    }
+    let reset = record.reset.filter(|_| record.kind == Reset).map(|reset| reset.by);
+    if let Some((by, first)) = reset.zip(record.initiator)
+        && by != first
+    {
+        push(text, format_args!("closed by the {}; ", name(first)));
     }
 }
 
@@ -141,6 +149,8 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
         CloseKind::Simultaneous => return text.push_str("closed by both ends at once"),
         CloseKind::ThreeSegment => ("closed", ", three segments"),
         CloseKind::FourSegment => ("closed", ", four segments"),
+        // Of a capture without ACKs: both FINs were seen, and no more can be.
+        CloseKind::Orderly if facts.lacks_acks => ("closed", ""),
         CloseKind::Orderly => ("closed", orderly(facts.fins)),
         CloseKind::Unseen if by.is_empty() => ("ended; how was not seen", ""),
         CloseKind::Unseen => ("closed", "; how it ended was not seen"),

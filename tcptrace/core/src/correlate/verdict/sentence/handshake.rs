@@ -22,6 +22,8 @@ pub(crate) struct HandshakeFacts {
     pub(crate) answer: Option<Answer>,
     /// The translation of its addresses that this host forgot before.
     pub(crate) nat_forgot: Option<Forgotten>,
+    /// True if the client's ACK may have come, since the capture has no ACKs.
+    pub(crate) may_be_acked: bool,
     /// Nanoseconds from the first event to the last.
     pub(crate) lasted: Option<u64>,
 }
@@ -104,6 +106,11 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             }),
         },
         Outcome::Reset => match record.reset.map(|reset| (reset.by, reset.cause)) {
+            Some((Role::Client, _)) if facts.may_be_acked => {
+                text.push_str(
+                    "reset by the client; whether it was established is unknown, since the capture has no ACKs",
+                );
+            }
             Some((Role::Client, cause)) if !is_of_its_socket(cause) => {
                 text.push_str("reset by the client before it was complete");
                 // The host of a scan knows nothing of the connection.
@@ -158,6 +165,9 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
         }
         Outcome::Unanswered if record.deferred => {
             text.push_str("unanswered: the server waits for the client's data: TCP_DEFER_ACCEPT");
+        }
+        Outcome::Unanswered if facts.may_be_acked => {
+            text.push_str("answered; whether it was established is unknown, since the capture has no ACKs");
         }
         Outcome::Unanswered => {
             text.push_str(match record.waiting_for {

@@ -2,7 +2,11 @@
 
 use super::{Stalling, Waits, state, times};
 use crate::{
-    correlate::table::connection::{Connection, Side},
+    correlate::table::{
+        connection::{Connection, Side},
+        endpoint::Sent,
+    },
+    event::Role,
     tcp::TcpState::{Close, CloseWait, Closing, FinWait1, FinWait2, LastAck, TimeWait},
     verdict::Awaited,
 };
@@ -60,8 +64,11 @@ impl Stalling<'_> {
             };
             return Waits { waiting_for: Some(waiting_for), turn, ..Waits::nothing_known(summary) };
         }
-        summary += &format!("; the {} has not", peer.word());
         let in_peer = state(conn, side.other());
+        if !closed.had_socket && !open.spoke && in_peer.is_none() {
+            return unheard(summary, peer, closed.fin().map(|fin| fin.sent));
+        }
+        summary += &format!("; the {} has not", peer.word());
         if let Some(state) = in_peer {
             let by_ack = if open.had_socket { "" } else { ", as its ACK shows" };
             summary += &format!(": {state}{by_ack}");
@@ -94,6 +101,14 @@ impl Stalling<'_> {
         let summary = format!("both ends closed; waiting for the ACK of the {}'s FIN; {times}", role.word());
         Waits::answer(Awaited::Ack, role.other(), Some(sent), summary)
     }
+}
+
+/// Returns what a FIN waits for if nothing of the other end was ever seen, as in the capture of one direction: the answer may
+/// have passed elsewhere, and nothing shows that one is awaited. If the FIN is sent again, none has come.
+fn unheard(mut summary: String, peer: Role, fin: Option<Sent>) -> Waits {
+    summary += &format!("; no answer of the {} was seen; {}", peer.word(), times("FIN", fin));
+    let waits = Waits::answer(Awaited::Ack, peer, fin, summary);
+    if fin.is_some_and(|sent| sent.count() > 1) { waits } else { Waits { waiting_for: None, turn: None, ..waits } }
 }
 
 /// Returns true if an end has closed its side: by its FIN, by its own state, or by that of the other end's socket.

@@ -1,0 +1,121 @@
+//! Captures of SYN, FIN and RST segments alone: ACKs and data are not in them.
+
+use super::*;
+use crate::correlate::tests::stalled::stalls;
+
+/// SYN; SYN,ACK as such a capture shows them.
+fn answered() -> Exchange {
+    let mut exchange = Exchange::of_capture();
+    exchange.connections().expect_all_segments();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange
+}
+
+#[test]
+fn both_fins_show_an_orderly_close_however_much_passed_before() {
+    let mut exchange = answered();
+    exchange.pass(100 * SECOND);
+    exchange.timeout();
+    exchange.segment(SERVER, CLIENT, FIN, S + 2_000_001, Some(C + 301), 0);
+    exchange.pass(100 * SECOND);
+    exchange.timeout();
+    exchange.segment(CLIENT, SERVER, FIN, C + 301, Some(S + 2_000_002), 0);
+    exchange.pass(2 * SECOND);
+    exchange.timeout();
+    assert_eq!((stalls(&exchange), exchange.totals().ended), (vec![], 1));
+    let (handshake, close) = whole(&mut exchange);
+    assert_eq!((handshake.outcome, handshake.synack_to_ack_ns), (Some(Outcome::Established), None));
+    assert_eq!(handshake.summary, "three-way handshake, established (incomplete, not seen: ACK)");
+    assert_eq!((close.kind, close.initiator), (CloseKind::Orderly, Some(Role::Server)));
+    assert_eq!((close.time_wait, close.bytes), (Some(TimeWait::Server), bytes(300, 2_000_000)));
+    assert_eq!(close.missing, [Missing::Ack]);
+    assert!(close.summary.starts_with("closed by the server; 300 B →, 2000000 B ←"), "{}", close.summary);
+}
+
+#[test]
+fn fins_that_cross_are_seen_to_cross() {
+    let mut exchange = answered();
+    exchange.segment(SERVER, CLIENT, FIN, S + 501, Some(C + 301), 0);
+    exchange.segment(CLIENT, SERVER, FIN, C + 301, Some(S + 501), 0);
+    assert_eq!(whole(&mut exchange).1.kind, CloseKind::Simultaneous);
+}
+
+#[test]
+fn a_reset_behind_data_that_is_not_in_the_capture_ends_an_established_connection() {
+    let mut exchange = answered();
+    exchange.pass(SECOND);
+    exchange.segment(CLIENT, SERVER, RST, C + 70_000, Some(S + 900_000), 0);
+    let (handshake, close) = whole(&mut exchange);
+    assert_eq!(handshake.outcome, Some(Outcome::Established), "{}", handshake.summary);
+    assert_eq!((close.kind, close.initiator), (CloseKind::Reset, Some(Role::Client)), "{}", close.summary);
+}
+
+#[test]
+fn that_an_ack_did_not_come_is_said_only_of_a_capture_that_has_some() {
+    const OTHER: u16 = CLIENT + 1;
+    let after = |again: bool, text: bool| {
+        let mut exchange = answered();
+        if again {
+            exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+        }
+        exchange.segment(OTHER, SERVER, SYN, 7, None, 0);
+        if text {
+            exchange.segment(SERVER, OTHER, SYN, 70, Some(8), 0);
+            exchange.segment(OTHER, SERVER, ACK, 8, Some(71), 0);
+        }
+        let (handshakes, _) = exchange.records();
+        let first = handshakes.into_iter().find(|handshake| handshake.conn == 1).expect("a record");
+        assert_eq!(first.outcome, Some(Outcome::Unanswered));
+        first.summary
+    };
+    let unknown = "three-way handshake, answered; whether it was established is unknown, since the capture has no ACKs";
+    let waits = "three-way handshake, unanswered: waiting for the client's ACK after one SYN";
+    let again = format!("{unknown}; the SYN,ACK was sent 2 times");
+    assert_eq!([after(false, false), after(true, false), after(false, true)], [unknown, &again, waits]);
+}
+
+#[test]
+fn the_first_ack_of_a_capture_lets_the_others_be_waited_for() {
+    let mut exchange = answered();
+    exchange.pass(70 * SECOND);
+    exchange.timeout();
+    assert_eq!((stalls(&exchange).len(), exchange.totals().ended), (0, 0));
+    exchange.segment(CLIENT + 1, SERVER, ACK, 8, Some(71), 0);
+    exchange.timeout();
+    assert_eq!(exchange.totals().ended, 1);
+}
+
+/// Its number lies before the SYN,ACK's acknowledgement: what the server accepts of it is the ACK.
+#[test]
+fn a_fin_that_is_not_accepted_may_complete_the_handshake() {
+    let mut exchange = answered();
+    exchange.segment(CLIENT, SERVER, FIN, C, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, RST, S + 1, None, 0);
+    let (handshake, close) = whole(&mut exchange);
+    assert_eq!((handshake.outcome, handshake.missing.len()), (Some(Outcome::Established), 0));
+    assert_eq!((close.kind, close.initiator), (CloseKind::Reset, Some(Role::Server)), "{}", close.summary);
+}
+
+/// A scan, or a connection whose ACK and data are not in the capture.
+#[test]
+fn a_reset_alone_does_not_show_that_the_handshake_was_incomplete() {
+    for ack in [None, Some(S + 1)] {
+        let mut exchange = answered();
+        exchange.segment(CLIENT, SERVER, RST, C + 1, ack, 0);
+        let handshake = failed(&mut exchange);
+        assert_eq!(handshake.outcome, Some(Outcome::Reset));
+        assert!(handshake.summary.ends_with("is unknown, since the capture has no ACKs"), "{}", handshake.summary);
+    }
+}
+
+/// One connection, and nothing else: a number ahead of everything seen may be forged.
+#[test]
+fn what_begins_like_any_other_capture_is_held_to_what_was_seen() {
+    let mut exchange = answered();
+    exchange.segment(CLIENT, SERVER, RST, C + 5, None, 0);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    let (handshakes, closes) = exchange.records();
+    assert_eq!((only(handshakes).outcome, closes), (Some(Outcome::Established), vec![]));
+}
