@@ -42,6 +42,28 @@ fn segments_behind_a_gap_of_one_direction_bear_each_other_out() {
     }
 }
 
+/// A SYN,ACK offers no more than 65,535 bytes (RFC 7323 §2.2), and nobody is seen to send as much.
+#[test]
+fn what_is_far_behind_a_syn_ack_of_which_nothing_else_is_seen_has_to_be_borne_out() {
+    let far = S + 258_000_000;
+    for (what, behind, outcome) in [
+        ("one segment", vec![(far, C + 1_000_000)], Outcome::Unanswered),
+        ("one that acknowledges little", vec![(far, C + 5)], Outcome::Unanswered),
+        ("one that acknowledges much", vec![(S + 1, C + 1_000_000)], Outcome::Unanswered),
+        ("two that have nothing in common", vec![(far, C + 1_000_000), (far - 99_000_000, C + 5_000_000)], Outcome::Unanswered),
+        ("two behind the same gap", vec![(far, C + 1_000_000), (far + 8, C + 1_000_000)], Outcome::Established),
+        ("the next one", vec![(S + 1, C + 401)], Outcome::Established),
+    ] {
+        let mut exchange = capture();
+        exchange.segment(SERVER, CLIENT, SYN_ACK, S, Some(C + 1), 0);
+        for (seq, ack) in behind {
+            exchange.segment(SERVER, CLIENT, ACK, seq, Some(ack), 8);
+        }
+        let (handshakes, _) = exchange.records();
+        assert_eq!(only(handshakes).outcome, Some(outcome), "{what}");
+    }
+}
+
 #[test]
 fn a_listener_that_answers_has_sent_no_syn_of_its_own() {
     let mut exchange = capture();
