@@ -172,11 +172,6 @@ impl End {
         }
     }
 
-    /// Returns true if it may have ended the connection itself.
-    pub(in crate::correlate) fn may_have_ended(&self) -> bool {
-        self.had_socket || self.fin().is_some() || self.rst().is_some()
-    }
-
     /// Counts a reset again that was withdrawn only for segments that may have been in flight before, if its number is the one that
     /// an open socket gives it, after everything sent.
     pub(in crate::correlate) fn restore_doubted_reset(&mut self) {

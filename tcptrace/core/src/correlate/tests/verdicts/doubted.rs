@@ -111,6 +111,24 @@ fn an_end_that_answers_without_the_connection_had_sent_its_doubted_reset() {
     }
 }
 
+/// RFC 9293 §3.6: the connection of an end that has received a FIN goes on.
+#[test]
+fn the_other_ends_fin_does_not_end_what_a_doubted_reset_has() {
+    let lines = [
+        down(ACK, 401, 1, 400),
+        down(RST, 801, 1, 0),
+        up(FIN, 1, 801, 0),
+        // On its way since before that, as is what the reset has overtaken.
+        up(ACK, 1, 1, 0),
+        down(ACK, 801, 1, 0),
+        (false, RST, 1, None, 0),
+        (false, RST, 801, None, 0),
+    ];
+    let close = closed(&lines);
+    assert_eq!((close.kind, close.reset.map(|reset| reset.by)), (CloseKind::Reset, Some(Role::Server)));
+    assert_eq!(close.initiator, Some(Role::Server));
+}
+
 #[test]
 fn an_end_that_sends_new_text_has_not_reset_though_the_other_end_has() {
     let lines = [
