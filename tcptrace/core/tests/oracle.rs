@@ -12,12 +12,12 @@ use std::{
 
 use oracle::adapter::correlate;
 use tcptrace_oracle::{
+    history::{Happening, History},
     random::Random,
     table::table,
     truth::truth,
     vantage::Vantage,
     verdict::{Compared, Disagreement},
-    world::{Happening, History},
 };
 
 /// The findings.

@@ -8,6 +8,7 @@
 pub mod effect;
 pub mod endpoint;
 pub mod forge;
+pub mod history;
 pub mod plan;
 pub mod random;
 pub mod segment;

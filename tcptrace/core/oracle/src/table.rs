@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use crate::{
     effect::{Effect, Sender},
+    history::{History, Sent},
     segment::{ACK, Segment, Side},
     vantage::{Seen, Vantage},
-    world::{History, Sent},
 };
 
 /// What is seen from `vantage`, with what became of each segment.

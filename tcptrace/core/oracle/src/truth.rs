@@ -8,10 +8,10 @@ use self::walk::Walk;
 use crate::{
     effect::{Cause, Effect},
     endpoint::State,
+    history::History,
     segment::{ACK, RST, SYN, Side},
     vantage::{Seen, Vantage},
     verdict::{Expect, Stray, Truth},
-    world::History,
 };
 
 /// The verdicts on `history` that an observer at `vantage` has to reach.

@@ -2,8 +2,8 @@
 
 use crate::{
     effect::Effect,
+    history::{Happening, History},
     segment::Side,
-    world::{Happening, History},
 };
 
 /// A place to trace or capture at.

@@ -14,10 +14,10 @@ use tcptrace_core::{
 use tcptrace_oracle::{
     effect::{Cause, Effect, Sender},
     endpoint::State,
+    history::{History, Sent},
     segment::{self, Side},
     vantage::{Seen, Vantage, Way},
     verdict::{Told, Verdict},
-    world::{History, Sent},
 };
 
 /// The namespace whose segments are seen.

@@ -7,13 +7,13 @@ use super::{
 use crate::{
     effect::{Cause, Effect, Errno},
     endpoint::State,
+    history::{Happening, History},
     segment::Side,
     vantage::Vantage,
     verdict::{
         Expect::{self, Any, Between, Is, OneOf},
         Expected,
     },
-    world::{Happening, History},
 };
 
 type Word = Option<&'static str>;

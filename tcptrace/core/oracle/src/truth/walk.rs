@@ -1,51 +1,18 @@
 //! What shows of one connection, in order. Forged segments are known as such and passed over; everything else is what the
 //! ends have really sent.
 
+mod fin;
+mod reset;
+
+pub(super) use self::{fin::Fin, reset::Reset};
 use crate::{
-    effect::{Cause, Effect, Errno},
+    effect::{Effect, Errno},
     endpoint::State,
-    segment::{ACK, FIN, RST, SYN, Side, before, within},
+    history::{History, Sent},
+    segment::{ACK, FIN, RST, SYN, Side, before},
     truth::{generation_of, is_genuine},
     vantage::Seen,
-    world::{History, Sent},
 };
-
-/// A FIN as it first shows.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fin {
-    /// Where in the order.
-    pub(super) order: usize,
-    /// It acknowledges the other end's FIN.
-    pub(super) acks_other: bool,
-    /// It was not seen as it was first sent, or it arrived and was not accepted as that.
-    pub(super) doubtful: bool,
-    /// It has arrived, and nobody took it.
-    pub(super) refused: bool,
-    /// It has never arrived.
-    pub(super) lost: bool,
-    /// Another segment of its end that acknowledges the other end's FIN shows before it.
-    pub(super) acked_before: bool,
-    /// Another one was sent before it and shows after it, or it shows before it without the FIN that it acknowledges.
-    pub(super) overtaken: bool,
-}
-
-/// A reset that counts.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reset {
-    pub(super) order: usize,
-    pub(super) by: Side,
-    pub(super) cause: Option<Cause>,
-    /// It ended its sender's connection, and the other end did not accept it as it came.
-    pub(super) unconfirmed: bool,
-    /// The other end accepted it.
-    pub(super) accepted: bool,
-    /// Both FINs had been acknowledged before.
-    pub(super) late: bool,
-    /// Its number is none of those that are shown to be sent and not acknowledged.
-    pub(super) odd: bool,
-    /// Something new of its end shows behind it, which it has overtaken.
-    pub(super) overtook: bool,
-}
 
 /// The end of a socket whose states show.
 #[derive(Clone, Copy, Debug)]
@@ -142,24 +109,6 @@ impl Walk {
         self.forged_claims[side as usize] += u32::from(segment.has(ACK) && beyond);
     }
 
-    /// Returns true if a reset of this end with this number, from its ISN, may be accepted as far as is seen: it is one of
-    /// those that are sent and not acknowledged, or that of a FIN, which Linux takes as well.
-    fn is_plausible(&self, side: Side, seq: u32) -> bool {
-        let acked = self.acked[side as usize].unwrap_or(0);
-        let claimed = self.claimed[side as usize];
-        claimed.is_some_and(|claimed| {
-            within(acked, seq, claimed) || self.fin[side as usize].is_some() && seq == claimed.wrapping_sub(1)
-        })
-    }
-
-    /// Returns true if an end may have accepted a reset, as far as who has the states of these ends can know, and has not.
-    pub(super) fn may_be_reset(&self, has_states: impl Fn(Side) -> bool) -> bool {
-        Side::BOTH
-            .into_iter()
-            .filter(|side| !has_states(side.other()))
-            .any(|side| self.plausible_reset[side as usize] || self.forged_reset[side as usize].is_some())
-    }
-
     /// Returns true if forged segments bear each other out: two of one end acknowledge more than is shown.
     pub(super) fn is_misled(&self) -> bool {
         self.forged_claims.iter().any(|&claims| claims > 1)
@@ -188,19 +137,9 @@ impl Walk {
         let isns = history.plan.isns[self.generation];
         let ack = segment.has(ACK).then(|| segment.ack.wrapping_sub(isns[other as usize]));
         self.genuine = true;
+        let end = segment.end().wrapping_sub(isns[side as usize]);
         if !segment.has(RST) {
-            self.last[side as usize] = order;
-            // Its end goes on: it has not sent a reset.
-            let end = segment.end().wrapping_sub(isns[side as usize]);
-            let new = self.claimed[side as usize].is_none_or(|claimed| before(claimed, end));
-            if !self.followed {
-                self.forged_reset[side as usize] =
-                    self.forged_reset[side as usize].filter(|&gone_on| !(gone_on || new));
-            }
-            if let Some(reset) = &mut self.resets[side as usize] {
-                reset.overtook |= new;
-            }
-            self.forged_reset[other as usize] = self.forged_reset[other as usize].map(|_| true);
+            self.goes_on(side, end, order);
         }
         if segment.has(SYN) {
             let which = if segment.has(ACK) { &mut self.synack } else { &mut self.syn };
@@ -242,71 +181,39 @@ impl Walk {
             }
         }
         if !segment.has(RST) {
-            let end = segment.end().wrapping_sub(isns[side as usize]);
-            // Whoever has reset takes nothing any more.
-            let gone = self.resets[other as usize].is_some();
-            // Nor does an end that has accepted the reset which shows before the segment (RFC 9293 §3.10.7.1). From what is
-            // seen nobody can know that a segment never arrives there.
-            let closed = self.resets[side as usize].is_some_and(|reset| reset.accepted) && sent.arrivals == 0;
-            let refused = gone || closed || sent.arrivals > 0 && !sent.accepted.ack && !segment.has(SYN);
-            if !refused {
-                raise(&mut self.sent[side as usize], end);
-            }
-            raise(&mut self.claimed[side as usize], end);
+            self.reach(sent, end);
         } else if sent.ends_own && segment.has(ACK) {
-            raise(&mut self.claimed[side as usize], segment.seq.wrapping_sub(isns[side as usize]));
+            raise(&mut self.claimed[side as usize], end);
         }
     }
 
-    /// The number after this end's FIN, from its ISN, if it has sent one at all.
-    fn fin_end(&self, history: &History, side: Side) -> Option<u32> {
-        let isn = history.plan.isns[self.generation][side as usize];
-        let is_fin = |sent: &&Sent| {
-            sent.sender.is_some()
-                && sent.generation == self.generation
-                && sent.segment.from == side
-                && sent.segment.has(FIN)
-        };
-        history.sent.iter().find(is_fin).map(|sent| sent.segment.end().wrapping_sub(isn))
+    /// A segment of this end shows that is no reset, up to `end`, from the ISN: the end has not reset before it.
+    fn goes_on(&mut self, side: Side, end: u32, order: usize) {
+        let other = side.other();
+        self.last[side as usize] = order;
+        let new = self.claimed[side as usize].is_none_or(|claimed| before(claimed, end));
+        if !self.followed {
+            self.forged_reset[side as usize] = self.forged_reset[side as usize].filter(|&gone_on| !(gone_on || new));
+        }
+        if let Some(reset) = &mut self.resets[side as usize] {
+            reset.overtook |= new;
+        }
+        self.forged_reset[other as usize] = self.forged_reset[other as usize].map(|_| true);
     }
 
-    fn first_fin(&self, history: &History, index: usize, order: usize) -> Fin {
-        let sent = &history.sent[index];
-        let side = sent.segment.from;
-        let isns = history.plan.isns[self.generation];
-        let acks = |sent: &Sent| {
-            let ack = sent.segment.ack.wrapping_sub(isns[side.other() as usize]);
-            self.fin_end(history, side.other()).is_some_and(|end| sent.segment.has(ACK) && ack == end)
-        };
-        let own =
-            |sent: &Sent| sent.sender.is_some() && sent.generation == self.generation && sent.segment.from == side;
-        let earlier = |sent: &Sent| own(sent) && !sent.segment.has(RST);
-        let first = history.sent[..index].iter().all(|sent| !(earlier(sent) && sent.segment.has(FIN)));
-        let sent_before = history.sent[..index].iter().any(|sent| earlier(sent) && acks(sent));
-        let seen_before = self.fin_acked[side.other() as usize].is_some();
-        let refused = sent.arrivals > 0 && !sent.accepted.fin;
-        Fin {
-            order,
-            acks_other: acks(sent),
-            doubtful: !first || refused,
-            refused,
-            lost: sent.arrivals == 0,
-            acked_before: seen_before && sent_before,
-            overtaken: seen_before != sent_before,
+    /// The numbers up to `end`, from the ISN, are shown to be sent, by a segment that is no reset.
+    fn reach(&mut self, sent: &Sent, end: u32) {
+        let (side, other) = (sent.segment.from, sent.segment.from.other());
+        // Whoever has reset takes nothing any more.
+        let gone = self.resets[other as usize].is_some();
+        // Nor does an end that has accepted the reset which shows before the segment (RFC 9293 §3.10.7.1). From what is
+        // seen nobody can know that a segment never arrives there.
+        let closed = self.resets[side as usize].is_some_and(|reset| reset.accepted) && sent.arrivals == 0;
+        let refused = gone || closed || sent.arrivals > 0 && !sent.accepted.ack && !sent.segment.has(SYN);
+        if !refused {
+            raise(&mut self.sent[side as usize], end);
         }
-    }
-
-    fn reset(&mut self, history: &History, sent: &Sent, order: usize, odd: bool) {
-        let by = sent.segment.from;
-        let counts = sent.ends_own || sent.accepted.rst;
-        if !counts || self.resets[by as usize].is_some() {
-            return;
-        }
-        let late = self.fin_acked.iter().all(Option::is_some);
-        let unconfirmed = sent.ends_own && sent.met && !sent.accepted.rst;
-        let cause = cause(history, sent);
-        let accepted = sent.accepted.rst;
-        self.resets[by as usize] = Some(Reset { order, by, cause, unconfirmed, accepted, late, odd, overtook: false });
+        raise(&mut self.claimed[side as usize], end);
     }
 
     /// Where the last segment of this end shows that is no reset.
@@ -319,44 +226,10 @@ impl Walk {
         let closed = self.closed[side as usize];
         closed.is_some_and(|closed| matches!(closed.from, State::Established | State::FinWait1 | State::FinWait2))
     }
-
-    /// A reset that counts shows, or the acknowledgements of both FINs.
-    fn is_over(&self) -> bool {
-        self.first_reset().is_some() || self.fin_acked.iter().all(Option::is_some)
-    }
-
-    /// The reset that shows first.
-    pub(super) fn first_reset(&self) -> Option<Reset> {
-        self.resets.iter().flatten().min_by_key(|reset| reset.order).copied()
-    }
-
-    /// The end whose FIN shows first.
-    pub(super) fn first_fin_by(&self) -> Option<Side> {
-        let order = |side: &Side| self.fin[*side as usize].map(|fin| fin.order);
-        Side::BOTH.into_iter().filter(|side| order(side).is_some()).min_by_key(order)
-    }
 }
 
 fn raise(highest: &mut Option<u32>, to: u32) {
     if highest.is_none_or(|highest| before(highest, to)) {
         *highest = Some(to);
     }
-}
-
-/// Why an end has reset: what its kernel has said last before it.
-fn cause(history: &History, sent: &Sent) -> Option<Cause> {
-    use crate::world::Happening;
-    let side = sent.segment.from;
-    let is_it = |what: &Happening| match what {
-        Happening::Sent(index) => std::ptr::eq(&history.sent[*index], sent),
-        _ => false,
-    };
-    let at = history.log.iter().position(|(_, what)| is_it(what))?;
-    history.log[..at].iter().rev().find_map(|(_, what)| match *what {
-        Happening::Kernel(Effect::ResetHint { side: by, cause, .. }) if by == side => Some(cause),
-        Happening::Kernel(Effect::State { side: by, new: State::Close, cause: Some(cause), .. }) if by == side => {
-            Some(cause)
-        }
-        _ => None,
-    })
 }
