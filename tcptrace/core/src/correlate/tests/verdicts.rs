@@ -19,6 +19,7 @@ use super::{
     exchange::{Exchange, State::*},
 };
 use crate::{
+    correlate::Correlated,
     event::{Loss, LossSource, Proof, Role},
     tcp::TcpFlags,
     verdict::{

@@ -50,7 +50,11 @@ fn what_is_far_behind_a_syn_ack_of_which_nothing_else_is_seen_has_to_be_borne_ou
         ("one segment", vec![(far, C + 1_000_000)], Outcome::Unanswered),
         ("one that acknowledges little", vec![(far, C + 5)], Outcome::Unanswered),
         ("one that acknowledges much", vec![(S + 1, C + 1_000_000)], Outcome::Unanswered),
-        ("two that have nothing in common", vec![(far, C + 1_000_000), (far - 99_000_000, C + 5_000_000)], Outcome::Unanswered),
+        (
+            "two that have nothing in common",
+            vec![(far, C + 1_000_000), (far - 99_000_000, C + 5_000_000)],
+            Outcome::Unanswered,
+        ),
         ("two behind the same gap", vec![(far, C + 1_000_000), (far + 8, C + 1_000_000)], Outcome::Established),
         ("the next one", vec![(S + 1, C + 401)], Outcome::Established),
     ] {
