@@ -27,7 +27,7 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
     {
         conn.end_mut(from.other()).choose_isn(ack);
     }
-    let accepted = judge(conn, from, segment, full);
+    let mut accepted = judge(conn, from, segment, full);
     if accepted.reset == Reset::RefusesSynAck {
         conn.answered = false;
         conn.end_mut(from.other()).withdraw_synack();
@@ -36,6 +36,7 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
         // No SYN of the end's own crossed the other's: it has answered that one as a listener.
         conn.end_mut(from).withdraw_syn();
         conn.client = Some(from.other());
+        accepted = judge(conn, from, segment, full);
     }
     let acked_before = conn.ack_at().is_some();
     let other_fin_acked = conn.end(from.other()).fin().is_none_or(|fin| fin.acked.is_some());

@@ -84,6 +84,28 @@ fn a_listener_that_answers_has_sent_no_syn_of_its_own() {
     assert_eq!((close.kind, close.initiator), (CloseKind::ThreeSegment, Some(Role::Client)));
 }
 
+#[test]
+fn a_forged_syn_between_two_connections_is_not_the_listeners_own() {
+    const AGAIN: u32 = 77_000_000;
+    let mut exchange = capture();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN_ACK, S, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 80);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 81), 0);
+    exchange.segment(SERVER, CLIENT, SYN, S + 69_000_000, None, 0);
+    // The client has lost the connection, and resets what challenges its SYN.
+    exchange.segment(CLIENT, SERVER, SYN, AGAIN, None, 0);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 81), 0);
+    exchange.segment(CLIENT, SERVER, RST, C + 81, None, 0);
+    exchange.pass(SECOND);
+    exchange.segment(CLIENT, SERVER, SYN, AGAIN, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN_ACK, 55_000_000, Some(AGAIN + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, AGAIN + 1, Some(55_000_001), 0);
+    let (handshakes, _) = exchange.records();
+    let told: Vec<_> = handshakes.iter().map(|one| (one.outcome, one.kind)).collect();
+    assert_eq!(told, [(Some(Outcome::Established), HandshakeKind::ThreeWay); 2]);
+}
+
 /// The connection of each segment, in order.
 fn conns(exchange: &mut Exchange) -> Vec<u64> {
     super::super::exchange::segments(&exchange.finish()).iter().map(|placed| placed.conn).collect()
