@@ -3,7 +3,7 @@
 mod due;
 
 pub(super) use self::due::{RETRANSMISSION, has_stray_reset};
-pub(in crate::correlate) use self::due::{deadline, missing_ends};
+pub(in crate::correlate) use self::due::{deadline, is_reset, missing_ends};
 use super::{handshake::ETIMEDOUT, reset, state_times};
 use crate::{
     correlate::table::{

@@ -76,6 +76,12 @@ fn ended_at(conn: &Connection) -> Option<BootTime> {
     }
 }
 
+/// Returns true if a reset counts, no socket on this host is open, and only the record of the close is still to come.
+pub(in crate::correlate) fn is_reset(conn: &Connection) -> bool {
+    let reset = conn.ends.iter().any(|end| end.rst().is_some()) && conn.ends.iter().all(|end| end.open_sockets == 0);
+    reset && !conn.ended && (conn.opened || conn.mid_life)
+}
+
 /// Returns true if a stray reset counts, and no socket on this host tells more of it: what is outstanding is sent again, unless the
 /// reset was accepted.
 pub(in crate::correlate::verdict) fn has_stray_reset(conn: &Connection) -> bool {
