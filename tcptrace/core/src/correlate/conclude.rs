@@ -53,8 +53,9 @@ impl Correlator {
         }
     }
 
-    /// Emits the closes of the generations before an established one that ended by a reset: a four-tuple has one connection at a time
-    /// (RFC 9293 §3.3.1), so that what still comes of them is old, and no evidence that they go on.
+    /// Emits the closes of the generations before an established one that ended by a reset: a four-tuple has one
+    /// connection at a time (RFC 9293 §3.3.1), so that what still comes of them is old, and no evidence that they go
+    /// on.
     fn write_resets_before(&mut self, at: u32, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
         let Some(encapsulation) = self.table.get(at).map(Connection::encapsulation) else { return };
         let reset = |conn: &Connection| close::is_reset(conn) && conn.travels_in(encapsulation);

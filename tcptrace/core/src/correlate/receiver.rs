@@ -149,8 +149,8 @@ impl View<'_> {
     }
 
     /// Returns true if the sender's SYN or SYN,ACK is all that was seen of both ends, and this number, or that which it
-    /// acknowledges, `acked` ahead of what was seen, is beyond the largest window that a SYN offers (RFC 7323 §2.2): there is
-    /// a gap, or it is forged.
+    /// acknowledges, `acked` ahead of what was seen, is beyond the largest window that a SYN offers (RFC 7323 §2.2):
+    /// there is a gap, or it is forged.
     #[inline(never)]
     fn is_far_behind_syn(&self, header: &TcpHeader, acked: i64) -> bool {
         let alone = self.sender_in_syn_sent() || self.own.sent_synack && self.own.sent == 1 && !self.other.spoke;

@@ -14,8 +14,9 @@ use crate::{
 /// Restores a doubted reset that this segment of `from` bears out; `reset`: what its receiver makes of it.
 ///
 /// A reset without ACK answers a segment in the state CLOSED (RFC 9293 §3.10.7.1): an open socket resets with ACK
-/// (`tcp_send_active_reset` of net/ipv4/tcp_output.c). So the connection of its sender is over. Where the sender has not ended it
-/// itself, the other end's reset has; where the other end has not, its own reset has. A FIN of the other end alone ends nothing.
+/// (`tcp_send_active_reset` of net/ipv4/tcp_output.c). So the connection of its sender is over. Where the sender has
+/// not ended it itself, the other end's reset has; where the other end has not, its own reset has. A FIN of the other
+/// end alone ends nothing.
 pub(super) fn restore_doubted_resets(conn: &mut Connection, from: Side, header: &TcpHeader, reset: Reset) {
     if !header.has(TcpFlags::RST) || header.has(TcpFlags::ACK) {
         return;

@@ -195,8 +195,8 @@ fn answers_syn(conn: &Connection, from: Side, ack: SeqNumber) -> bool {
     other.isn_known && other.isn().is_some_and(|isn| (1..=1 << 16).contains(&ack.distance_from(isn)))
 }
 
-/// Returns true if a SYN,ACK with these numbers is one of the generation's, sent again. The SYN that it answers may not have
-/// been seen: the ISNs of another connection would be different (RFC 9293 §3.4.1).
+/// Returns true if a SYN,ACK with these numbers is one of the generation's, sent again. The SYN that it answers may not
+/// have been seen: the ISNs of another connection would be different (RFC 9293 §3.4.1).
 fn repeats_synack(conn: &Connection, from: Side, seq: SeqNumber, ack: SeqNumber) -> bool {
     let (own, other) = (conn.end(from), conn.end(from.other()));
     own.sent_synack && own.isn() == Some(seq) && other.isn().is_some_and(|isn| isn.add(1) == ack)

@@ -184,8 +184,8 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     }
 }
 
-/// Notes that the end `from`, of which a reset was seen, sends a segment that acknowledges the other end's numbers up to the offset
-/// `acked`.
+/// Notes that the end `from`, of which a reset was seen, sends a segment that acknowledges the other end's numbers up
+/// to the offset `acked`.
 fn go_on_behind_reset(
     conn: &mut Connection,
     from: Side,

@@ -184,14 +184,16 @@ impl End {
         }
     }
 
-    /// Withdraws a reset of uncertain number, since this end sends after it, up to `end` if it is data that the other end
-    /// accepts: it has not sent that reset, if the data is new or acknowledges, up to `acks`, what the other end sent after
-    /// the reset, if the reset is a stray one, or if the other end continues too. `elsewhere`: no socket of the other end is here.
+    /// Withdraws a reset of uncertain number, since this end sends after it, up to `end` if it is data that the other
+    /// end accepts: it has not sent that reset, if the data is new or acknowledges, up to `acks`, what the other end
+    /// sent after the reset, if the reset is a stray one, or if the other end continues too. `elsewhere`: no socket of
+    /// the other end is here.
     pub(in crate::correlate) fn goes_on_behind_reset(&mut self, end: Option<SeqNumber>, acks: u64, elsewhere: bool) {
         let new = end.map(|end| self.offset(end)).filter(|&end| end > self.sent);
         let (closed, stray) = (self.closed().is_some(), self.has_stray_reset());
         let Some(resets) = self.known_resets() else { return };
-        // The reset of an open socket has SND.NXT (tcp_send_active_reset of net/ipv4/tcp_output.c): it has overtaken this.
+        // The reset of an open socket has SND.NXT (tcp_send_active_reset of net/ipv4/tcp_output.c): it has overtaken
+        // this.
         let overtook = |rst: &Rst| rst.seen && rst.has_ack && new == Some(rst.offset);
         if let Some(last) = resets.odd.filter(overtook) {
             if elsewhere {

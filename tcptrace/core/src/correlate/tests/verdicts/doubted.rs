@@ -129,8 +129,8 @@ fn the_other_ends_fin_does_not_end_what_a_doubted_reset_has() {
     assert_eq!(close.initiator, Some(Role::Server));
 }
 
-/// The reset of an open socket has SND.NXT (RFC 9293 §3.10.5), and the answer to a segment has a number that was acknowledged
-/// (§3.10.7.1). Behind any other one, what is outstanding may be sent again (RFC 6298 §5.4).
+/// The reset of an open socket has SND.NXT (RFC 9293 §3.10.5), and the answer to a segment has a number that was
+/// acknowledged (§3.10.7.1). Behind any other one, what is outstanding may be sent again (RFC 6298 §5.4).
 #[test]
 fn a_reset_within_what_is_outstanding_waits_for_what_is_sent_again() {
     for (number, kind) in [(201, CloseKind::FourSegment), (802, CloseKind::Reset)] {

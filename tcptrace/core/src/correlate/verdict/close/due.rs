@@ -82,14 +82,15 @@ pub(in crate::correlate) fn is_reset(conn: &Connection) -> bool {
     reset && !conn.ended && (conn.opened || conn.mid_life)
 }
 
-/// Returns true if a stray reset counts, and no socket on this host tells more of it: what is outstanding is sent again, unless the
-/// reset was accepted.
+/// Returns true if a stray reset counts, and no socket on this host tells more of it: what is outstanding is sent
+/// again, unless the reset was accepted.
 pub(in crate::correlate::verdict) fn has_stray_reset(conn: &Connection) -> bool {
     conn.ends.iter().any(End::has_stray_reset) && !conn.ends.iter().any(|end| end.had_socket)
 }
 
-/// Returns the minimum number of state changes that are missing at the end of the connection's sockets, if it must be over
-/// at time `now`: both FINs are acknowledged, the last of them a while ago, and neither was sent again. `over`: tracing ends.
+/// Returns the minimum number of state changes that are missing at the end of the connection's sockets, if it must be
+/// over at time `now`: both FINs are acknowledged, the last of them a while ago, and neither was sent again. `over`:
+/// tracing ends.
 pub(in crate::correlate) fn missing_ends(conn: &Connection, now: BootTime, over: bool) -> Option<u64> {
     let acked = |end: &End| end.fin().is_some_and(|fin| fin.acked.is_some_and(|acked| acked >= fin.sent.last));
     let late = !over || now.since(conn.last) >= LATE_SEGMENTS;
