@@ -1,4 +1,4 @@
-//! The history of an exchange: what was sent, and what became of it.
+//! The history of an exchange: its segments and their fates.
 
 use crate::{
     effect::{Effect, Sender},
@@ -7,37 +7,37 @@ use crate::{
     segment::Segment,
 };
 
-/// A segment that was sent once, and what became of it.
+/// A segment as it was sent once, and its fate.
 #[derive(Clone, Copy, Debug)]
 pub struct Sent {
     /// The segment.
     pub segment: Segment,
-    /// Who sent it; `None` for somebody else who used the end's name.
+    /// Its sender; `None` if it is forged.
     pub sender: Option<Sender>,
-    /// Which connection of the four-tuple it belongs to.
+    /// Generation of the four-tuple that it belongs to, from 0.
     pub generation: usize,
-    /// With this reset its sender ended its own connection.
+    /// True if it is a reset by which its sender ended its own connection.
     pub ends_own: bool,
-    /// It met an end of its own connection.
+    /// True if it reached an end of its own connection.
     pub met: bool,
-    /// It answers a forged one.
+    /// True if it answers a forged segment.
     pub answers_forged: bool,
-    /// How often it arrived.
+    /// Number of arrivals.
     pub arrivals: u32,
-    /// The part of it that was taken.
+    /// The parts of it that were accepted.
     pub accepted: Accepted,
 }
 
-/// Something that can be seen from somewhere.
+/// An event that is visible from some vantage.
 #[derive(Clone, Copy, Debug)]
 pub enum Happening {
     /// A segment leaves its sender's host.
     Sent(usize),
     /// It passes the middle of the network.
     Passed(usize),
-    /// It comes to the other host, and is taken in there.
+    /// It arrives at the other host and is handled there.
     Arrived(usize),
-    /// A forged one comes out of nowhere, wherever one looks on its way.
+    /// A forged segment, visible everywhere on its path at the same time.
     Forged(usize),
     /// A change of state, or a hint.
     Kernel(Effect),
@@ -48,12 +48,12 @@ pub enum Happening {
 pub struct History {
     /// The plan.
     pub plan: Plan,
-    /// All segments that were sent.
+    /// All segments sent.
     pub sent: Vec<Sent>,
     /// Events with their times, in order.
     pub log: Vec<(u64, Happening)>,
-    /// When tracing stopped.
+    /// Time at which tracing stopped.
     pub end: u64,
-    /// Sides that have forgotten a socket.
+    /// True for a side that has lost a socket without closing it.
     pub forgot: [bool; 2],
 }

@@ -13,10 +13,10 @@ use crate::{
     segment::Side,
 };
 
-/// After this, in nanoseconds, nobody looks any more. Below tcp_fin_timeout, which is not modelled.
+/// Time after which an exchange is cut off, in nanoseconds: less than tcp_fin_timeout, which is not modelled.
 const HORIZON: u64 = 30_000_000_000;
 
-/// No exchange has as many events.
+/// Maximum number of events, which no exchange reaches.
 const MOST: usize = 5_000;
 
 #[derive(Clone, Copy, Debug)]
@@ -44,12 +44,12 @@ struct World {
     now: u64,
     sockets: u64,
     losses: u32,
-    /// The segment being received is forged.
+    /// True while a forged segment is handled.
     forged: bool,
 }
 
 impl History {
-    /// Carries out the plan that belongs to `seed`.
+    /// Carries out the plan of `seed`.
     pub fn of(seed: u64) -> Self {
         Self::run(Plan::new(seed))
     }
@@ -119,7 +119,7 @@ impl World {
         self.done(side, out);
     }
 
-    /// Shows what an end has done, and sees to its timers.
+    /// Records the effects of an end and schedules its timers.
     fn done(&mut self, side: Side, mut out: Effects) {
         for effect in out.take() {
             match effect {
@@ -142,7 +142,7 @@ impl World {
         }
     }
 
-    /// An application learns that the other end has sent everything.
+    /// Schedules the application's reaction to the other end's FIN.
     fn notice(&mut self, effect: &Effect) {
         if let Effect::State { side, new: State::CloseWait, .. } = *effect
             && let Some(delay) = self.history.plan.on_eof[side as usize]
@@ -172,7 +172,7 @@ impl World {
     fn connect(&mut self, side: Side, generation: usize) {
         let plan = &self.history.plan;
         let (iss, setup) = (plan.isns[generation][side as usize], plan.setup);
-        // The port is not free, unless what holds it is TIME_WAIT.
+        // The port is in use, unless only a timewait socket has it.
         if self.hosts[side as usize].end.as_ref().is_some_and(|end| !end.mini) {
             return;
         }

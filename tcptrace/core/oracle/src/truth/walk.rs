@@ -1,5 +1,5 @@
-//! What shows of one connection, in order. Forged segments are known as such and passed over; everything else is what the
-//! ends have really sent.
+//! The visible events of one connection, in order. Forged segments are recognised and ignored; all others were sent by
+//! the ends.
 
 mod fin;
 mod reset;
@@ -14,22 +14,22 @@ use crate::{
     vantage::Seen,
 };
 
-/// The end of a socket whose states show.
+/// The end of a socket whose states are seen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Closed {
     pub(super) from: State,
     pub(super) error: Errno,
 }
 
-/// What shows.
+/// State of one connection after the events seen. Arrays are indexed by [`Side`]; orders are positions in the view.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Walk {
     pub(super) generation: usize,
     pub(super) syn: [bool; 2],
-    /// A SYN shows behind the end of the handshake.
+    /// A SYN is seen after the end of the handshake.
     pub(super) late_syn: bool,
     pub(super) synack: [bool; 2],
-    /// Where the other end first acknowledges this one's SYN, with a segment that is no reset.
+    /// Order of the first segment, other than a reset, that acknowledges the end's SYN.
     pub(super) syn_acked: [Option<usize>; 2],
     pub(super) established: [bool; 2],
     pub(super) closed: [Option<Closed>; 2],
@@ -37,36 +37,37 @@ pub(super) struct Walk {
     pub(super) fin_acked: [Option<usize>; 2],
     /// The first reset of each end that counts.
     pub(super) resets: [Option<Reset>; 2],
-    /// The highest number shown to be sent, from the ISN; and the same with what was refused.
+    /// Highest offset from the ISN that the end is seen to have sent, without and with refused segments.
     pub(super) sent: [Option<u32>; 2],
     pub(super) claimed: [Option<u32>; 2],
-    /// The end whose SYN, or SYN_SENT, shows first: of two that cross, it is the client.
+    /// The end whose SYN, or SYN_SENT, is seen first: in a simultaneous open, it is the client.
     pub(super) opener: Option<Side>,
-    /// Where the last segment of each end shows that is no reset.
+    /// Order of the last segment of the end that is no reset.
     last: [usize; 2],
-    /// A reset of this end shows, whether it counts or not.
+    /// A reset of the end is seen, whether it counts or not.
     pub(super) reset_seen: [bool; 2],
-    /// A reset of this end shows that nobody has accepted, and whose number may be the one expected as far as is seen.
+    /// A reset of the end is seen that was not accepted, although its number may be the expected one, as far as is
+    /// seen.
     plausible_reset: [bool; 2],
-    /// Such a one shows that is forged, and nothing behind it but what may have been on its way; whether the other end has gone
-    /// on since.
+    /// Such a reset is seen that is forged, followed only by segments that may have been on their way; true if the
+    /// other end has gone on since.
     forged_reset: [Option<bool>; 2],
-    /// The last thing that shows is a forged reset with a number ahead of everything that its end is shown to have sent. A forged
-    /// SYN behind it shows no more than that: with such a reset, the next connection might begin.
+    /// The last event is a forged reset with a number ahead of everything that its end is seen to have sent, or a
+    /// forged SYN right after one: after such a reset, the next connection might begin.
     pub(super) ends_ahead: bool,
-    /// The next connection of these addresses has begun, and with it this one's close has been told.
+    /// The next generation has begun, and so the close of this one has been reported.
     followed: bool,
-    /// How many forged segments of this end acknowledge more than is shown to be sent.
+    /// Number of forged segments of the end that acknowledge more than is seen to be sent.
     forged_claims: [u32; 2],
-    /// Where its socket is first shown to be established.
+    /// Order in which the end's socket is first seen to be established.
     pub(super) established_order: [Option<usize>; 2],
-    /// How far the other end is shown to acknowledge each.
+    /// Offset up to which the other end is seen to acknowledge the end's numbers.
     acked: [Option<u32>; 2],
-    /// Something forged shows.
+    /// A forged segment is seen.
     pub(super) forged: bool,
-    /// Something shows that is not forged.
+    /// An event that is not forged is seen.
     pub(super) genuine: bool,
-    /// The last change of state, segment or FIN's acknowledgement that a close may have to wait for.
+    /// Time of the last acknowledgement of a FIN, in nanoseconds.
     pub(super) acked_at: u64,
 }
 
@@ -109,7 +110,7 @@ impl Walk {
         self.forged_claims[side as usize] += u32::from(segment.has(ACK) && beyond);
     }
 
-    /// Returns true if forged segments bear each other out: two of one end acknowledge more than is shown.
+    /// Returns true if forged segments confirm each other: two of one end acknowledge more than is seen to be sent.
     pub(super) fn is_misled(&self) -> bool {
         self.forged_claims.iter().any(|&claims| claims > 1)
     }
@@ -154,7 +155,7 @@ impl Walk {
             self.fin[side as usize] = Some(self.first_fin(history, index, order));
         }
         if segment.has(RST) {
-            // In SYN-SENT it is the acknowledgement that has to be right (RFC 9293 §3.10.7.3).
+            // In SYN-SENT the acknowledgement must be right (RFC 9293 §3.10.7.3).
             let answers = self.claimed[side as usize].is_none() && ack == self.claimed[other as usize];
             let odd = !answers && !self.is_plausible(side, segment.seq.wrapping_sub(isns[side as usize]));
             let open = !self.is_over() && !sent.ends_own && !sent.accepted.rst;
@@ -166,7 +167,7 @@ impl Walk {
         }
         let counts = !segment.has(RST) || sent.ends_own || sent.accepted.rst;
         if let Some(ack) = ack.filter(|_| counts && !(segment.has(RST) && !sent.ends_own)) {
-            // Nobody acknowledges by mistake here: what has the number of another connection is not its own.
+            // The ends acknowledge only numbers of their own connection.
             if ack >= 1 && !segment.has(RST) {
                 self.syn_acked[other as usize].get_or_insert(order);
             }
@@ -187,7 +188,7 @@ impl Walk {
         }
     }
 
-    /// A segment of this end shows that is no reset, up to `end`, from the ISN: the end has not reset before it.
+    /// Handles a segment of this end, up to the offset `end`, that is no reset: the end has not reset before it.
     fn goes_on(&mut self, side: Side, end: u32, order: usize) {
         let other = side.other();
         self.last[side as usize] = order;
@@ -201,13 +202,13 @@ impl Walk {
         self.forged_reset[other as usize] = self.forged_reset[other as usize].map(|_| true);
     }
 
-    /// The numbers up to `end`, from the ISN, are shown to be sent, by a segment that is no reset.
+    /// Notes that a segment, which is no reset, shows the numbers up to the offset `end`.
     fn reach(&mut self, sent: &Sent, end: u32) {
         let (side, other) = (sent.segment.from, sent.segment.from.other());
-        // Whoever has reset takes nothing any more.
+        // An end that has reset accepts nothing.
         let gone = self.resets[other as usize].is_some();
-        // Nor does an end that has accepted the reset which shows before the segment (RFC 9293 §3.10.7.1). From what is
-        // seen nobody can know that a segment never arrives there.
+        // Nor does an end that has accepted a reset seen before the segment (RFC 9293 §3.10.7.1). No vantage shows that
+        // a segment never arrives.
         let closed = self.resets[side as usize].is_some_and(|reset| reset.accepted) && sent.arrivals == 0;
         let refused = gone || closed || sent.arrivals > 0 && !sent.accepted.ack && !sent.segment.has(SYN);
         if !refused {
@@ -216,12 +217,12 @@ impl Walk {
         raise(&mut self.claimed[side as usize], end);
     }
 
-    /// Where the last segment of this end shows that is no reset.
+    /// Returns the order of the last segment of this end that is no reset.
     pub(super) fn last_of(&self, side: Side) -> usize {
         self.last[side as usize]
     }
 
-    /// Returns true if the socket of this end was closed in a state in which it had not taken the other end's FIN.
+    /// Returns true if the socket of this end ended before it accepted the other end's FIN.
     pub(super) fn has_not_taken_fin(&self, side: Side) -> bool {
         let closed = self.closed[side as usize];
         closed.is_some_and(|closed| matches!(closed.from, State::Established | State::FinWait1 | State::FinWait2))

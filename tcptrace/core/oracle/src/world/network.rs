@@ -29,7 +29,7 @@ impl World {
         }
         let delay = network.delay + self.random.below(network.jitter + 1);
         let (pass, arrive) = (self.now + delay / 2, self.now + delay);
-        // A reset says something once: whoever lost one would have to be told by another.
+        // Resets are never lost: they are not retransmitted.
         if !segment.has(RST) && self.losses < network.losses && self.random.percent(network.loss) {
             self.losses += 1;
             if self.random.percent(50) {
@@ -87,7 +87,7 @@ impl World {
         self.forged = false;
     }
 
-    /// A SYN of a later connection makes TIME_WAIT give way (RFC 6191).
+    /// Returns true if the segment is a SYN that replaces a connection in TIME_WAIT (RFC 6191).
     fn reuses(&self, side: Side, segment: &Segment, generation: usize) -> bool {
         let Some(end) = &self.hosts[side as usize].end else { return false };
         let is_syn = segment.flags & (SYN | ACK | RST) == SYN;
@@ -117,8 +117,8 @@ impl World {
         self.take_in(index);
     }
 
-    /// A segment of an earlier connection has been on its way for long. RFC 9293 §3.5 has more to say of those that come to
-    /// listeners; these come to the next connection.
+    /// Delivers an old duplicate of an earlier generation to the next one. Those that reach a listener (RFC 9293 §3.5)
+    /// are not modelled.
     pub(super) fn old_duplicate(&mut self) {
         let Some(of) = (!self.history.sent.is_empty()).then(|| self.random.below(self.history.sent.len() as u64))
         else {

@@ -1,4 +1,4 @@
-//! FINs as they show.
+//! FINs as they are seen.
 
 use super::Walk;
 use crate::{
@@ -6,27 +6,27 @@ use crate::{
     segment::{ACK, FIN, RST, Side},
 };
 
-/// A FIN as it first shows.
+/// A FIN as it is first seen.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::truth) struct Fin {
-    /// Where in the order.
+    /// Position in the view.
     pub(in crate::truth) order: usize,
     /// It acknowledges the other end's FIN.
     pub(in crate::truth) acks_other: bool,
-    /// It was not seen as it was first sent, or it arrived and was not accepted as that.
+    /// Its first transmission was not seen, or it arrived and was refused.
     pub(in crate::truth) doubtful: bool,
-    /// It has arrived, and nobody took it.
+    /// It arrived and was refused.
     pub(in crate::truth) refused: bool,
-    /// It has never arrived.
+    /// It never arrived.
     pub(in crate::truth) lost: bool,
-    /// Another segment of its end that acknowledges the other end's FIN shows before it.
+    /// A segment of its end that acknowledges the other end's FIN was sent and seen before it.
     pub(in crate::truth) acked_before: bool,
-    /// Another one was sent before it and shows after it, or it shows before it without the FIN that it acknowledges.
+    /// Such a segment was sent before it and is seen after it, or the other way round.
     pub(in crate::truth) overtaken: bool,
 }
 
 impl Walk {
-    /// The number after this end's FIN, from its ISN, if it has sent one at all.
+    /// Returns the offset after this end's FIN, if it has sent one.
     pub(super) fn fin_end(&self, history: &History, side: Side) -> Option<u32> {
         let isn = history.plan.isns[self.generation][side as usize];
         let is_fin = |sent: &&Sent| {
@@ -64,7 +64,7 @@ impl Walk {
         }
     }
 
-    /// The end whose FIN shows first.
+    /// Returns the end whose FIN is seen first.
     pub(in crate::truth) fn first_fin_by(&self) -> Option<Side> {
         let order = |side: &Side| self.fin[*side as usize].map(|fin| fin.order);
         Side::BOTH.into_iter().filter(|side| order(side).is_some()).min_by_key(order)

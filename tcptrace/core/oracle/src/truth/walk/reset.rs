@@ -1,4 +1,4 @@
-//! Resets as they show, and those of them that count.
+//! Resets as they are seen, and those of them that count.
 
 use super::Walk;
 use crate::{
@@ -14,21 +14,21 @@ pub(in crate::truth) struct Reset {
     pub(in crate::truth) order: usize,
     pub(in crate::truth) by: Side,
     pub(in crate::truth) cause: Option<Cause>,
-    /// It ended its sender's connection, and the other end did not accept it as it came.
+    /// It ended its sender's connection, but the other end refused it.
     pub(in crate::truth) unconfirmed: bool,
     /// The other end accepted it.
     pub(in crate::truth) accepted: bool,
     /// Both FINs had been acknowledged before.
     pub(in crate::truth) late: bool,
-    /// Its number is none of those that are shown to be sent and not acknowledged.
+    /// Its number is none of those that are seen to be sent and not acknowledged.
     pub(in crate::truth) odd: bool,
-    /// Something new of its end shows behind it, which it has overtaken.
+    /// New data of its end, which it has overtaken, is seen after it.
     pub(in crate::truth) overtook: bool,
 }
 
 impl Walk {
-    /// Returns true if a reset of this end with this number, from its ISN, may be accepted as far as is seen: it is one of
-    /// those that are sent and not acknowledged, or that of a FIN, which Linux takes as well.
+    /// Returns true if a reset of this end with this offset may be accepted, as far as is seen: its number is sent and
+    /// not acknowledged, or that of a FIN, which Linux accepts as well.
     pub(super) fn is_plausible(&self, side: Side, seq: u32) -> bool {
         let acked = self.acked[side as usize].unwrap_or(0);
         let claimed = self.claimed[side as usize];
@@ -37,7 +37,7 @@ impl Walk {
         })
     }
 
-    /// Returns true if an end may have accepted a reset, as far as who has the states of these ends can know, and has not.
+    /// Returns true if an end has accepted no reset, but the states of these ends and the segments do not prove that.
     pub(in crate::truth) fn may_be_reset(&self, has_states: impl Fn(Side) -> bool) -> bool {
         Side::BOTH
             .into_iter()
@@ -58,18 +58,18 @@ impl Walk {
         self.resets[by as usize] = Some(Reset { order, by, cause, unconfirmed, accepted, late, odd, overtook: false });
     }
 
-    /// A reset that counts shows, or the acknowledgements of both FINs.
+    /// Returns true if a reset that counts is seen, or the acknowledgements of both FINs.
     pub(super) fn is_over(&self) -> bool {
         self.first_reset().is_some() || self.fin_acked.iter().all(Option::is_some)
     }
 
-    /// The reset that shows first.
+    /// Returns the reset that is seen first.
     pub(in crate::truth) fn first_reset(&self) -> Option<Reset> {
         self.resets.iter().flatten().min_by_key(|reset| reset.order).copied()
     }
 }
 
-/// Why an end has reset: what its kernel has said last before it.
+/// Returns the reason that the kernel of the sender gave last before the reset.
 fn cause(history: &History, sent: &Sent) -> Option<Cause> {
     let side = sent.segment.from;
     let is_it = |what: &Happening| match what {
