@@ -12,10 +12,10 @@ use tcptrace_core::{
     event::{Event, Hint, HintName, Proof, StateChange},
 };
 use tcptrace_oracle::{
+    history::History,
     truth::truth,
     vantage::Vantage,
     verdict::{Compared, Verdict},
-    world::History,
 };
 
 /// Maximum number of exchanges needed to detect a mutant.

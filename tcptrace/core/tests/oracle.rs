@@ -1,4 +1,4 @@
-//! The correlator held against a TCP of its own: random exchanges, seen from everywhere.
+//! The correlator compared with an independent TCP: random exchanges, seen from every vantage.
 
 mod oracle {
     pub(crate) mod adapter;
@@ -12,23 +12,24 @@ use std::{
 
 use oracle::adapter::correlate;
 use tcptrace_oracle::{
+    history::{Happening, History},
     random::Random,
     table::table,
     truth::truth,
     vantage::Vantage,
     verdict::{Compared, Disagreement},
-    world::{Happening, History},
 };
 
-/// The findings.
+/// Result of comparisons.
 #[derive(Default)]
 struct Findings {
     exchanges: u64,
     compared: Compared,
-    /// For each kind: how many, and the smallest exchange.
+    /// For each kind of disagreement: its number, and the smallest exchange with one (seed, vantage, events,
+    /// disagreement).
     kinds: BTreeMap<String, (u64, u64, Vantage, usize, Disagreement)>,
     wrong: u64,
-    /// The seeds of exchanges of which something wrong was said.
+    /// Seeds of the exchanges with a disagreement.
     seeds: BTreeSet<u64>,
 }
 
@@ -107,7 +108,7 @@ impl Findings {
     }
 }
 
-/// Examines this many exchanges from `first` on, on all processors.
+/// Compares `count` exchanges from the seed `first` on, on all processors.
 fn examine(first: u64, count: u64, all: bool) -> Findings {
     let threads = thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
     let part = |thread: u64| {
@@ -133,7 +134,7 @@ fn random_exchanges_are_told_as_they_were() {
     assert!(findings.compared.0.values().all(|&compared| compared > 300), "{:?}", findings.compared);
 }
 
-/// `ORACLE_SECONDS`, `ORACLE_EXCHANGES` and `ORACLE_SEED` say for how long, how many, and from which seed on.
+/// `ORACLE_SECONDS`, `ORACLE_EXCHANGES` and `ORACLE_SEED` set the time, the number of exchanges, and the first seed.
 #[test]
 #[ignore = "takes as long as it is told to"]
 #[expect(clippy::disallowed_methods, reason = "it runs for a given time")]

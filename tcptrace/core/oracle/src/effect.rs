@@ -18,7 +18,7 @@ impl Errno {
     pub const ECONNREFUSED: Self = Self(111);
 }
 
-/// Why an end resets.
+/// Reason for a reset.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Cause {
     /// SO_LINGER with time 0.
@@ -29,13 +29,13 @@ pub enum Cause {
     AbortOnData,
     /// The stack knows no such connection.
     NoSocket,
-    /// Data came to what stands in the socket's place in FIN_WAIT2 or TIME_WAIT.
+    /// Data arrived for the timewait socket that replaced the socket in FIN_WAIT2 or TIME_WAIT.
     TimeWaitSocket,
-    /// The acknowledgement number is of nothing sent, while the connection is being opened.
+    /// During the handshake, the acknowledgement number is one that was never sent.
     InvalidAck,
 }
 
-/// Who sends a segment.
+/// Sender of a segment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Sender {
     /// A socket.
@@ -53,20 +53,20 @@ pub enum Effect {
     Send {
         /// The segment.
         segment: Segment,
-        /// Who sends it.
+        /// Its sender.
         sender: Sender,
-        /// Which connection of the four-tuple it belongs to.
+        /// Generation of the four-tuple that it belongs to, from 0.
         generation: usize,
-        /// With this reset the sender ends its own connection.
+        /// True if it is a reset by which the sender ends its own connection.
         ends_own: bool,
     },
     /// `sock:inet_sock_set_state`
     State {
-        /// Whose.
+        /// End that the socket belongs to.
         side: Side,
-        /// Which connection of the four-tuple.
+        /// Generation of the four-tuple, from 0.
         generation: usize,
-        /// Which socket.
+        /// The socket.
         socket: u64,
         /// The state it leaves.
         old: State,
@@ -76,32 +76,32 @@ pub enum Effect {
         error: Errno,
         /// The proof that the socket gives as it enters CLOSE.
         cause: Option<Cause>,
-        /// It runs in the context of the process that owns the socket.
+        /// True if the owner of the socket causes the change, in its own context.
         by_process: bool,
     },
     /// `tcp:tcp_send_reset`
     ResetHint {
-        /// Who sends the reset.
+        /// End that sends the reset.
         side: Side,
-        /// For which connection of the four-tuple.
+        /// Generation of the four-tuple, from 0.
         generation: usize,
-        /// The socket, where there is one.
+        /// The socket, if there is one.
         socket: Option<u64>,
-        /// Why.
+        /// Reason for the reset.
         cause: Cause,
     },
-    /// What stood in a socket's place in FIN_WAIT2 has gone, without TIME_WAIT. The kernel shows it to nobody.
+    /// A timewait socket in FIN_WAIT2 has ended without entering TIME_WAIT. No tracepoint shows it.
     Gone {
-        /// Which.
+        /// The end.
         side: Side,
-        /// Of which connection of the four-tuple.
+        /// Generation of the four-tuple, from 0.
         generation: usize,
     },
-    /// An end has entered TIME_WAIT. The kernel shows it to nobody.
+    /// An end has entered TIME_WAIT. No tracepoint shows it.
     TimeWait {
-        /// Which.
+        /// The end.
         side: Side,
-        /// Of which connection of the four-tuple.
+        /// Generation of the four-tuple, from 0.
         generation: usize,
     },
 }
@@ -109,27 +109,27 @@ pub enum Effect {
 /// The reactions of an end to one input, in order.
 #[derive(Debug)]
 pub struct Effects {
-    /// Nanoseconds, as the ends have to know for their timers.
+    /// Current time in nanoseconds.
     pub now: u64,
-    /// How long an acknowledgement may wait, in nanoseconds.
+    /// Maximum delay of an acknowledgement, in nanoseconds.
     pub ack_delay: u64,
-    /// Which connection of the four-tuple the segment belongs to that is being answered.
+    /// Generation of the segment that is being answered.
     pub answering: Option<usize>,
     pub(crate) all: Vec<Effect>,
 }
 
 impl Effects {
-    /// Nothing yet, at this time.
+    /// No effects yet, at time `now`.
     pub fn new(now: u64, ack_delay: u64) -> Self {
         Self { now, ack_delay, answering: None, all: Vec::new() }
     }
 
-    /// Adds one.
+    /// Adds an effect.
     pub fn push(&mut self, effect: Effect) {
         self.all.push(effect);
     }
 
-    /// Hands them on.
+    /// Takes the effects out.
     pub fn take(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.all)
     }

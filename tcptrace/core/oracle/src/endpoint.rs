@@ -1,7 +1,7 @@
 //! One end of a connection: the state machine of RFC 9293 §3.3.2 with the variables of §3.3.1, as Linux runs it.
 //!
-//! `arrival` judges what comes in, `output` says what goes out; this file holds what both work on, and what an
-//! application may ask for.
+//! `arrival` handles segments that arrive and `output` those that leave; this file has the state that both share, and
+//! the application's calls.
 
 mod arrival;
 mod output;
@@ -49,7 +49,7 @@ impl State {
     }
 }
 
-/// How the ends of an exchange are set up.
+/// Configuration of the ends of an exchange.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     /// RCV.WND, in bytes, before scaling.
@@ -58,24 +58,24 @@ pub struct Setup {
     pub scale: Option<u8>,
     /// Both ends send timestamps, or neither does.
     pub timestamps: bool,
-    /// How often a SYN or SYN,ACK is sent again.
+    /// Maximum number of retransmissions of a SYN or SYN,ACK.
     pub syn_retries: u32,
-    /// How often anything else is sent again.
+    /// Maximum number of retransmissions of any other segment.
     pub retries: u32,
 }
 
-/// One end.
+/// One end of a connection.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// Which end it is.
+    /// The side that it is.
     pub side: Side,
-    /// Which connection of the four-tuple it belongs to, from 0.
+    /// Generation of the four-tuple that it belongs to, from 0.
     pub generation: usize,
-    /// Its socket, as a number that nothing else has.
+    /// Unique number of its socket.
     pub socket: u64,
-    /// A half-open connection of a listener, which has no socket of its own yet.
+    /// True if it is a listener's half-open request, which has no socket of its own yet.
     pub request: bool,
-    /// What Linux keeps in the socket's place in TIME_WAIT, and in FIN_WAIT2 once no process holds it.
+    /// True if it is a timewait socket, which replaces the socket in TIME_WAIT and, once orphaned, in FIN_WAIT2.
     pub mini: bool,
     /// Its state.
     pub state: State,
@@ -90,24 +90,24 @@ pub struct Endpoint {
     scaled: bool,
     timestamps: bool,
     ts_recent: u32,
-    /// Bytes that are written and not sent.
+    /// Number of bytes written but not sent.
     pending: u32,
     fin_queued: bool,
     fin_seq: Option<u32>,
     peer_fin: bool,
-    /// Ranges beyond a gap, and whether a FIN ends each.
+    /// Ranges received out of order: start, end, and true if a FIN follows.
     gaps: Vec<(u32, u32, bool)>,
     orphan: bool,
-    /// Its application reads what comes.
+    /// True if its application reads what arrives.
     pub reads: bool,
     unread: bool,
-    /// When something has to be sent again.
+    /// Time of the next retransmission.
     pub rto_at: Option<u64>,
     tries: u32,
     recovering: bool,
-    /// When it has last answered a segment without data that it did not accept.
+    /// Time of the last challenge ACK that counts towards the rate limit.
     challenged_at: Option<u64>,
-    /// When a delayed acknowledgement is due.
+    /// Time at which a delayed acknowledgement is due.
     pub ack_at: Option<u64>,
 }
 
@@ -147,7 +147,7 @@ impl Endpoint {
         }
     }
 
-    /// connect(): a SYN goes out.
+    /// connect(): sends a SYN.
     pub fn connect(side: Side, generation: usize, socket: u64, iss: u32, setup: Setup, out: &mut Effects) -> Self {
         let mut end = Self::new(side, generation, socket, iss, setup);
         end.enter(State::SynSent, Errno::NONE, None, true, out);
@@ -180,7 +180,7 @@ impl Endpoint {
         self.iss
     }
 
-    /// TS.Recent, where timestamps are in use.
+    /// TS.Recent, if timestamps are in use.
     pub fn ts_recent(&self) -> Option<u32> {
         self.timestamps.then_some(self.ts_recent)
     }
@@ -200,7 +200,7 @@ impl Endpoint {
         !matches!(self.state, State::Close | State::Listen | State::SynSent | State::SynRecv)
     }
 
-    /// write(): so many bytes to send.
+    /// write()
     pub fn write(&mut self, bytes: u32, out: &mut Effects) {
         if matches!(self.state, State::Established | State::CloseWait) && !self.orphan && !self.fin_queued {
             self.pending += bytes;
@@ -208,7 +208,7 @@ impl Endpoint {
         }
     }
 
-    /// shutdown(SHUT_WR).
+    /// shutdown(SHUT_WR)
     pub fn shutdown(&mut self, out: &mut Effects) {
         let next = match self.state {
             State::Established => State::FinWait1,
@@ -220,7 +220,7 @@ impl Endpoint {
         self.push(out);
     }
 
-    /// close().
+    /// close()
     pub fn close(&mut self, out: &mut Effects) {
         if self.orphan || self.mini || self.request {
             return;
@@ -239,7 +239,7 @@ impl Endpoint {
         }
     }
 
-    /// close() with SO_LINGER 0.
+    /// close() with SO_LINGER 0
     pub fn abort(&mut self, out: &mut Effects) {
         if self.orphan || self.mini || self.request {
             return;
@@ -259,7 +259,8 @@ impl Endpoint {
         self.send_active_reset(out);
     }
 
-    /// The kernel puts something smaller into the socket's place, which tracepoints see as CLOSE.
+    /// Replaces the socket by a timewait socket; the tracepoint reports CLOSE (tcp_time_wait of
+    /// net/ipv4/tcp_minisocks.c).
     fn become_mini(&mut self, out: &mut Effects) {
         let state = self.state;
         self.enter(State::Close, Errno::NONE, None, false, out);
@@ -277,7 +278,7 @@ impl Endpoint {
         self.state = State::TimeWait;
     }
 
-    /// Changes the state, as `sock:inet_sock_set_state` shows it.
+    /// Changes the state and reports `sock:inet_sock_set_state`.
     fn enter(&mut self, new: State, error: Errno, cause: Option<Cause>, by_process: bool, out: &mut Effects) {
         let old = std::mem::replace(&mut self.state, new);
         if new == State::Close {

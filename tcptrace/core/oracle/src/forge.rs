@@ -1,4 +1,4 @@
-//! Segments that somebody else sends under the name of an end, and that the other end does not accept.
+//! Segments forged in the name of an end, which the other end does not accept.
 
 use crate::{
     endpoint::{Endpoint, State},
@@ -6,7 +6,7 @@ use crate::{
     segment::{ACK, FIN, PSH, RST, SYN, Segment},
 };
 
-/// The way in which it is forged.
+/// Kind of forgery.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Forgery {
     /// A reset in the window, but not at RCV.NXT.
@@ -78,16 +78,16 @@ impl Forgery {
         Self::OpeningRst,
     ];
 
-    /// Any of them.
+    /// Returns a random kind.
     pub fn any(random: &mut Random) -> Self {
         random.pick(&Self::ALL)
     }
 
-    /// The segment for `end`, where its state is one that this can be sent to.
+    /// Returns the segment for `end`, if the kind fits its state.
     pub fn make(self, end: &Endpoint, random: &mut Random) -> Option<Segment> {
         let opening = matches!(self, Self::OpeningBadAck | Self::OpeningRst);
         let fits = if opening { end.state == State::SynSent } else { end.synchronised() && !end.mini };
-        // Odd by four where everything that is written is a multiple of eight: never a number that the ends use.
+        // Writes are multiples of eight bytes: the ends never use a number that is four off.
         let odd = |number: u64| (number as u32 & !7) | 4;
         let (next, window) = (end.rcv_nxt(), end.rcv_wnd());
         let beyond = next.wrapping_add(window).wrapping_add(odd(random.between(1 << 18, 1 << 29)));

@@ -1,5 +1,5 @@
-//! What is to happen in an exchange, made up from a seed: who opens, writes and closes when, how good the network is, and
-//! what somebody else sends under the name of an end.
+//! The plan of an exchange, made from a seed: when each end opens, writes and closes, the quality of the network, and
+//! the forged segments.
 
 use crate::{endpoint::Setup, forge::Forgery, random::Random, segment::Side};
 
@@ -9,11 +9,11 @@ pub(crate) const MILLISECOND: u64 = 1_000_000;
 /// An act of an application or its host.
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
-    /// connect(), as the connection of this number.
+    /// connect(), as this generation of the four-tuple.
     Connect(usize),
-    /// Nobody reads what comes from now on.
+    /// The application reads nothing from now on.
     StopReading,
-    /// write() of so many bytes.
+    /// write() of this many bytes.
     Write(u32),
     /// shutdown(SHUT_WR)
     Shutdown,
@@ -21,56 +21,56 @@ pub enum Act {
     Close,
     /// close() with SO_LINGER 0.
     Abort,
-    /// The host loses the socket and tells nobody: it has restarted, or its address has moved.
+    /// The host loses the socket silently: it has restarted, or its address has moved.
     Forget,
 }
 
 /// The network between the ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Network {
-    /// The least time a segment takes, in nanoseconds.
+    /// Minimum delay of a segment, in nanoseconds.
     pub delay: u64,
-    /// What may come on top of that: segments overtake each other where it is large.
+    /// Maximum additional delay, in nanoseconds: if it is large, segments are reordered.
     pub jitter: u64,
-    /// How many of a hundred segments get lost, as long as `losses` lasts.
+    /// Percentage of segments lost, until there were `losses`.
     pub loss: u64,
-    /// Largest number of segments that may get lost.
+    /// Maximum number of segments lost.
     pub losses: u32,
-    /// How many of a hundred arrive twice.
+    /// Percentage of segments that arrive twice.
     pub duplicates: u64,
-    /// Nothing arrives from this time on.
+    /// Time from which on nothing arrives, in nanoseconds.
     pub silent_from: Option<u64>,
 }
 
-/// An exchange before it has happened.
+/// The plan of an exchange. Times are in nanoseconds from its beginning.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What it was made of.
+    /// The seed that it was made from.
     pub seed: u64,
-    /// How both ends are set up.
+    /// Configuration of both ends.
     pub setup: Setup,
-    /// True if somebody listens.
+    /// True if the server listens.
     pub listening: bool,
-    /// The ISNs of both ends for each connection of the four-tuple.
+    /// The ISNs of both ends for each generation of the four-tuple.
     pub isns: Vec<[u32; 2]>,
-    /// What is done when.
+    /// Acts, with their times.
     pub acts: Vec<(u64, Side, Act)>,
-    /// How long after the other end's FIN an application closes; never for `None`.
+    /// Time from the other end's FIN to the application's close(); `None` for never.
     pub on_eof: [Option<u64>; 2],
-    /// How long an acknowledgement may wait, in nanoseconds.
+    /// Maximum delay of an acknowledgement.
     pub ack_delay: [u64; 2],
     /// The network.
     pub network: Network,
-    /// What is forged when, and for which end.
+    /// Forgeries, with their times and the end that each is sent to.
     pub forgeries: Vec<(u64, Side, Forgery)>,
-    /// When a segment of an earlier connection arrives once more.
+    /// Times at which a segment of an earlier generation arrives again.
     pub old_duplicates: Vec<u64>,
-    /// When tracing stops, if before the end.
+    /// Time at which tracing stops, if before the end.
     pub stop: Option<u64>,
 }
 
 impl Plan {
-    /// The plan that belongs to `seed`.
+    /// Makes the plan of `seed`.
     pub fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let random = &mut random;
@@ -81,7 +81,7 @@ impl Plan {
             syn_retries: 2,
             retries: 4,
         };
-        // A window of 500 is one of 500 units.
+        // A window field of 500 needs a scale.
         let scale = if setup.window == 500 { Some(7) } else { random.pick(&[None, Some(0)]) };
         let delay = random.pick(&[20 * MICROSECOND, MILLISECOND, 20 * MILLISECOND]);
         let bad = random.percent(35);
@@ -156,7 +156,7 @@ impl Plan {
         self.acts.sort_by_key(|&(at, ..)| at);
     }
 
-    /// One connection's life from `from` on. Returns when its last act is.
+    /// Plans one connection from `from` on. Returns the time of its last act.
     fn live(&mut self, from: u64, random: &mut Random) -> u64 {
         let opened = from + 4 * self.network.delay + self.network.jitter * 4;
         let mut at = opened;
@@ -209,10 +209,11 @@ impl Plan {
         at
     }
 
-    /// Two connections of the same four-tuple, one after the other, or over the other where a host has forgotten it.
+    /// Plans two generations of the four-tuple, the second after the end of the first, or after the client has lost
+    /// that.
     fn twice(&mut self, random: &mut Random) {
         let [client, server] = self.isns[0];
-        // Far enough that no number of one is in the other's window.
+        // Far enough for no number of one to be in the other's window.
         let ahead = |random: &mut Random, isn: u32| match random.below(3) {
             0 => isn.wrapping_add(random.between(1 << 20, 1 << 27) as u32),
             1 => isn.wrapping_add(random.between(1 << 27, 1 << 31) as u32),

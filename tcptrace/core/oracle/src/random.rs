@@ -1,11 +1,11 @@
-//! A small generator of random numbers, so that a seed is all that is needed to run an exchange again.
+//! A small generator of random numbers: the same seed yields the same exchange.
 
 /// SplitMix64: a counter, mixed.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// The sequence that belongs to `seed`.
+    /// Starts the sequence of `seed`.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -29,7 +29,7 @@ impl Random {
         low + self.below(high - low)
     }
 
-    /// True `percent` times of a hundred.
+    /// Returns true with a probability of `percent` percent.
     pub fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }

@@ -1,15 +1,15 @@
-//! An exchange as a person reads it, one line an event.
+//! An exchange as text, one line per event.
 
 use std::fmt::Write as _;
 
 use crate::{
     effect::{Effect, Sender},
+    history::{History, Sent},
     segment::{ACK, Segment, Side},
     vantage::{Seen, Vantage},
-    world::{History, Sent},
 };
 
-/// What is seen from `vantage`, with what became of each segment.
+/// Returns the events seen from `vantage`, with the fate of each segment.
 pub fn table(history: &History, vantage: Vantage) -> String {
     let mut lines = String::new();
     for (number, (at, seen)) in vantage.view(history).into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The verdicts that a tracer has to reach, from the segments that the ends have accepted.
+//! The right verdicts, derived from the segments that the ends accepted.
 
 mod close;
 mod opening;
@@ -8,13 +8,13 @@ use self::walk::Walk;
 use crate::{
     effect::{Cause, Effect},
     endpoint::State,
+    history::History,
     segment::{ACK, RST, SYN, Side},
     vantage::{Seen, Vantage},
     verdict::{Expect, Stray, Truth},
-    world::History,
 };
 
-/// The verdicts on `history` that an observer at `vantage` has to reach.
+/// Returns the verdicts on `history` that are right at `vantage`.
 pub fn truth(history: &History, vantage: Vantage) -> Truth {
     let view = vantage.view(history);
     let mut shown: Vec<usize> = Vec::new();
@@ -32,14 +32,14 @@ pub fn truth(history: &History, vantage: Vantage) -> Truth {
         let stray = stray(history, seen, shown.is_empty(), refused, vantage)
             .or_else(|| crosses_too_late(history, &view, order).then_some(Stray::Anything))
             .or_else(|| follows_refusal(history, &view, order, vantage).then_some(Stray::Anything));
-        // A forgery behind a forged SYN may be the one's as well as the other's, and so may what refuses it.
+        // A forgery after a forged SYN may belong to either connection, and so may the reset that refuses it.
         let strayed = strays.iter().any(Option::is_some);
         let astray = (!genuine || refuses) && strayed || strays.contains(&Some(Stray::Anything));
-        // Of one direction nobody knows the window, nor how far a forgery has moved the numbers of the connection before.
+        // One direction shows neither the window nor how far a forgery has moved the numbers of the connection before.
         forged |= !genuine;
         let alone = shown.len() < 2 && !strayed;
         let duplicate = forged && matches!(vantage, Vantage::OneWay(_)) && !alone;
-        // What is forged may be meant for any of the connections that have been seen, and what refuses it too.
+        // A forgery may be meant for any of the connections seen so far, and so may the reset that refuses it.
         let meant_for_any = (!genuine || refuses) && shown.len() > 1;
         let left_open = meant_for_any
             || stray.is_some()
@@ -65,19 +65,19 @@ pub fn truth(history: &History, vantage: Vantage) -> Truth {
     Truth { connections: connections.collect(), owners, strays }
 }
 
-/// Returns true if it is something that an end has really done.
+/// Returns true if the event is not forged.
 fn is_genuine(history: &History, seen: &Seen) -> bool {
     !matches!(*seen, Seen::Segment(index, _) if history.sent[index].sender.is_none())
 }
 
-/// Returns true if it is a reset that refuses a forged segment: it has that one's numbers, and no other's.
+/// Returns true if the event is a reset that refuses a forged segment, and so has only that one's numbers.
 fn refuses_forged(history: &History, seen: &Seen) -> bool {
     matches!(*seen, Seen::Segment(index, _)
         if history.sent[index].answers_forged && history.sent[index].segment.has(RST))
 }
 
-/// A SYN that was to cross another one comes when the socket that sent that one has given up: it is refused, as one that begins
-/// a connection of its own.
+/// Returns true if the event is a SYN that was to cross another one, but arrives after the socket that sent the other
+/// one has given up: it is refused like one that begins a connection of its own.
 fn crosses_too_late(history: &History, view: &[(u64, Seen)], order: usize) -> bool {
     let Seen::Segment(index, _) = view[order].1 else { return false };
     let segment = &history.sent[index].segment;
@@ -90,8 +90,8 @@ fn crosses_too_late(history: &History, view: &[(u64, Seen)], order: usize) -> bo
         && view[..order].iter().any(|(_, seen)| given_up(seen))
 }
 
-/// Returns true if it is a SYN sent again behind a reset that answered it, and was lost after it was seen: a capture cannot
-/// tell it from a second attempt with the same ISN.
+/// Returns true if the event is a SYN retransmitted after a reset answered it, since that reset was lost after it was
+/// seen: a capture cannot distinguish it from a second attempt with the same ISN.
 fn follows_refusal(history: &History, view: &[(u64, Seen)], order: usize, vantage: Vantage) -> bool {
     let Seen::Segment(index, _) = view[order].1 else { return false };
     !vantage.is_live()
@@ -100,14 +100,14 @@ fn follows_refusal(history: &History, view: &[(u64, Seen)], order: usize, vantag
         && is_refused(history, &view[..order], index, history.sent[index].segment.from.other())
 }
 
-/// Returns true if it is a SYN,ACK to an end whose SYN has been answered by a reset.
+/// Returns true if the event is a SYN,ACK to an end whose SYN was answered by a reset.
 fn follows_reset(history: &History, view: &[(u64, Seen)], order: usize) -> bool {
     let Seen::Segment(index, _) = view[order].1 else { return false };
     history.sent[index].segment.flags & (SYN | ACK | RST) == SYN | ACK
         && is_refused(history, &view[..order], index, history.sent[index].segment.from)
 }
 
-/// Returns true if a reset of this end shows, of the same connection as the segment `index`.
+/// Returns true if a reset of this end is seen, of the same connection as the segment `index`.
 fn is_refused(history: &History, view: &[(u64, Seen)], index: usize, by: Side) -> bool {
     view.iter().any(|(_, seen)| {
         let Seen::Segment(reset, _) = *seen else { return false };
@@ -116,7 +116,7 @@ fn is_refused(history: &History, view: &[(u64, Seen)], index: usize, by: Side) -
     })
 }
 
-/// Returns true if a connection begins right behind a forged SYN, as if the two crossed.
+/// Returns true if a connection begins right after a forged SYN, as if the two crossed.
 fn crosses_stray(history: &History, view: &[(u64, Seen)], strays: &[Option<Stray>], generation: usize) -> bool {
     let first =
         view.iter().position(|(_, seen)| is_genuine(history, seen) && generation_of(history, seen) == generation);
@@ -127,28 +127,28 @@ fn crosses_stray(history: &History, view: &[(u64, Seen)], strays: &[Option<Stray
     })
 }
 
-/// Returns the connections that this event may begin beside the genuine ones, if any; `first`: no genuine event shows before it,
-/// `refused`: a reset shows before it that ended an attempt.
+/// Returns the kind of connection that this event may begin in addition to the genuine ones, if any; `first`: no
+/// genuine event is seen before it, `refused`: a reset that ended an attempt is seen before it.
 fn stray(history: &History, seen: &Seen, first: bool, refused: bool, vantage: Vantage) -> Option<Stray> {
     let Seen::Segment(index, _) = *seen else { return None };
     let segment = &history.sent[index].segment;
-    // Nobody can know it for a forgery before it is answered: a SYN with another ISN begins a generation.
-    // So does a SYN,ACK where no connection is known, or nothing of the end that it is sent to.
-    // So does one behind a refusal, which was the end of the only connection that is known.
+    // A forged SYN with another ISN begins a generation, since only its answer shows that it is forged. So does a
+    // SYN,ACK if no connection is known, or nothing of the end that it is sent to, or if a refusal has ended the only
+    // connection known.
     let one_way = matches!(vantage, Vantage::OneWay(_));
     let known = if first || one_way || refused { 0 } else { ACK };
     let asks = history.sent[index].sender.is_none() && segment.flags & (SYN | RST | known) == SYN;
     match (asks, first) {
         (true, _) if one_way && segment.has(ACK) => Some(Stray::Anything),
         (true, _) => Some(Stray::Syn),
-        // A segment of no known connection.
+        // A segment of a connection that is not known yet.
         (_, true) => Some(Stray::Unseen),
         _ => None,
     }
 }
 
-/// A socket in SYN_SENT refuses an old segment: its kernel says so on behalf of the new connection, with a reset that belongs
-/// to the old one. Either is right for the hint.
+/// Returns true if the event is the hint of a socket in SYN_SENT that refuses an old segment: the socket is of the new
+/// connection, the reset of the old one. Either is right for the hint.
 fn refuses_old(view: &[(u64, Seen)], order: usize) -> bool {
     let Seen::Kernel(Effect::ResetHint { cause: Cause::InvalidAck, generation, socket: Some(_), side }) = view[order].1
     else {
@@ -161,8 +161,8 @@ fn refuses_old(view: &[(u64, Seen)], order: usize) -> bool {
     newest.is_some_and(|newest| newest > generation)
 }
 
-/// A kernel without a socket refuses something while the SYN of a new connection is on its way to it: only the reset behind
-/// this shows whether it refuses that SYN or an old segment.
+/// Returns true if the event is the hint of a kernel without a socket while the SYN of a new connection is on its way:
+/// only the reset that follows shows whether it refuses that SYN or an old segment.
 fn refuses_unknown(history: &History, view: &[(u64, Seen)], order: usize) -> bool {
     let Seen::Kernel(Effect::ResetHint { cause: Cause::NoSocket, generation, socket: None, side }) = view[order].1
     else {

@@ -1,38 +1,39 @@
-//! From where an exchange is seen, and what can be seen from there.
+//! The places from which an exchange is seen, and the events visible there.
 
 use crate::{
     effect::Effect,
+    history::{Happening, History},
     segment::Side,
-    world::{Happening, History},
 };
 
 /// A place to trace or capture at.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Vantage {
-    /// Both ends are on one host, and their states show. Segments show as they leave; the network is behind that.
+    /// The host of both ends, with their states. Segments are seen as they leave, before the network delays or loses
+    /// them.
     Both,
-    /// The same without states: a capture of the loopback interface.
+    /// A capture of that host's loopback interface, without states.
     Loopback,
     /// One end's host, with its states.
     Host(Side),
     /// A capture at one end's host.
     Capture(Side),
-    /// A capture between the hosts: what was lost before it does not show.
+    /// A capture between the hosts, without segments that were lost before they reached it.
     Middle,
-    /// The same of one direction.
+    /// A capture between the hosts of the segments from one end only.
     OneWay(Side),
 }
 
-/// Something seen.
+/// An event seen.
 #[derive(Clone, Copy, Debug)]
 pub enum Seen {
-    /// A segment, by its number in [`History::sent`], and whether it leaves or comes; `None` in the middle.
+    /// A segment, as its index in [`History::sent`], and its direction; `None` between the hosts.
     Segment(usize, Option<Way>),
     /// A change of state or a hint.
     Kernel(Effect),
 }
 
-/// Which way a segment passes a host's interface.
+/// Direction of a segment at a host's interface.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Way {
     /// From the host; on loopback, always.
@@ -42,7 +43,7 @@ pub enum Way {
 }
 
 impl Vantage {
-    /// All there are.
+    /// Every vantage.
     pub const ALL: [Self; 9] = [
         Self::Both,
         Self::Loopback,
@@ -55,7 +56,7 @@ impl Vantage {
         Self::OneWay(Side::Server),
     ];
 
-    /// Returns true if the states of this end show.
+    /// Returns true if the states of this end are seen.
     pub fn has_states(self, side: Side) -> bool {
         match self {
             Self::Both => true,
@@ -64,17 +65,18 @@ impl Vantage {
         }
     }
 
-    /// Returns true if any states show.
+    /// Returns true if any states are seen.
     pub fn is_live(self) -> bool {
         matches!(self, Self::Both | Self::Host(_))
     }
 
-    /// A host that loses its sockets without closing them has no tracer that lives through that.
+    /// Returns true if the exchange can be seen from here: no tracer survives on a host that loses its sockets without
+    /// closing them.
     pub fn fits(self, history: &History) -> bool {
         !Side::BOTH.into_iter().any(|side| self.has_states(side) && history.forgot[side as usize])
     }
 
-    /// The events seen from here, in order.
+    /// Returns the events seen from here, in order.
     pub fn view(self, history: &History) -> Vec<(u64, Seen)> {
         history.log.iter().filter_map(|(at, what)| Some((*at, self.see(history, what)?))).collect()
     }
@@ -106,7 +108,7 @@ impl Vantage {
     }
 }
 
-/// What the kernel does not show is known to the model alone.
+/// Some effects are known to the model only.
 fn visible(effect: Effect) -> Option<Seen> {
     matches!(effect, Effect::State { .. } | Effect::ResetHint { .. }).then_some(Seen::Kernel(effect))
 }

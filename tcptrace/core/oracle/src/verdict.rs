@@ -1,15 +1,15 @@
 //! Actual verdicts on an exchange, expected ones, and where the two differ.
 
-/// The expected verdict.
+/// Expected value of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expect<T> {
-    /// This.
+    /// This value.
     Is(T),
-    /// One of these: what tells them apart is not to be seen from there.
+    /// Any of these: the vantage does not show which.
     OneOf(Vec<T>),
-    /// Not less than the one and not more than the other.
+    /// A value of this range, both bounds included.
     Between(T, T),
-    /// Nobody there can know.
+    /// Any value: the vantage does not show it.
     Any,
 }
 
@@ -104,7 +104,7 @@ impl Expected {
     }
 }
 
-/// A field of which something else is said than has to be.
+/// A field with another value than expected.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Disagreement {
     /// The field.
@@ -113,52 +113,54 @@ pub struct Disagreement {
     pub connection: usize,
     /// The actual verdict.
     pub told: String,
-    /// The expected verdict.
+    /// Expected value of a field.
     pub right: String,
 }
 
-/// How many values of each field have been compared, so that nothing passes for want of a comparison.
+/// Number of values compared for each field, so that a test cannot pass because nothing was compared.
 #[derive(Clone, Debug, Default)]
 pub struct Compared(pub std::collections::BTreeMap<&'static str, u64>);
 
-/// Something that may get a number of its own though it belongs to no connection of the ends, and what has to be said of that.
+/// An event that may begin a connection of its own although it belongs to none of the ends' connections, and the
+/// verdict that is right for it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Stray {
-    /// A SYN that nobody answers: the handshake stays `unanswered`. A SYN,ACK that is seen first may be refused by a reset.
+    /// An unanswered SYN: the handshake is `unanswered`, or `reset` for a SYN,ACK that is seen first and refused by a
+    /// reset.
     Syn,
-    /// A SYN,ACK of which nobody can tell who has asked for it, since only one direction is seen; a SYN that was to cross another
-    /// and came too late. What follows belongs to either.
+    /// A SYN,ACK whose SYN is not visible from there, or a SYN that was to cross another one and came too late. What
+    /// follows may belong to either connection.
     Anything,
-    /// A segment of no connection known by then: the handshake is `unseen`.
+    /// A segment of a connection that is not known yet: the handshake is `unseen`.
     Unseen,
 }
 
 /// The expected verdicts on an exchange.
 #[derive(Clone, Debug)]
 pub struct Truth {
-    /// Of each connection, in the order in which they show.
+    /// Those on each connection, in the order in which the connections appear.
     pub connections: Vec<Expected>,
-    /// To which of them each thing seen belongs; `None` where that is left open.
+    /// The connection of each event; `None` if that is left open.
     pub owners: Vec<Option<usize>>,
-    /// Which of the things seen may begin a connection of their own.
+    /// For each event that may begin a connection of its own, the kind of that.
     pub strays: Vec<Option<Stray>>,
 }
 
 /// The actual verdicts on an exchange.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
-    /// Of each connection, in the order of their numbers.
+    /// Those on each connection, in the order of their numbers.
     pub connections: Vec<Told>,
-    /// To which of them each thing seen is said to belong.
+    /// The connection that each event was assigned to.
     pub owners: Vec<Option<usize>>,
 }
 
 impl Truth {
-    /// Where `verdict` differs.
+    /// Returns the fields in which `verdict` differs.
     pub fn differences(&self, verdict: &Verdict, compared: &mut Compared) -> Vec<Disagreement> {
         let mut all = Vec::new();
         check("events", 0, &Expect::Is(self.owners.len()), &verdict.owners.len(), compared, &mut all);
-        // A connection has the number of the first thing that belongs to it without doubt.
+        // A connection has the number of the first event that certainly belongs to it.
         let first = |connection| self.owners.iter().position(|&owner| owner == Some(connection));
         let number = |connection| verdict.owners.get(first(connection)?).copied().flatten();
         let numbers: Vec<Option<usize>> = (0..self.connections.len()).map(number).collect();
@@ -169,7 +171,7 @@ impl Truth {
             }
         }
         let (right, told) = (Expect::Is(self.connections.len() + extra), verdict.connections.len());
-        // Where it is left open what belongs to which, it is how many there are, too.
+        // If the assignment is left open, so is the number of connections.
         let open = self.strays.contains(&Some(Stray::Anything)) || numbers.contains(&None);
         let right = if open { Expect::Any } else { right };
         check("connections", 0, &right, &told, compared, &mut all);
@@ -190,14 +192,14 @@ impl Truth {
         all
     }
 
-    /// Returns true if a number that belongs to none of the connections has been begun by something that may, and nothing is
-    /// said of it but that.
+    /// Returns true if the connection of this number, which is none of the ends' connections, was begun by an event
+    /// that may begin one, and its verdict is right for that.
     fn allows_stray(&self, number: usize, told: &Told, verdict: &Verdict) -> bool {
         let first = verdict.owners.iter().position(|&owner| owner == Some(number));
         match first.and_then(|first| self.strays.get(first).copied().flatten()) {
             Some(Stray::Syn) => matches!(told.outcome, Some("unanswered" | "reset")) && told.kind.is_none(),
             Some(Stray::Anything) => true,
-            // What has not ended when tracing stops has no record.
+            // A connection still open when tracing stops has no record.
             Some(Stray::Unseen) => matches!(told.opening, None | Some("unseen")),
             None => false,
         }
@@ -218,7 +220,7 @@ fn compare(connection: usize, right: &Expected, told: &Told, compared: &mut Comp
     for (field, right, told) in words {
         check(field, connection, right, &told, compared, all);
     }
-    // Only a record of the close counts bytes.
+    // Only the record of a close has byte counts.
     if told.kind.is_some() && right.kind != Expect::Is(None) {
         let [up, down] = &right.bytes;
         check("bytes.client_to_server", connection, up, &told.bytes[0], compared, all);

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use tcptrace_oracle::{
     effect::{Effect, Effects},
     endpoint::{Endpoint, Setup, State, listen},
+    history::{Happening, History},
     segment::{ACK, FIN, PSH, RST, SYN, Segment, Side},
     truth::truth,
     vantage::Vantage,
     verdict::Expect,
-    world::{Happening, History},
 };
 
 const SETUP: Setup = Setup { window: 29_200, scale: None, timestamps: false, syn_retries: 2, retries: 4 };

@@ -3,6 +3,7 @@
 use super::{
     Correlated, Correlator, Evicted, NO_NAMESPACE,
     state_gaps::Placed,
+    table::connection::Connection,
     verdict::{
         assemble::{self, Seen},
         close, handshake, progress, stalled,
@@ -47,6 +48,20 @@ impl Correlator {
         emit(Correlated::Handshake(Box::new(record)));
         if last {
             self.table.end(at, now);
+        } else {
+            self.write_resets_before(at, now, emit);
+        }
+    }
+
+    /// Emits the closes of the generations before an established one that ended by a reset: a four-tuple has one
+    /// connection at a time (RFC 9293 §3.3.1), so that what still comes of them is old, and no evidence that they go
+    /// on.
+    fn write_resets_before(&mut self, at: u32, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
+        let Some(encapsulation) = self.table.get(at).map(Connection::encapsulation) else { return };
+        let reset = |conn: &Connection| close::is_reset(conn) && conn.travels_in(encapsulation);
+        let before = self.generations(at).skip(1).filter(|&at| self.table.get(at).is_some_and(reset));
+        for before in before.collect::<Vec<_>>() {
+            self.write_close(before, now, false, emit);
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub(in crate::correlate) mod accept_queue;
 mod accurate_ecn;
+mod claims;
 mod doubted_resets;
 mod dropped;
 mod encapsulation;

@@ -116,7 +116,7 @@ impl View<'_> {
         let Some(ack) = ack_of(header) else { return Ack::Refused };
         let Some(offset) = signed_offset(self.other, ack) else {
             // Nothing is known of the receiver's numbers.
-            return if self.is_far_behind_syn(header) { Ack::Ahead(1) } else { Ack::Valid(1) };
+            return if self.is_far_behind_syn(header, 0) { Ack::Ahead(1) } else { Ack::Valid(1) };
         };
         let sent = to_signed(self.other.sent);
         // Older than the largest window, it is not a delayed acknowledgement (RFC 5961 §5.2).
@@ -140,7 +140,8 @@ impl View<'_> {
         }
         // The data of an end without any segments passes elsewhere.
         if !self.other.spoke || !self.other.isn_known && !self.other.data_seen {
-            return valid;
+            let far = self.is_far_behind_syn(header, offset - sent);
+            return if far { Ack::Ahead(offset.unsigned_abs()) } else { valid };
         }
         if self.opening() && !self.full {
             return Ack::Refused;
@@ -148,11 +149,14 @@ impl View<'_> {
         if self.full { Ack::Ahead(offset.unsigned_abs()) } else { valid }
     }
 
-    /// Returns true if the sender's only SYN has not been answered, and this number is beyond the largest window that a
-    /// SYN,ACK offers (RFC 7323 §2.2): there is a gap, or it is forged.
-    fn is_far_behind_syn(&self, header: &TcpHeader) -> bool {
+    /// Returns true if the sender's SYN or SYN,ACK is all that was seen of both ends, and this number, or that which it
+    /// acknowledges, `acked` ahead of what was seen, is beyond the largest window that a SYN offers (RFC 7323 §2.2):
+    /// there is a gap, or it is forged.
+    #[inline(never)]
+    fn is_far_behind_syn(&self, header: &TcpHeader, acked: i64) -> bool {
+        let alone = self.sender_in_syn_sent() || self.own.sent_synack && self.own.sent == 1 && !self.other.spoke;
         let ahead = signed_offset(self.own, header.seq).map(|offset| offset - to_signed(self.own.sent));
-        self.full && self.sender_in_syn_sent() && ahead.is_some_and(|ahead| ahead > i64::from(u16::MAX))
+        self.full && alone && ahead.max(Some(acked)).is_some_and(|ahead| ahead > i64::from(u16::MAX))
     }
 
     fn syn(&self, segment: &Segment, ack: Ack) -> Accepted {

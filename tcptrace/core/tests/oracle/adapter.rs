@@ -1,4 +1,4 @@
-//! Shows the correlator what is seen of an exchange, and takes down what it says.
+//! Passes the events of an exchange to the correlator, and collects its verdicts.
 
 use std::net::IpAddr;
 
@@ -14,24 +14,24 @@ use tcptrace_core::{
 use tcptrace_oracle::{
     effect::{Cause, Effect, Sender},
     endpoint::State,
+    history::{History, Sent},
     segment::{self, Side},
     vantage::{Seen, Vantage, Way},
     verdict::{Told, Verdict},
-    world::{History, Sent},
 };
 
 /// The namespace whose segments are seen.
 const HERE: u32 = 1;
 
-/// What tracing begins with.
+/// Time at which tracing begins, in nanoseconds.
 const START: u64 = 1_000_000_000;
 
-/// The correlator's verdicts on `history`, from the events seen at `vantage`.
+/// Returns the correlator's verdicts on `history`, from the events seen at `vantage`.
 pub(crate) fn correlate(history: &History, vantage: Vantage) -> Verdict {
     correlate_altered(history, vantage, |event| event)
 }
 
-/// The same when each event is altered before.
+/// Returns the correlator's verdicts on altered events.
 pub(crate) fn correlate_altered(history: &History, vantage: Vantage, alter: impl Fn(Event) -> Event) -> Verdict {
     let netns = if vantage.is_live() { HERE } else { NO_NAMESPACE };
     let mut correlator =
@@ -39,7 +39,7 @@ pub(crate) fn correlate_altered(history: &History, vantage: Vantage, alter: impl
     correlator.expect_all_segments();
     let mut verdict = Verdict::default();
     let mut take = |placed: Correlated| record(&mut verdict, &placed);
-    // The clocks of some captures stand still from one segment to the next; the kernel's does not.
+    // Some captures have coarse clocks; the kernel's is precise.
     let coarse = if history.plan.seed.is_multiple_of(5) && !vantage.is_live() { 1_000_000 } else { 1 };
     for (at, seen) in vantage.view(history) {
         let at = BootTime(START + at / coarse * coarse);
@@ -161,7 +161,7 @@ fn state(state: State) -> TcpState {
     TcpState::from_name(state.name()).expect("the kernel's name")
 }
 
-/// The connection of this number.
+/// Returns the verdict on the connection of this number.
 fn told(verdict: &mut Verdict, conn: u64) -> &mut Told {
     let at = conn as usize - 1;
     if verdict.connections.len() <= at {

@@ -1,4 +1,4 @@
-//! A segment arrives: RFC 9293 §3.10.7, with RFC 5961 for RST, SYN and ACK, and RFC 7323 §5 for old timestamps.
+//! Arrival of a segment: RFC 9293 §3.10.7, with RFC 5961 for RST, SYN and ACK, and RFC 7323 §5 for old timestamps.
 
 mod mini;
 mod text;
@@ -9,12 +9,12 @@ use crate::{
     segment::{ACK, FIN, RST, SYN, Segment, before, within},
 };
 
-/// The part of a segment that its receiver took.
+/// The parts of a segment that its receiver accepted.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Accepted {
     /// The RST ended the connection or its opening.
     pub rst: bool,
-    /// The FIN lies in the window; it counts when nothing before it is missing.
+    /// The FIN is within the window; it counts once nothing before it is missing.
     pub fin: bool,
     /// The acknowledgement number is one of what was sent.
     pub ack: bool,
@@ -22,14 +22,14 @@ pub struct Accepted {
     pub syn: bool,
 }
 
-/// CLOSED (§3.10.7.1): what the stack answers where there is no socket.
+/// CLOSED (§3.10.7.1): the stack's answer without a socket.
 pub fn stack_answer(arrived: &Segment, generation: usize, out: &mut Effects) {
     if !arrived.has(RST) {
         output::send_reset(arrived, generation, None, Cause::NoSocket, false, out);
     }
 }
 
-/// LISTEN (§3.10.7.2): a request, for a SYN that may begin one.
+/// LISTEN (§3.10.7.2): returns a request if the segment is a SYN that begins one.
 pub fn listen(
     arrived: &Segment,
     generation: usize,
@@ -58,7 +58,7 @@ pub fn listen(
 }
 
 impl Endpoint {
-    /// Takes in a segment, and says what of it counts.
+    /// Handles a segment and returns the parts that it accepts.
     pub fn arrive(&mut self, arrived: &Segment, out: &mut Effects) -> Accepted {
         match self.state {
             State::Close | State::Listen => Accepted::default(),
@@ -197,7 +197,7 @@ impl Endpoint {
         }
     }
 
-    /// The fifth check. Whether the segment goes on to be processed.
+    /// The fifth check. Returns true if the segment is processed further.
     fn take_ack(&mut self, arrived: &Segment, out: &mut Effects) -> bool {
         if self.state == State::SynRecv {
             if arrived.ack != self.snd_nxt {

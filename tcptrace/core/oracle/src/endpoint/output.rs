@@ -1,4 +1,4 @@
-//! Segments that an end sends: SYNs, data, FINs, acknowledgements, resets, and all of it again when nothing comes back.
+//! Segments that an end sends: SYNs, data, FINs, acknowledgements, resets, and their retransmissions.
 
 use super::{Endpoint, State};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     segment::{ACK, FIN, PSH, RST, SYN, Segment, before},
 };
 
-/// A multiple of 8, as everything that is written is: numbers that are none are forged ones.
+/// A multiple of 8, like the length of every write: other numbers are forged.
 const MSS: u32 = 1448;
 const MILLISECOND: u64 = 1_000_000;
 const RTO: u64 = 200 * MILLISECOND;
@@ -109,7 +109,7 @@ impl Endpoint {
         send_reset(arrived, generation, socket, cause, ends_own, out);
     }
 
-    /// Sends what may be sent of what is written, and the FIN behind it.
+    /// Sends written data as far as the window allows, and the FIN after it.
     pub(super) fn push(&mut self, out: &mut Effects) {
         if self.request
             || self.mini
@@ -147,7 +147,7 @@ impl Endpoint {
         self.rto_at = Some(now + (first << self.tries));
     }
 
-    /// Something has been acknowledged.
+    /// Handles an acknowledgement of new data.
     pub(super) fn advanced(&mut self, out: &mut Effects) {
         self.tries = 0;
         self.rto_at = None;
@@ -177,7 +177,7 @@ impl Endpoint {
         }
     }
 
-    /// Does what is due by now. A request that nobody completes goes without a word.
+    /// Runs the timers that have expired. A request that is not completed ends silently.
     pub fn wake(&mut self, out: &mut Effects) {
         if self.ack_at.is_some_and(|at| at <= out.now) {
             self.send_ack(out);
@@ -200,7 +200,7 @@ impl Endpoint {
     }
 }
 
-/// A reset in answer to a segment, and the tracepoint in front of it (tcp_v4_send_reset of net/ipv4/tcp_ipv4.c).
+/// Answers a segment by a reset, after its tracepoint (tcp_v4_send_reset of net/ipv4/tcp_ipv4.c).
 pub(super) fn send_reset(
     arrived: &Segment,
     generation: usize,

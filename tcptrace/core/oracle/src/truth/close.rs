@@ -1,4 +1,4 @@
-//! How a connection ended.
+//! Verdicts on closes.
 
 use super::{
     opening::Opening,
@@ -7,18 +7,18 @@ use super::{
 use crate::{
     effect::{Cause, Effect, Errno},
     endpoint::State,
+    history::{Happening, History},
     segment::Side,
     vantage::Vantage,
     verdict::{
         Expect::{self, Any, Between, Is, OneOf},
         Expected,
     },
-    world::{Happening, History},
 };
 
 type Word = Option<&'static str>;
 
-/// How long a close is waited for after its last segment, in nanoseconds.
+/// Time after its last segment at which a close is decided, in nanoseconds.
 const LATE: u64 = 1_000_000_000;
 
 pub(super) fn expect(history: &History, walk: &Walk, vantage: Vantage, opening: Opening) -> Expected {
@@ -55,12 +55,13 @@ pub(super) fn expect(history: &History, walk: &Walk, vantage: Vantage, opening: 
     if walk.is_misled() && !vantage.is_live() {
         return nothing();
     }
-    // A gap of what is seen, a reset that has overtaken something, or a socket that was closed already: why it has this number is known to who has the states.
+    // Only the sender's states explain such a number: there is a gap, the reset has overtaken data, or its socket was
+    // closed already.
     if reset.is_some_and(|reset| (reset.odd || reset.overtook) && !vantage.has_states(reset.by)) {
         return Expected { kind: Any, initiator: Any, ..expected };
     }
-    // Nobody there can know that a reset was lost on its way, or met an end that was gone; nor that one which ends a capture is
-    // forged, and not sent behind data that was not captured.
+    // The vantage does not show that a reset was lost on its way, or reached an end that was gone; nor that one at the
+    // end of a capture is forged, instead of following data that was not captured.
     if (walk.may_be_reset(|side| vantage.has_states(side)) || walk.ends_ahead && !vantage.is_live())
         && let Is(kind) = expected.kind
     {
@@ -83,14 +84,14 @@ pub(super) fn expect(history: &History, walk: &Walk, vantage: Vantage, opening: 
     expected
 }
 
-/// A reset before both FINs were acknowledged.
+/// Returns the kind if a reset precedes the acknowledgement of both FINs.
 fn of_reset(walk: &Walk, vantage: Vantage, reset: Reset) -> Expect<Word> {
     let open = Side::BOTH.into_iter().any(|side| vantage.has_states(side) && walk.closed[side as usize].is_none());
-    // The other end has not accepted it, and whatever follows is its own affair; who has the states knows better.
+    // The other end has not accepted it and may go on; only the sender's states prove that it was sent.
     if reset.unconfirmed && !vantage.has_states(reset.by) {
         return Any;
     }
-    // Nobody has accepted it, and the other end is seen to go on: it has not ended that end's connection.
+    // The other end has not accepted it and is seen to go on: its connection has not ended.
     let ignored = !reset.accepted && !vantage.has_states(reset.by) && walk.last_of(reset.by.other()) > reset.order;
     if open || ignored { Any } else { Is(Some("reset")) }
 }
@@ -130,8 +131,8 @@ fn initiator(walk: &Walk, vantage: Vantage, kind: &Expect<Word>, reset: Option<R
             let Some(fin) = fin else { return word(reset.by) };
             let seen = walk.fin[fin as usize];
             let first = seen.is_some_and(|seen| seen.order < reset.order);
-            // A FIN that met a socket which was gone already, or waited there behind a gap, or a reset that had to be repeated:
-            // who counts as the first is not to be known from everywhere.
+            // The FIN reached a socket that was gone already, or waited there for missing data, or the reset had to be
+            // repeated: not every vantage shows which was first.
             let queued = vantage.has_states(fin.other()) && walk.has_not_taken_fin(fin.other());
             let untaken = |seen: Fin| queued || seen.refused || seen.lost && vantage.has_states(fin.other());
             if (first && seen.is_some_and(untaken) && fin != reset.by) || reset.unconfirmed {
@@ -143,12 +144,12 @@ fn initiator(walk: &Walk, vantage: Vantage, kind: &Expect<Word>, reset: Option<R
             }
         }
         Is(Some("timed_out")) => {
-            // A socket that had not got all that came before it has not accepted the FIN.
+            // A socket that waits for missing data has not accepted the FIN.
             let untaken = |side: Side| walk.has_not_taken_fin(side.other());
             let waits = |side: Side| walk.closed[side as usize].is_some_and(|closed| closed.from == State::FinWait1);
             match fin {
                 Some(side) if untaken(side) => OneOf(vec![None, Some(side.word()), Some(side.other().word())]),
-                // It has closed, and its FIN has never left.
+                // It has closed, but its FIN was never sent.
                 None if waits(Side::Client) || waits(Side::Server) => Any,
                 fin => Is(fin.map(Side::word)),
             }
@@ -158,7 +159,7 @@ fn initiator(walk: &Walk, vantage: Vantage, kind: &Expect<Word>, reset: Option<R
     }
 }
 
-/// Only who has its states can prove why an end has reset.
+/// Returns the cause of a reset, which only the states of its sender prove.
 fn cause(walk: &Walk, vantage: Vantage, reset: Reset) -> Expect<Word> {
     if !vantage.has_states(reset.by) {
         return Any;
@@ -166,20 +167,20 @@ fn cause(walk: &Walk, vantage: Vantage, reset: Reset) -> Expect<Word> {
     match reset.cause {
         Some(Cause::Linger) => Is(Some("linger")),
         Some(Cause::Unread) => Is(Some("unread_data")),
-        // Linux gives the same reason where TCP_LINGER2 is negative; the error tells.
+        // Linux gives the same reason if TCP_LINGER2 is negative; the error distinguishes them.
         Some(Cause::AbortOnData)
             if walk.closed[reset.by as usize].is_some_and(|closed| closed.error == Errno::NONE) =>
         {
             OneOf(vec![Some("data_after_close"), Some("unknown")])
         }
         Some(Cause::AbortOnData) => Is(Some("data_after_close")),
-        // A FIN behind a gap meets the same end as data does.
+        // A FIN after missing data has the same effect as data.
         Some(Cause::TimeWaitSocket) => OneOf(vec![Some("data_after_close"), Some("late_fin"), Some("unknown")]),
         _ => Any,
     }
 }
 
-/// Which ends have entered TIME_WAIT. Where the FINs suggest another answer, only who has the states can know.
+/// Returns the ends that entered TIME_WAIT. If the FINs suggest others, only the states of both ends show it.
 fn time_wait(history: &History, walk: &Walk, vantage: Vantage, kind: &str) -> Expect<Word> {
     let entered = |side: Side| {
         history.log.iter().any(|(_, what)| {
@@ -196,7 +197,7 @@ fn time_wait(history: &History, walk: &Walk, vantage: Vantage, kind: &str) -> Ex
     let ends = Side::BOTH.map(entered);
     let real = word(ends);
     let by_rule = if kind == "simultaneous" { Some("both") } else { walk.first_fin_by().map(Side::word) };
-    // An end that resets does not hold it any more: it may have begun another connection meanwhile.
+    // An end that resets has left it: it may have begun another connection meanwhile.
     let left = word(Side::BOTH.map(|side| ends[side as usize] && !walk.reset_seen[side as usize]));
     if real == left && (real == by_rule || Side::BOTH.into_iter().all(|side| vantage.has_states(side))) {
         Is(real)
@@ -207,7 +208,8 @@ fn time_wait(history: &History, walk: &Walk, vantage: Vantage, kind: &str) -> Ex
 
 fn bytes(history: &History, walk: &Walk, vantage: Vantage) -> [Expect<Option<u64>>; 2] {
     Side::BOTH.map(|side| {
-        // Of one direction nobody knows which acknowledgement is forged, nor the window, nor which connection it is meant for.
+        // One direction shows neither which acknowledgements are forged, nor the window, nor the connection that they
+        // are meant for.
         let forged = || history.log.iter().any(|(_, what)| matches!(what, Happening::Forged(_)));
         if matches!(vantage, Vantage::OneWay(of) if of != side || forged()) {
             return Any;
@@ -224,7 +226,7 @@ fn bytes(history: &History, walk: &Walk, vantage: Vantage) -> [Expect<Option<u64
         };
         let count = |end: u32| u64::from(end.saturating_sub(1 + u32::from(is_fin_end(end))));
         let (Some(sent), Some(claimed)) = (walk.sent[side as usize], walk.claimed[side as usize]) else { return Any };
-        // A number after the FIN shows, and the FIN does not, or nobody has taken it: it may as well be a byte.
+        // If the FIN was not seen or not accepted, the number before the last may be a byte instead.
         let untaken = walk.fin[side as usize].is_none_or(|fin| fin.refused);
         let low = count(sent).min(count(claimed));
         let high = count(claimed) + u64::from(is_fin_end(claimed) && untaken);

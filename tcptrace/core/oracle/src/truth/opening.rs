@@ -20,14 +20,14 @@ pub(super) struct Opening {
 
 pub(super) fn expect(walk: &Walk, vantage: Vantage) -> Opening {
     let (outcome, by) = match vantage {
-        // The connection itself does not show.
+        // The connection itself is not seen.
         _ if !walk.genuine => (Any, None),
         Vantage::Both => of_both(walk),
         Vantage::Host(side) => of_host(walk, side),
         Vantage::OneWay(side) => of_one_way(walk, side),
         Vantage::Loopback | Vantage::Capture(_) | Vantage::Middle => of_segments(walk),
     };
-    // Nobody there can know that a reset was lost on its way.
+    // The vantage does not show that a reset was lost on its way.
     let lost = walk.may_be_reset(|side| vantage.has_states(side)) && outcome == Is(Some("unanswered"));
     let outcome = if lost { Any } else { outcome };
     let crossed = walk.syn == [true; 2];
@@ -35,14 +35,14 @@ pub(super) fn expect(walk: &Walk, vantage: Vantage) -> Opening {
         Vantage::OneWay(_) => Any,
         _ if !walk.genuine || walk.late_syn => Any,
         _ if crossed => Is(Some("simultaneous")),
-        // Of a crossed open, a SYN may not show.
+        // In a simultaneous open, one of the SYNs may not be seen.
         _ if walk.synack[Side::Client as usize] => Any,
         _ => Is(Some("three_way")),
     };
     Opening { outcome, kind, refused_by: by.map_or(Any, |by| Is(Some(by.word()))) }
 }
 
-/// One end's socket has ended before it was established.
+/// Returns the outcome if an end's socket ended before it was established.
 fn of_socket(walk: &Walk, side: Side) -> Option<(Expect<Word>, Option<Side>)> {
     let closed = walk.closed[side as usize].filter(|_| !walk.established[side as usize])?;
     Some(match (closed.from, closed.error) {
@@ -58,7 +58,7 @@ fn of_both(walk: &Walk) -> (Expect<Word>, Option<Side>) {
     if walk.established == [true; 2] {
         let last = walk.established_order.iter().max().copied().flatten();
         let reset = walk.first_reset().map(|reset| reset.order);
-        // A reset that is sent before the other end has got what completes the handshake.
+        // The reset was sent before the segment that completes the handshake had arrived.
         let early = last.zip(reset).is_some_and(|(last, reset)| reset < last);
         let outcome = if early { OneOf(vec![Some("established"), Some("reset")]) } else { Is(Some("established")) };
         return (outcome, None);
@@ -68,7 +68,7 @@ fn of_both(walk: &Walk) -> (Expect<Word>, Option<Side>) {
     }
     match of_socket(walk, Side::Client) {
         Some(told) => told,
-        // The server has no socket yet, or never gets one: its request is not to be seen.
+        // The server has no socket yet, or never will: its request is not visible.
         None if walk.established[Side::Client as usize] => (Any, None),
         None => (Is(Some("unanswered")), None),
     }
@@ -88,10 +88,11 @@ fn of_host(walk: &Walk, side: Side) -> (Expect<Word>, Option<Side>) {
     }
 }
 
-/// A server whose socket has not been made.
+/// Returns the outcome for a server that has no socket yet.
 fn of_request(walk: &Walk) -> (Expect<Word>, Option<Side>) {
     match walk.first_reset() {
-        // Only a challenge ACK answers it (RFC 9293 §3.10.7.4, SYN-RECEIVED), though its end is gone.
+        // The server only answers it by a challenge ACK (RFC 9293 §3.10.7.4, SYN-RECEIVED), although its sender is
+        // gone.
         Some(reset) if reset.odd => (OneOf(vec![Some("reset"), Some("unanswered")]), None),
         Some(reset) if walk.synack[Side::Server as usize] => (Is(Some("reset")), Some(reset.by)),
         Some(reset) => (Is(Some("refused")), Some(reset.by)),
@@ -101,7 +102,7 @@ fn of_request(walk: &Walk) -> (Expect<Word>, Option<Side>) {
 
 fn of_segments(walk: &Walk) -> (Expect<Word>, Option<Side>) {
     let server_answered = walk.synack[Side::Server as usize];
-    // The client's SYN is acknowledged by the SYN,ACK, the server's by what completes the handshake.
+    // The SYN,ACK acknowledges the client's SYN, and the segment that completes the handshake the server's.
     let completed = match walk.syn_acked {
         [Some(one), Some(other)] => Some(one.max(other)),
         _ => None,
@@ -110,7 +111,7 @@ fn of_segments(walk: &Walk) -> (Expect<Word>, Option<Side>) {
     match (completed, reset) {
         (Some(_), None) => (Is(Some("established")), None),
         (Some(at), Some(reset)) if at < reset.order => (Is(Some("established")), None),
-        // The reset has overtaken what completes the handshake.
+        // The reset has overtaken the segment that completes the handshake.
         (Some(_), Some(_)) => (Any, None),
         (None, Some(reset)) if reset.odd => (OneOf(vec![Some("reset"), Some("unanswered")]), None),
         (None, Some(reset)) if server_answered => (Is(Some("reset")), Some(reset.by)),
@@ -123,10 +124,11 @@ fn of_segments(walk: &Walk) -> (Expect<Word>, Option<Side>) {
     }
 }
 
-/// The server's own acknowledgement of more than a SYN proves that the handshake is complete.
+/// Returns the outcome by one direction: the server's acknowledgement of more than a SYN proves that the handshake is
+/// complete.
 fn of_one_way(walk: &Walk, side: Side) -> (Expect<Word>, Option<Side>) {
-    // Where it has sent a SYN itself, whoever sees nothing of the other end takes it for the client.
-    // What comes behind a reset may belong to nothing any more.
+    // If it has sent a SYN itself, it looks like the client, since nothing of the other end is seen.
+    // Segments after a reset may belong to no connection.
     let proven = walk.first_reset().is_none()
         && side == Side::Server
         && !walk.syn[Side::Server as usize]

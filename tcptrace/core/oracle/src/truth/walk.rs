@@ -1,68 +1,35 @@
-//! What shows of one connection, in order. Forged segments are known as such and passed over; everything else is what the
-//! ends have really sent.
+//! The visible events of one connection, in order. Forged segments are recognised and ignored; all others were sent by
+//! the ends.
 
+mod fin;
+mod reset;
+
+pub(super) use self::{fin::Fin, reset::Reset};
 use crate::{
-    effect::{Cause, Effect, Errno},
+    effect::{Effect, Errno},
     endpoint::State,
-    segment::{ACK, FIN, RST, SYN, Side, before, within},
+    history::{History, Sent},
+    segment::{ACK, FIN, RST, SYN, Side, before},
     truth::{generation_of, is_genuine},
     vantage::Seen,
-    world::{History, Sent},
 };
 
-/// A FIN as it first shows.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fin {
-    /// Where in the order.
-    pub(super) order: usize,
-    /// It acknowledges the other end's FIN.
-    pub(super) acks_other: bool,
-    /// It was not seen as it was first sent, or it arrived and was not accepted as that.
-    pub(super) doubtful: bool,
-    /// It has arrived, and nobody took it.
-    pub(super) refused: bool,
-    /// It has never arrived.
-    pub(super) lost: bool,
-    /// Another segment of its end that acknowledges the other end's FIN shows before it.
-    pub(super) acked_before: bool,
-    /// Another one was sent before it and shows after it, or it shows before it without the FIN that it acknowledges.
-    pub(super) overtaken: bool,
-}
-
-/// A reset that counts.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reset {
-    pub(super) order: usize,
-    pub(super) by: Side,
-    pub(super) cause: Option<Cause>,
-    /// It ended its sender's connection, and the other end did not accept it as it came.
-    pub(super) unconfirmed: bool,
-    /// The other end accepted it.
-    pub(super) accepted: bool,
-    /// Both FINs had been acknowledged before.
-    pub(super) late: bool,
-    /// Its number is none of those that are shown to be sent and not acknowledged.
-    pub(super) odd: bool,
-    /// Something new of its end shows behind it, which it has overtaken.
-    pub(super) overtook: bool,
-}
-
-/// The end of a socket whose states show.
+/// The end of a socket whose states are seen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Closed {
     pub(super) from: State,
     pub(super) error: Errno,
 }
 
-/// What shows.
+/// State of one connection after the events seen. Arrays are indexed by [`Side`]; orders are positions in the view.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Walk {
     pub(super) generation: usize,
     pub(super) syn: [bool; 2],
-    /// A SYN shows behind the end of the handshake.
+    /// A SYN is seen after the end of the handshake.
     pub(super) late_syn: bool,
     pub(super) synack: [bool; 2],
-    /// Where the other end first acknowledges this one's SYN, with a segment that is no reset.
+    /// Order of the first segment, other than a reset, that acknowledges the end's SYN.
     pub(super) syn_acked: [Option<usize>; 2],
     pub(super) established: [bool; 2],
     pub(super) closed: [Option<Closed>; 2],
@@ -70,36 +37,37 @@ pub(super) struct Walk {
     pub(super) fin_acked: [Option<usize>; 2],
     /// The first reset of each end that counts.
     pub(super) resets: [Option<Reset>; 2],
-    /// The highest number shown to be sent, from the ISN; and the same with what was refused.
+    /// Highest offset from the ISN that the end is seen to have sent, without and with refused segments.
     pub(super) sent: [Option<u32>; 2],
     pub(super) claimed: [Option<u32>; 2],
-    /// The end whose SYN, or SYN_SENT, shows first: of two that cross, it is the client.
+    /// The end whose SYN, or SYN_SENT, is seen first: in a simultaneous open, it is the client.
     pub(super) opener: Option<Side>,
-    /// Where the last segment of each end shows that is no reset.
+    /// Order of the last segment of the end that is no reset.
     last: [usize; 2],
-    /// A reset of this end shows, whether it counts or not.
+    /// A reset of the end is seen, whether it counts or not.
     pub(super) reset_seen: [bool; 2],
-    /// A reset of this end shows that nobody has accepted, and whose number may be the one expected as far as is seen.
+    /// A reset of the end is seen that was not accepted, although its number may be the expected one, as far as is
+    /// seen.
     plausible_reset: [bool; 2],
-    /// Such a one shows that is forged, and nothing behind it but what may have been on its way; whether the other end has gone
-    /// on since.
+    /// Such a reset is seen that is forged, followed only by segments that may have been on their way; true if the
+    /// other end has gone on since.
     forged_reset: [Option<bool>; 2],
-    /// The last thing that shows is a forged reset with a number ahead of everything that its end is shown to have sent. A forged
-    /// SYN behind it shows no more than that: with such a reset, the next connection might begin.
+    /// The last event is a forged reset with a number ahead of everything that its end is seen to have sent, or a
+    /// forged SYN right after one: after such a reset, the next connection might begin.
     pub(super) ends_ahead: bool,
-    /// The next connection of these addresses has begun, and with it this one's close has been told.
+    /// The next generation has begun, and so the close of this one has been reported.
     followed: bool,
-    /// How many forged segments of this end acknowledge more than is shown to be sent.
+    /// Number of forged segments of the end that acknowledge more than is seen to be sent.
     forged_claims: [u32; 2],
-    /// Where its socket is first shown to be established.
+    /// Order in which the end's socket is first seen to be established.
     pub(super) established_order: [Option<usize>; 2],
-    /// How far the other end is shown to acknowledge each.
+    /// Offset up to which the other end is seen to acknowledge the end's numbers.
     acked: [Option<u32>; 2],
-    /// Something forged shows.
+    /// A forged segment is seen.
     pub(super) forged: bool,
-    /// Something shows that is not forged.
+    /// An event that is not forged is seen.
     pub(super) genuine: bool,
-    /// The last change of state, segment or FIN's acknowledgement that a close may have to wait for.
+    /// Time of the last acknowledgement of a FIN, in nanoseconds.
     pub(super) acked_at: u64,
 }
 
@@ -142,25 +110,7 @@ impl Walk {
         self.forged_claims[side as usize] += u32::from(segment.has(ACK) && beyond);
     }
 
-    /// Returns true if a reset of this end with this number, from its ISN, may be accepted as far as is seen: it is one of
-    /// those that are sent and not acknowledged, or that of a FIN, which Linux takes as well.
-    fn is_plausible(&self, side: Side, seq: u32) -> bool {
-        let acked = self.acked[side as usize].unwrap_or(0);
-        let claimed = self.claimed[side as usize];
-        claimed.is_some_and(|claimed| {
-            within(acked, seq, claimed) || self.fin[side as usize].is_some() && seq == claimed.wrapping_sub(1)
-        })
-    }
-
-    /// Returns true if an end may have accepted a reset, as far as who has the states of these ends can know, and has not.
-    pub(super) fn may_be_reset(&self, has_states: impl Fn(Side) -> bool) -> bool {
-        Side::BOTH
-            .into_iter()
-            .filter(|side| !has_states(side.other()))
-            .any(|side| self.plausible_reset[side as usize] || self.forged_reset[side as usize].is_some())
-    }
-
-    /// Returns true if forged segments bear each other out: two of one end acknowledge more than is shown.
+    /// Returns true if forged segments confirm each other: two of one end acknowledge more than is seen to be sent.
     pub(super) fn is_misled(&self) -> bool {
         self.forged_claims.iter().any(|&claims| claims > 1)
     }
@@ -188,19 +138,9 @@ impl Walk {
         let isns = history.plan.isns[self.generation];
         let ack = segment.has(ACK).then(|| segment.ack.wrapping_sub(isns[other as usize]));
         self.genuine = true;
+        let end = segment.end().wrapping_sub(isns[side as usize]);
         if !segment.has(RST) {
-            self.last[side as usize] = order;
-            // Its end goes on: it has not sent a reset.
-            let end = segment.end().wrapping_sub(isns[side as usize]);
-            let new = self.claimed[side as usize].is_none_or(|claimed| before(claimed, end));
-            if !self.followed {
-                self.forged_reset[side as usize] =
-                    self.forged_reset[side as usize].filter(|&gone_on| !(gone_on || new));
-            }
-            if let Some(reset) = &mut self.resets[side as usize] {
-                reset.overtook |= new;
-            }
-            self.forged_reset[other as usize] = self.forged_reset[other as usize].map(|_| true);
+            self.goes_on(side, end, order);
         }
         if segment.has(SYN) {
             let which = if segment.has(ACK) { &mut self.synack } else { &mut self.syn };
@@ -215,7 +155,7 @@ impl Walk {
             self.fin[side as usize] = Some(self.first_fin(history, index, order));
         }
         if segment.has(RST) {
-            // In SYN-SENT it is the acknowledgement that has to be right (RFC 9293 §3.10.7.3).
+            // In SYN-SENT the acknowledgement must be right (RFC 9293 §3.10.7.3).
             let answers = self.claimed[side as usize].is_none() && ack == self.claimed[other as usize];
             let odd = !answers && !self.is_plausible(side, segment.seq.wrapping_sub(isns[side as usize]));
             let open = !self.is_over() && !sent.ends_own && !sent.accepted.rst;
@@ -227,7 +167,7 @@ impl Walk {
         }
         let counts = !segment.has(RST) || sent.ends_own || sent.accepted.rst;
         if let Some(ack) = ack.filter(|_| counts && !(segment.has(RST) && !sent.ends_own)) {
-            // Nobody acknowledges by mistake here: what has the number of another connection is not its own.
+            // The ends acknowledge only numbers of their own connection.
             if ack >= 1 && !segment.has(RST) {
                 self.syn_acked[other as usize].get_or_insert(order);
             }
@@ -242,98 +182,50 @@ impl Walk {
             }
         }
         if !segment.has(RST) {
-            let end = segment.end().wrapping_sub(isns[side as usize]);
-            // Whoever has reset takes nothing any more.
-            let gone = self.resets[other as usize].is_some();
-            // Nor does an end that has accepted the reset which shows before the segment (RFC 9293 §3.10.7.1). From what is
-            // seen nobody can know that a segment never arrives there.
-            let closed = self.resets[side as usize].is_some_and(|reset| reset.accepted) && sent.arrivals == 0;
-            let refused = gone || closed || sent.arrivals > 0 && !sent.accepted.ack && !segment.has(SYN);
-            if !refused {
-                raise(&mut self.sent[side as usize], end);
-            }
-            raise(&mut self.claimed[side as usize], end);
+            self.reach(sent, end);
         } else if sent.ends_own && segment.has(ACK) {
-            raise(&mut self.claimed[side as usize], segment.seq.wrapping_sub(isns[side as usize]));
+            raise(&mut self.claimed[side as usize], end);
         }
     }
 
-    /// The number after this end's FIN, from its ISN, if it has sent one at all.
-    fn fin_end(&self, history: &History, side: Side) -> Option<u32> {
-        let isn = history.plan.isns[self.generation][side as usize];
-        let is_fin = |sent: &&Sent| {
-            sent.sender.is_some()
-                && sent.generation == self.generation
-                && sent.segment.from == side
-                && sent.segment.has(FIN)
-        };
-        history.sent.iter().find(is_fin).map(|sent| sent.segment.end().wrapping_sub(isn))
-    }
-
-    fn first_fin(&self, history: &History, index: usize, order: usize) -> Fin {
-        let sent = &history.sent[index];
-        let side = sent.segment.from;
-        let isns = history.plan.isns[self.generation];
-        let acks = |sent: &Sent| {
-            let ack = sent.segment.ack.wrapping_sub(isns[side.other() as usize]);
-            self.fin_end(history, side.other()).is_some_and(|end| sent.segment.has(ACK) && ack == end)
-        };
-        let own =
-            |sent: &Sent| sent.sender.is_some() && sent.generation == self.generation && sent.segment.from == side;
-        let earlier = |sent: &Sent| own(sent) && !sent.segment.has(RST);
-        let first = history.sent[..index].iter().all(|sent| !(earlier(sent) && sent.segment.has(FIN)));
-        let sent_before = history.sent[..index].iter().any(|sent| earlier(sent) && acks(sent));
-        let seen_before = self.fin_acked[side.other() as usize].is_some();
-        let refused = sent.arrivals > 0 && !sent.accepted.fin;
-        Fin {
-            order,
-            acks_other: acks(sent),
-            doubtful: !first || refused,
-            refused,
-            lost: sent.arrivals == 0,
-            acked_before: seen_before && sent_before,
-            overtaken: seen_before != sent_before,
+    /// Handles a segment of this end, up to the offset `end`, that is no reset: the end has not reset before it.
+    fn goes_on(&mut self, side: Side, end: u32, order: usize) {
+        let other = side.other();
+        self.last[side as usize] = order;
+        let new = self.claimed[side as usize].is_none_or(|claimed| before(claimed, end));
+        if !self.followed {
+            self.forged_reset[side as usize] = self.forged_reset[side as usize].filter(|&gone_on| !(gone_on || new));
         }
-    }
-
-    fn reset(&mut self, history: &History, sent: &Sent, order: usize, odd: bool) {
-        let by = sent.segment.from;
-        let counts = sent.ends_own || sent.accepted.rst;
-        if !counts || self.resets[by as usize].is_some() {
-            return;
+        if let Some(reset) = &mut self.resets[side as usize] {
+            reset.overtook |= new;
         }
-        let late = self.fin_acked.iter().all(Option::is_some);
-        let unconfirmed = sent.ends_own && sent.met && !sent.accepted.rst;
-        let cause = cause(history, sent);
-        let accepted = sent.accepted.rst;
-        self.resets[by as usize] = Some(Reset { order, by, cause, unconfirmed, accepted, late, odd, overtook: false });
+        self.forged_reset[other as usize] = self.forged_reset[other as usize].map(|_| true);
     }
 
-    /// Where the last segment of this end shows that is no reset.
+    /// Notes that a segment, which is no reset, shows the numbers up to the offset `end`.
+    fn reach(&mut self, sent: &Sent, end: u32) {
+        let (side, other) = (sent.segment.from, sent.segment.from.other());
+        // An end that has reset accepts nothing.
+        let gone = self.resets[other as usize].is_some();
+        // Nor does an end that has accepted a reset seen before the segment (RFC 9293 §3.10.7.1). No vantage shows that
+        // a segment never arrives.
+        let closed = self.resets[side as usize].is_some_and(|reset| reset.accepted) && sent.arrivals == 0;
+        let refused = gone || closed || sent.arrivals > 0 && !sent.accepted.ack && !sent.segment.has(SYN);
+        if !refused {
+            raise(&mut self.sent[side as usize], end);
+        }
+        raise(&mut self.claimed[side as usize], end);
+    }
+
+    /// Returns the order of the last segment of this end that is no reset.
     pub(super) fn last_of(&self, side: Side) -> usize {
         self.last[side as usize]
     }
 
-    /// Returns true if the socket of this end was closed in a state in which it had not taken the other end's FIN.
+    /// Returns true if the socket of this end ended before it accepted the other end's FIN.
     pub(super) fn has_not_taken_fin(&self, side: Side) -> bool {
         let closed = self.closed[side as usize];
         closed.is_some_and(|closed| matches!(closed.from, State::Established | State::FinWait1 | State::FinWait2))
-    }
-
-    /// A reset that counts shows, or the acknowledgements of both FINs.
-    fn is_over(&self) -> bool {
-        self.first_reset().is_some() || self.fin_acked.iter().all(Option::is_some)
-    }
-
-    /// The reset that shows first.
-    pub(super) fn first_reset(&self) -> Option<Reset> {
-        self.resets.iter().flatten().min_by_key(|reset| reset.order).copied()
-    }
-
-    /// The end whose FIN shows first.
-    pub(super) fn first_fin_by(&self) -> Option<Side> {
-        let order = |side: &Side| self.fin[*side as usize].map(|fin| fin.order);
-        Side::BOTH.into_iter().filter(|side| order(side).is_some()).min_by_key(order)
     }
 }
 
@@ -341,22 +233,4 @@ fn raise(highest: &mut Option<u32>, to: u32) {
     if highest.is_none_or(|highest| before(highest, to)) {
         *highest = Some(to);
     }
-}
-
-/// Why an end has reset: what its kernel has said last before it.
-fn cause(history: &History, sent: &Sent) -> Option<Cause> {
-    use crate::world::Happening;
-    let side = sent.segment.from;
-    let is_it = |what: &Happening| match what {
-        Happening::Sent(index) => std::ptr::eq(&history.sent[*index], sent),
-        _ => false,
-    };
-    let at = history.log.iter().position(|(_, what)| is_it(what))?;
-    history.log[..at].iter().rev().find_map(|(_, what)| match *what {
-        Happening::Kernel(Effect::ResetHint { side: by, cause, .. }) if by == side => Some(cause),
-        Happening::Kernel(Effect::State { side: by, new: State::Close, cause: Some(cause), .. }) if by == side => {
-            Some(cause)
-        }
-        _ => None,
-    })
 }

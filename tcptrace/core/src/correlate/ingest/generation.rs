@@ -38,7 +38,7 @@ impl Correlator {
         }
         // A SYN sent to an earlier generation that arrives late.
         let known = |conn: &Connection| match ack_of(header) {
-            Some(ack) => answers_syn(conn, from, ack),
+            Some(ack) => answers_syn(conn, from, ack) || repeats_synack(conn, from, header.seq, ack),
             None => {
                 let own = conn.end(from);
                 own.syn_seen() && own.isn() == Some(header.seq) && !(own.sent_synack && conn.ended)
@@ -193,6 +193,13 @@ fn is_open(conn: &Connection, from: Side) -> bool {
 fn answers_syn(conn: &Connection, from: Side, ack: SeqNumber) -> bool {
     let other = conn.end(from.other());
     other.isn_known && other.isn().is_some_and(|isn| (1..=1 << 16).contains(&ack.distance_from(isn)))
+}
+
+/// Returns true if a SYN,ACK with these numbers is one of the generation's, sent again. The SYN that it answers may not
+/// have been seen: the ISNs of another connection would be different (RFC 9293 §3.4.1).
+fn repeats_synack(conn: &Connection, from: Side, seq: SeqNumber, ack: SeqNumber) -> bool {
+    let (own, other) = (conn.end(from), conn.end(from.other()));
+    own.sent_synack && own.isn() == Some(seq) && other.isn().is_some_and(|isn| isn.add(1) == ack)
 }
 
 /// Returns true if a segment with SYN belongs to this generation.

@@ -1,6 +1,6 @@
 //! Records what a segment shows of both ends, as far as its receiver accepts it.
 
-use super::{doubted_resets::restore_doubted_resets, generation::NEAR};
+use super::{claims::settle_claim, doubted_resets::restore_doubted_resets};
 use crate::{
     correlate::{
         receiver::{Accepted, Ack, Reset, ack_of, judge, new_behind_reset, signed_offset, timestamp},
@@ -27,7 +27,7 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
     {
         conn.end_mut(from.other()).choose_isn(ack);
     }
-    let accepted = judge(conn, from, segment, full);
+    let mut accepted = judge(conn, from, segment, full);
     if accepted.reset == Reset::RefusesSynAck {
         conn.answered = false;
         conn.end_mut(from.other()).withdraw_synack();
@@ -36,6 +36,7 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
         // No SYN of the end's own crossed the other's: it has answered that one as a listener.
         conn.end_mut(from).withdraw_syn();
         conn.client = Some(from.other());
+        accepted = judge(conn, from, segment, full);
     }
     let acked_before = conn.ack_at().is_some();
     let other_fin_acked = conn.end(from.other()).fin().is_none_or(|fin| fin.acked.is_some());
@@ -71,7 +72,7 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
 }
 
 /// Updates the connection with the parts of a segment that its receiver accepts.
-fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepted, full: bool) {
+pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepted, full: bool) {
     let Segment { header, at, .. } = segment;
     let from_itself = conn.is_self_connect();
     let shift = if accepted.syn { 0 } else { conn.end(from).shift() };
@@ -112,9 +113,11 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     }
     restore_doubted_resets(conn, from, header, accepted.reset);
     let sent = conn.end(from).sent;
-    let certain = conn.end(from).acked() == sent && conn.end(from).offset(header.seq) <= sent;
+    let (acked_own, offset) = (conn.end(from).acked(), conn.end(from).offset(header.seq));
     let context = ResetContext {
-        certain,
+        certain: acked_own == sent && offset <= sent,
+        // If data passes unseen, any number may be right.
+        stray: full && acked_own < offset && offset < sent,
         after_fin: conn.first_fin.is_some(),
         after_close: closed_before,
         answers: conn.last_from == Some(from.other()),
@@ -126,24 +129,12 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
         outgoing: segment.direction == Some(Direction::Out),
         followed: false,
     };
-    let confirmed = conn.end(from.other()).closed().is_some();
-    let new_behind_reset = new_behind_reset(conn, from, segment, full);
     let ends = accepted.fin || accepted.reset == Reset::Exact;
     let first_to_end = ends && conn.ends.iter().all(|end| end.fin().is_none() && end.rst().is_none());
-    let own = conn.end_mut(from);
-    if accepted.reset == Reset::None && !confirmed {
-        match accepted.payload {
-            Some(payload) => {
-                let end = header.seq.add(payload + u32::from(accepted.fin));
-                own.goes_on_behind_reset(Some(end), acked.unwrap_or_default());
-            }
-            // The other end has it already.
-            None if is_old(own, segment) => own.goes_on_behind_reset(None, 0),
-            // Nobody takes it any more, but it is what an end sends that has not reset.
-            None if new_behind_reset.is_some() => own.goes_on_behind_reset(new_behind_reset, 0),
-            None => {}
-        }
+    if accepted.reset == Reset::None && conn.end(from).has_reset() {
+        go_on_behind_reset(conn, from, segment, accepted, acked, full);
     }
+    let own = conn.end_mut(from);
     let plain = segment.length == 0 && !accepted.fin && !accepted.syn && accepted.payload.is_some();
     let unsent = plain && !from_itself && own.contradict_fin(header.seq, acked.unwrap_or_default());
     let fin_before = own.fin().map(|fin| fin.end);
@@ -196,6 +187,34 @@ fn take(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepte
     }
 }
 
+/// Notes that the end `from`, of which a reset was seen, sends a segment that acknowledges the other end's numbers up
+/// to the offset `acked`.
+fn go_on_behind_reset(
+    conn: &mut Connection,
+    from: Side,
+    segment: &Segment,
+    accepted: &Accepted,
+    acked: Option<u64>,
+    full: bool,
+) {
+    let other = conn.end(from.other());
+    let (confirmed, elsewhere) = (other.closed().is_some(), !other.had_socket && !other.here);
+    let new_behind_reset = new_behind_reset(conn, from, segment, full);
+    let own = conn.end_mut(from);
+    match accepted.payload {
+        _ if confirmed => {}
+        Some(payload) => {
+            let end = segment.header.seq.add(payload + u32::from(accepted.fin));
+            own.goes_on_behind_reset(Some(end), acked.unwrap_or_default(), elsewhere);
+        }
+        // The other end has it already.
+        None if is_old(own, segment) => own.goes_on_behind_reset(None, 0, elsewhere),
+        // Nobody takes it any more, but it is what an end sends that has not reset.
+        None if new_behind_reset.is_some() => own.goes_on_behind_reset(new_behind_reset, 0, elsewhere),
+        None => {}
+    }
+}
+
 /// Returns true if a SYN,ACK has another ISN than the SYN of its sender: that SYN was not the end's own, or of another
 /// connection.
 fn replaces_syn(own: &End, header: &TcpHeader) -> bool {
@@ -234,73 +253,5 @@ fn refuse_ack_beyond(conn: &mut Connection, from: Side, segment: &Segment) {
         if conn.end_mut(from.other()).withdraw_fin(next) && conn.first_fin == Some(from.other()) {
             conn.first_fin = None;
         }
-    }
-}
-
-/// Handles a segment of the end `from` that follows one of either end that acknowledged more than was seen to be sent:
-/// it shows whether that acknowledgement was right.
-fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: bool) {
-    // The number of a SYN is that of another connection, or has been seen before.
-    if header.has(TcpFlags::SYN) {
-        return;
-    }
-    if let Some(claim) = conn.end(from.other()).claimed() {
-        // The end itself continues after the number: it has sent data that was not seen.
-        let start = signed_offset(conn.end(from), header.seq).and_then(|start| u64::try_from(start).ok());
-        let reset = header.has(TcpFlags::RST);
-        // While the connection is opened, the reset refuses the acknowledgement (RFC 9293 §3.10.7.4, SYN-RECEIVED).
-        let answered = conn.ack_at().is_some() || conn.mid_life;
-        let exact = start == Some(claim.offset) && (!reset || answered);
-        let room = u64::from(conn.end(from).room().max(NEAR));
-        let beyond = start.is_some_and(|start| (claim.offset..=claim.offset + room).contains(&start)) && !reset;
-        let claimant = conn.end_mut(from.other());
-        if exact {
-            claimant.settle_claim();
-            confirm(conn, from.other(), &claim.segment, full);
-        } else if beyond {
-            // It may have sent as much or not: the next acknowledgement decides.
-            claimant.claim(Claim { likely: true, ..claim });
-        } else if !claim.likely {
-            claimant.settle_claim();
-        }
-    }
-    // An end on this host has sent no more than was seen.
-    let here = conn.end(from.other()).here && conn.end(from.other()).open_sockets > 0;
-    if let Some(claim) = conn.end(from).claimed().filter(|claim| claim.likely || !here) {
-        // It repeats the acknowledgement, and the other end has not contradicted it.
-        let again = ack_of(header).and_then(|ack| signed_offset(conn.end(from.other()), ack));
-        let near = claim.offset..=claim.offset + u64::from(conn.end(from.other()).room().max(NEAR));
-        let repeated = match again {
-            Some(again) => u64::try_from(again).is_ok_and(|again| near.contains(&again)),
-            // Nothing is known of the other end's numbers.
-            None => follows(header, &claim.segment.header),
-        };
-        let reset = header.has(TcpFlags::RST);
-        // One that was sent before it, and has been overtaken, acknowledges less.
-        let older = claim.segment.header.seq.after(header.seq);
-        if claim.likely && older && !repeated {
-            return;
-        }
-        conn.end_mut(from).settle_claim();
-        if if reset { claim.likely } else { repeated } {
-            confirm(conn, from, &claim.segment, full);
-        }
-    }
-}
-
-/// Returns true if a segment has numbers a little after those of another one of the same end, in both directions.
-fn follows(header: &TcpHeader, before: &TcpHeader) -> bool {
-    let acks = ack_of(header).zip(ack_of(before)).is_some_and(|(ack, before)| ack.distance_from(before) < NEAR);
-    acks && header.seq.distance_from(before.seq) < NEAR
-}
-
-/// Accepts the claim: there is a gap, and the segment was right.
-fn confirm(conn: &mut Connection, from: Side, claim: &Segment, full: bool) {
-    if let Some(ack) = ack_of(&claim.header) {
-        conn.end_mut(from.other()).acknowledged(ack, false, claim.at);
-    }
-    let accepted = judge(conn, from, claim, full);
-    if !matches!(accepted.ack, Ack::Ahead(_)) {
-        take(conn, from, claim, &accepted, full);
     }
 }

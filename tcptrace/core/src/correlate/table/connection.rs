@@ -176,6 +176,7 @@ impl Connection {
             after_close: self.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some())),
             answers: false,
             certain: true,
+            stray: false,
             proven,
             doubted: false,
             repeated: false,

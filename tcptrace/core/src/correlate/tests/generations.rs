@@ -1,5 +1,7 @@
 //! Reuse of a four-tuple, and SYNs that do not begin a connection.
 
+mod old_duplicates;
+
 use super::{
     CLIENT, SERVER,
     exchange::{self, Exchange, State::*},

@@ -22,6 +22,7 @@ use super::{
     exchange::{Exchange, State::*},
 };
 use crate::{
+    correlate::Correlated,
     event::{Loss, LossSource, Proof, Role},
     tcp::TcpFlags,
     verdict::{

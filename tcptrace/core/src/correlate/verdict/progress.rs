@@ -1,6 +1,6 @@
 //! Progress of a handshake or a close, and the times at which stalls are reported.
 
-use super::handshake::may_be_acked;
+use super::{close, handshake::may_be_acked};
 use crate::{
     correlate::table::{
         connection::{Connection, Side},
@@ -41,7 +41,11 @@ pub(in crate::correlate) fn due(conn: &Connection) -> Option<BootTime> {
     }
     let due = stalled_from(conn)?.plus(stall_level(conn.stalls.into()));
     // Only the record is still to come, which needs no event.
-    Some(if is_over(conn) { due.max(conn.last.plus(MAX_RECORD_DELAY)) } else { due })
+    if !is_over(conn) {
+        return Some(due);
+    }
+    let wait = if close::has_stray_reset(conn) { close::RETRANSMISSION } else { 0 };
+    Some(due.max(conn.last.plus(wait + MAX_RECORD_DELAY)))
 }
 
 /// Returns the time from which the stalls of the handshake or of the close count.

@@ -1,4 +1,4 @@
-//! A segment for what stands in the place of a socket in FIN_WAIT2 or TIME_WAIT.
+//! Arrival of a segment for a timewait socket, in FIN_WAIT2 or TIME_WAIT.
 
 use super::Accepted;
 use crate::{
@@ -36,7 +36,7 @@ impl Endpoint {
         if !before(self.rcv_nxt, arrived.end()) {
             return accepted;
         }
-        // New data: nobody is there to read it.
+        // New data, which nobody is left to read.
         if !arrived.has(FIN) || arrived.end() != self.rcv_nxt.wrapping_add(1) {
             self.state = State::Close;
             out.push(Effect::Gone { side: self.side, generation: self.generation });

@@ -14,7 +14,7 @@ impl Endpoint {
             return;
         }
         if self.peer_fin {
-            // Nothing can follow a FIN; what has been had before is acknowledged again.
+            // Nothing can follow a FIN; a retransmission is acknowledged again.
             return self.send_ack(out);
         }
         let (start, end) = (arrived.seq, arrived.seq.wrapping_add(arrived.len));

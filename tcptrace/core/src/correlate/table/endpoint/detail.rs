@@ -101,6 +101,11 @@ impl End {
         self.resets()?.accepted
     }
 
+    /// Returns true if a reset of it was seen, accepted or not.
+    pub(in crate::correlate) fn has_reset(&self) -> bool {
+        self.resets().is_some()
+    }
+
     pub(super) fn resets(&self) -> Option<&Resets> {
         self.detail.as_ref()?.resets.as_deref()
     }

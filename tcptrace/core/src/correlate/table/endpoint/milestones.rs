@@ -98,6 +98,10 @@ pub(in crate::correlate) struct ResetContext {
     pub(in crate::correlate) first: bool,
     /// True if the other end had acknowledged everything sent before: its RCV.NXT is known.
     pub(in crate::correlate) certain: bool,
+    /// True if its number lies between those that the other end had acknowledged and this end's next one. An open
+    /// socket resets with SND.NXT (RFC 9293 §3.10.5), and the answer to a segment has a number that this acknowledges
+    /// (§3.10.7.1).
+    pub(in crate::correlate) stray: bool,
     /// True if the end's own kernel reports that it sent one.
     pub(in crate::correlate) proven: bool,
     /// True if the other end continued after it, with data that may have been in flight before.

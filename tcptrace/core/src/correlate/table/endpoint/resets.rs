@@ -36,8 +36,10 @@ impl End {
         if reset == Reset::Exact {
             self.spoke = true;
             self.closing = true;
+            let stray = self.has_stray_reset();
             let resets = self.resets_mut();
             match resets.accepted {
+                Some(_) if stray && !context.stray => resets.odd = resets.accepted.replace(rst),
                 // The first may turn out not to have been accepted. An answer without ACK is no substitute for one with ACK.
                 Some(first) if first.seen => {
                     if has_ack || resets.odd.is_none_or(|odd| !odd.has_ack) {
@@ -172,11 +174,6 @@ impl End {
         }
     }
 
-    /// Returns true if it may have ended the connection itself.
-    pub(in crate::correlate) fn may_have_ended(&self) -> bool {
-        self.had_socket || self.fin().is_some() || self.rst().is_some()
-    }
-
     /// Counts a reset again that was withdrawn only for segments that may have been in flight before, if its number is the one that
     /// an open socket gives it, after everything sent.
     pub(in crate::correlate) fn restore_doubted_reset(&mut self) {
@@ -187,23 +184,37 @@ impl End {
         }
     }
 
-    /// Withdraws a reset of uncertain number, since this end sends after it, up to `end` if it is data that the other end
-    /// accepts: it has not sent that reset, if the data is new or acknowledges, up to `acks`, what the other end sent after
-    /// the reset, or if the other end continues too.
-    pub(in crate::correlate) fn goes_on_behind_reset(&mut self, end: Option<SeqNumber>, acks: u64) {
-        let new = end.is_some_and(|end| self.offset(end) > self.sent);
-        let closed = self.closed().is_some();
-        if let Some(resets) = self.known_resets()
-            && let Some(rst) = &mut resets.accepted
+    /// Withdraws a reset of uncertain number, since this end sends after it, up to `end` if it is data that the other
+    /// end accepts: it has not sent that reset, if the data is new or acknowledges, up to `acks`, what the other end
+    /// sent after the reset, if the reset is a stray one, or if the other end continues too. `elsewhere`: no socket of
+    /// the other end is here.
+    pub(in crate::correlate) fn goes_on_behind_reset(&mut self, end: Option<SeqNumber>, acks: u64, elsewhere: bool) {
+        let new = end.map(|end| self.offset(end)).filter(|&end| end > self.sent);
+        let (closed, stray) = (self.closed().is_some(), self.has_stray_reset());
+        let Some(resets) = self.known_resets() else { return };
+        // The reset of an open socket has SND.NXT (tcp_send_active_reset of net/ipv4/tcp_output.c): it has overtaken
+        // this.
+        let overtook = |rst: &Rst| rst.seen && rst.has_ack && new == Some(rst.offset);
+        if let Some(last) = resets.odd.filter(overtook) {
+            if elsewhere {
+                resets.accepted = resets.accepted.or(Some(Rst { before: last.offset, ..last }));
+                self.closing = true;
+            }
+        } else if let Some(rst) = &mut resets.accepted
             && rst.seen
             && !rst.context.certain
             && !closed
         {
-            let proven = new || acks > rst.other_sent;
+            let proven = new.is_some() || acks > rst.other_sent || stray && end.is_some();
             if proven || rst.context.doubted {
                 rst.context.doubted = !proven;
                 resets.odd = resets.accepted.take();
             }
         }
+    }
+
+    /// Returns true if a stray reset of it counts, whose number the other end has not acknowledged since.
+    pub(in crate::correlate) fn has_stray_reset(&self) -> bool {
+        self.rst().is_some_and(|rst| rst.seen && rst.context.stray && self.acked() < rst.offset)
     }
 }

@@ -42,6 +42,32 @@ fn segments_behind_a_gap_of_one_direction_bear_each_other_out() {
     }
 }
 
+/// A SYN,ACK offers no more than 65,535 bytes (RFC 7323 §2.2), and nobody is seen to send as much.
+#[test]
+fn what_is_far_behind_a_syn_ack_of_which_nothing_else_is_seen_has_to_be_borne_out() {
+    let far = S + 258_000_000;
+    for (what, behind, outcome) in [
+        ("one segment", vec![(far, C + 1_000_000)], Outcome::Unanswered),
+        ("one that acknowledges little", vec![(far, C + 5)], Outcome::Unanswered),
+        ("one that acknowledges much", vec![(S + 1, C + 1_000_000)], Outcome::Unanswered),
+        (
+            "two that have nothing in common",
+            vec![(far, C + 1_000_000), (far - 99_000_000, C + 5_000_000)],
+            Outcome::Unanswered,
+        ),
+        ("two behind the same gap", vec![(far, C + 1_000_000), (far + 8, C + 1_000_000)], Outcome::Established),
+        ("the next one", vec![(S + 1, C + 401)], Outcome::Established),
+    ] {
+        let mut exchange = capture();
+        exchange.segment(SERVER, CLIENT, SYN_ACK, S, Some(C + 1), 0);
+        for (seq, ack) in behind {
+            exchange.segment(SERVER, CLIENT, ACK, seq, Some(ack), 8);
+        }
+        let (handshakes, _) = exchange.records();
+        assert_eq!(only(handshakes).outcome, Some(outcome), "{what}");
+    }
+}
+
 #[test]
 fn a_listener_that_answers_has_sent_no_syn_of_its_own() {
     let mut exchange = capture();
@@ -56,6 +82,28 @@ fn a_listener_that_answers_has_sent_no_syn_of_its_own() {
     let (handshake, close) = whole(&mut exchange);
     assert_eq!((handshake.kind, handshake.client.port), (HandshakeKind::ThreeWay, Some(CLIENT)));
     assert_eq!((close.kind, close.initiator), (CloseKind::ThreeSegment, Some(Role::Client)));
+}
+
+#[test]
+fn a_forged_syn_between_two_connections_is_not_the_listeners_own() {
+    const AGAIN: u32 = 77_000_000;
+    let mut exchange = capture();
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN_ACK, S, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 80);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 81), 0);
+    exchange.segment(SERVER, CLIENT, SYN, S + 69_000_000, None, 0);
+    // The client has lost the connection, and resets what challenges its SYN.
+    exchange.segment(CLIENT, SERVER, SYN, AGAIN, None, 0);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 81), 0);
+    exchange.segment(CLIENT, SERVER, RST, C + 81, None, 0);
+    exchange.pass(SECOND);
+    exchange.segment(CLIENT, SERVER, SYN, AGAIN, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN_ACK, 55_000_000, Some(AGAIN + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, AGAIN + 1, Some(55_000_001), 0);
+    let (handshakes, _) = exchange.records();
+    let told: Vec<_> = handshakes.iter().map(|one| (one.outcome, one.kind)).collect();
+    assert_eq!(told, [(Some(Outcome::Established), HandshakeKind::ThreeWay); 2]);
 }
 
 /// The connection of each segment, in order.

@@ -112,6 +112,82 @@ fn an_end_that_answers_without_the_connection_had_sent_its_doubted_reset() {
     }
 }
 
+/// RFC 9293 §3.6: the connection of an end that has received a FIN goes on.
+#[test]
+fn the_other_ends_fin_does_not_end_what_a_doubted_reset_has() {
+    let lines = [
+        down(ACK, 401, 1, 400),
+        down(RST, 801, 1, 0),
+        up(FIN, 1, 801, 0),
+        // On its way since before that, as is what the reset has overtaken.
+        up(ACK, 1, 1, 0),
+        down(ACK, 801, 1, 0),
+        (false, RST, 1, None, 0),
+        (false, RST, 801, None, 0),
+    ];
+    let close = closed(&lines);
+    assert_eq!((close.kind, close.reset.map(|reset| reset.by)), (CloseKind::Reset, Some(Role::Server)));
+    assert_eq!(close.initiator, Some(Role::Server));
+}
+
+/// The reset of an open socket has SND.NXT (RFC 9293 §3.10.5), and the answer to a segment has a number that was
+/// acknowledged (§3.10.7.1). Behind any other one, what is outstanding may be sent again (RFC 6298 §5.4).
+#[test]
+fn a_reset_within_what_is_outstanding_waits_for_what_is_sent_again() {
+    for (number, kind) in [(201, CloseKind::FourSegment), (802, CloseKind::Reset)] {
+        let mut exchange = Exchange::of_capture();
+        exchange.connections().expect_all_segments();
+        show(&mut exchange, &[(true, SYN, 0, None, 0), down(SYN, 0, 1, 0), up(ACK, 1, 1, 0)]);
+        show(&mut exchange, &[up(ACK, 401, 1, 400), up(FIN, 801, 1, 0), down(ACK, 1, 1, 0), up(RST, number, 1, 0)]);
+        exchange.pass(3 * SECOND);
+        exchange.timeout();
+        let told = exchange.placed().iter().any(|one| matches!(one, Correlated::Close(_)));
+        assert_eq!(told, kind == CloseKind::Reset, "{number}");
+        show(&mut exchange, &[up(ACK, 1, 1, 400), down(ACK, 1, 802, 0), down(FIN, 1, 802, 0), up(ACK, 802, 2, 0)]);
+        let (_, closes) = exchange.records();
+        assert_eq!(only(closes).kind, kind, "{number}");
+    }
+}
+
+#[test]
+fn a_reset_within_what_is_outstanding_is_none_of_an_end_that_sends_it_again() {
+    let lines = [up(ACK, 1, 1, 400), down(ACK, 1, 401, 400), (false, RST, 201, None, 0)];
+    for (behind, kind) in [(down(ACK, 1, 401, 400), None), (up(ACK, 1, 1, 400), Some(CloseKind::Reset))] {
+        let mut exchange = Exchange::of_capture();
+        exchange.connections().expect_all_segments();
+        show(&mut exchange, &[(true, SYN, 0, None, 0), down(SYN, 0, 1, 0), up(ACK, 1, 1, 0)]);
+        show(&mut exchange, &[&lines[..], &[behind]].concat());
+        let (_, closes) = exchange.records();
+        assert_eq!(closes.first().map(|close| close.kind), kind, "{behind:?}");
+    }
+}
+
+/// tcp_send_active_reset of net/ipv4/tcp_output.c gives a reset SND.NXT, and what answers a segment follows it.
+#[test]
+fn a_reset_that_has_overtaken_its_own_ends_text_is_its_own() {
+    for answers in [0, 1] {
+        let bare = vec![(true, RST, 1, None, 0); answers];
+        let lines = [up(RST, 402, 1, 0), up(FIN, 1, 1, 400), (false, RST, 1, None, 0), (true, RST, 1, None, 0)];
+        let close = closed(&[&[down(ACK, 1, 1, 80)], &bare[..], &lines].concat());
+        assert_eq!((close.kind, close.initiator), (CloseKind::Reset, Some(Role::Client)), "{answers}");
+        assert_eq!(close.reset.map(|reset| reset.by), Some(Role::Client), "{answers}");
+    }
+}
+
+#[test]
+fn a_reset_within_what_is_outstanding_ends_what_is_heard_of_no_more() {
+    let mut exchange = Exchange::of_capture();
+    exchange.connections().expect_all_segments();
+    show(&mut exchange, &[(true, SYN, 0, None, 0), down(SYN, 0, 1, 0), up(ACK, 1, 1, 0)]);
+    show(&mut exchange, &[up(ACK, 1, 1, 400), up(RST, 201, 1, 0)]);
+    exchange.pass(121 * SECOND);
+    exchange.timeout();
+    let told: Vec<_> = exchange.placed().iter().filter(|one| !matches!(one, Correlated::Segment(_))).collect();
+    assert!(matches!(told[..], [Correlated::Handshake(_), Correlated::Close(_)]), "no stall: {told:?}");
+    let (_, closes) = exchange.records();
+    assert_eq!(only(closes).kind, CloseKind::Reset);
+}
+
 #[test]
 fn an_end_that_sends_new_text_has_not_reset_though_the_other_end_has() {
     let lines = [

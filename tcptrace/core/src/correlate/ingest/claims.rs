@@ -1,0 +1,82 @@
+//! Acknowledgements of more than was seen to be sent: the segments that follow decide about them.
+
+use super::{generation::NEAR, learn::take};
+use crate::{
+    correlate::{
+        receiver::{Ack, ack_of, judge, signed_offset},
+        table::{
+            connection::{Connection, Side},
+            endpoint::Claim,
+        },
+    },
+    event::Segment,
+    tcp::{TcpFlags, TcpHeader},
+};
+
+/// Handles a segment of the end `from` that follows one of either end that acknowledged more than was seen to be sent:
+/// it shows whether that acknowledgement was right.
+pub(super) fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: bool) {
+    // The number of a SYN is that of another connection, or has been seen before.
+    if header.has(TcpFlags::SYN) {
+        return;
+    }
+    if let Some(claim) = conn.end(from.other()).claimed() {
+        // The end itself continues after the number: it has sent data that was not seen.
+        let start = signed_offset(conn.end(from), header.seq).and_then(|start| u64::try_from(start).ok());
+        let reset = header.has(TcpFlags::RST);
+        // While the connection is opened, the reset refuses the acknowledgement (RFC 9293 §3.10.7.4, SYN-RECEIVED).
+        let answered = conn.ack_at().is_some() || conn.mid_life;
+        let exact = start == Some(claim.offset) && (!reset || answered);
+        let room = u64::from(conn.end(from).room().max(NEAR));
+        let beyond = start.is_some_and(|start| (claim.offset..=claim.offset + room).contains(&start)) && !reset;
+        let claimant = conn.end_mut(from.other());
+        if exact {
+            claimant.settle_claim();
+            confirm(conn, from.other(), &claim.segment, full);
+        } else if beyond {
+            // It may have sent as much or not: the next acknowledgement decides.
+            claimant.claim(Claim { likely: true, ..claim });
+        } else if !claim.likely {
+            claimant.settle_claim();
+        }
+    }
+    // An end on this host has sent no more than was seen.
+    let here = conn.end(from.other()).here && conn.end(from.other()).open_sockets > 0;
+    if let Some(claim) = conn.end(from).claimed().filter(|claim| claim.likely || !here) {
+        // It repeats the acknowledgement, and the other end has not contradicted it.
+        let again = ack_of(header).and_then(|ack| signed_offset(conn.end(from.other()), ack));
+        let near = claim.offset..=claim.offset + u64::from(conn.end(from.other()).room().max(NEAR));
+        let repeated = match again {
+            Some(again) => u64::try_from(again).is_ok_and(|again| near.contains(&again)),
+            // Nothing is known of the other end's numbers.
+            None => follows(header, &claim.segment.header),
+        };
+        let reset = header.has(TcpFlags::RST);
+        // One that was sent before it, and has been overtaken, acknowledges less.
+        let older = claim.segment.header.seq.after(header.seq);
+        if claim.likely && older && !repeated {
+            return;
+        }
+        conn.end_mut(from).settle_claim();
+        if if reset { claim.likely } else { repeated } {
+            confirm(conn, from, &claim.segment, full);
+        }
+    }
+}
+
+/// Returns true if a segment has numbers a little after those of another one of the same end, in both directions.
+fn follows(header: &TcpHeader, before: &TcpHeader) -> bool {
+    let acks = ack_of(header).zip(ack_of(before)).is_some_and(|(ack, before)| ack.distance_from(before) < NEAR);
+    acks && header.seq.distance_from(before.seq) < NEAR
+}
+
+/// Accepts the claim: there is a gap, and the segment was right.
+fn confirm(conn: &mut Connection, from: Side, claim: &Segment, full: bool) {
+    if let Some(ack) = ack_of(&claim.header) {
+        conn.end_mut(from.other()).acknowledged(ack, false, claim.at);
+    }
+    let accepted = judge(conn, from, claim, full);
+    if !matches!(accepted.ack, Ack::Ahead(_)) {
+        take(conn, from, claim, &accepted, full);
+    }
+}
