@@ -89,8 +89,8 @@ pub struct Correlator {
     all_segments: bool,
     /// True if a segment was seen that neither opens nor closes a connection.
     text_seen: bool,
-    /// Number of SYN,ACKs seen before that.
-    unacked_openings: u32,
+    /// The first connections that were closed after a SYN,ACK before that.
+    closed_unacked: Vec<u32>,
     /// True if segments that neither open nor close a connection are recorded but not shown.
     hides_data: bool,
     /// True for a capture, which may have been paused where no event comes for longer than [`PAUSE`].

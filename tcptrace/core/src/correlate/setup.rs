@@ -46,7 +46,7 @@ impl Correlator {
             state_gaps: StateGaps::default(),
             all_segments: false,
             text_seen: false,
-            unacked_openings: 0,
+            closed_unacked: Vec::new(),
             pauses: false,
             hides_data: false,
             lacks_left_out: true,

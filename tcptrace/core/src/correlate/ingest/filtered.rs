@@ -1,46 +1,51 @@
 //! Captures of which a filter such as `tcp[tcpflags] & (tcp-syn|tcp-fin|tcp-rst) != 0` has left only the segments that open and close
 //! connections: neither acknowledgements nor data can be expected in them.
 
-use std::time::Duration;
-
 use crate::{
     correlate::{
         Correlator, NO_NAMESPACE,
-        table::{connection::Recorded, endpoint::End},
+        table::connection::Recorded,
         verdict::{handshake, progress},
     },
-    event::BootTime,
     tcp::{TcpFlags, TcpHeader},
 };
 
-/// Time within which a SYN,ACK is acknowledged, or sent again (RFC 6298 §2.1).
-const ACKED_WITHIN: Duration = Duration::from_secs(1);
+/// Connections that have to be closed after a SYN,ACK, in a capture that has shown no ACK by then, before it is taken to have
+/// none: a few may have lost theirs, or be forged.
+const ENOUGH: usize = 4;
 
 impl Correlator {
-    /// Returns true if this segment, and all before it, are of a capture and open or close a connection.
-    pub(super) fn lacks_acks(&mut self, header: &TcpHeader) -> bool {
-        let text = !header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST);
-        if text && !self.text_seen {
-            self.text_seen = true;
-            self.expect_acks();
+    /// Returns true if this segment, of the connection `at`, is one of a capture without ACKs.
+    pub(super) fn lacks_acks(&mut self, at: u32, header: &TcpHeader) -> bool {
+        if !self.all_segments || self.watched.here != NO_NAMESPACE || self.text_seen {
+            return false;
         }
-        self.all_segments && self.watched.here == NO_NAMESPACE && !self.text_seen
+        if !header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST) {
+            self.text_seen = true;
+            self.expect(Recorded::All);
+            return false;
+        }
+        let answered = self.table.get(at).is_some_and(|conn| conn.ends.iter().any(|end| end.sent_synack));
+        if header.has(TcpFlags::FIN) && answered && !self.closed_unacked.contains(&at) && !self.is_filtered() {
+            self.closed_unacked.push(at);
+            if self.is_filtered() {
+                self.expect(Recorded::Flagged);
+            }
+        }
+        self.is_filtered()
     }
 
-    /// Returns true if so much of such a capture was seen that data must have passed unseen: two connections were answered, or
-    /// this one a while ago. Before that, a number ahead of everything seen may be forged.
-    pub(super) fn is_filtered(&self, at: u32, now: BootTime) -> bool {
-        let synack = |end: &End| end.synack().filter(|sent| sent.count() == 1).map(|sent| sent.first);
-        let answered = self.table.get(at).and_then(|conn| conn.ends.iter().filter_map(synack).max());
-        self.unacked_openings > 1 || answered.is_some_and(|answered| now >= answered + ACKED_WITHIN)
+    fn is_filtered(&self) -> bool {
+        self.closed_unacked.len() >= ENOUGH
     }
 
-    /// From now on, what is not seen of a connection is missing.
-    fn expect_acks(&mut self) {
-        let lacking: Vec<u32> = self.table.iter().filter(|(_, conn)| conn.lacks_acks()).map(|(at, _)| at).collect();
-        for at in lacking {
+    /// From now on, these are the segments that are expected of all connections.
+    fn expect(&mut self, recorded: Recorded) {
+        let others: Vec<u32> =
+            self.table.iter().filter(|(_, conn)| conn.recorded != recorded).map(|(at, _)| at).collect();
+        for at in others {
             let Some(conn) = self.table.get_mut(at) else { continue };
-            conn.recorded = Recorded::All;
+            conn.recorded = recorded;
             let due = [handshake::deadline(conn), progress::due(conn)].into_iter().flatten().min();
             self.table.schedule(at, due);
         }

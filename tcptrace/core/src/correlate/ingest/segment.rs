@@ -42,8 +42,8 @@ impl Correlator {
         let key = self.table.get(at).and_then(|conn| conn.key).unwrap_or(key);
         self.watched.note(netns);
         self.guess_roles(at, &key, from, &segment.header);
-        let lacks_acks = self.lacks_acks(&segment.header);
-        let full = self.all_segments && !(lacks_acks && self.is_filtered(at, segment.at));
+        let lacks_acks = self.lacks_acks(at, &segment.header);
+        let full = self.all_segments && !lacks_acks;
         let conn = self.table.get_mut(at)?;
         if lacks_acks {
             conn.recorded = Recorded::Flagged;
@@ -89,7 +89,6 @@ impl Correlator {
             self.table.tie(sender, at);
         }
         if answers {
-            self.unacked_openings = self.unacked_openings.saturating_add(1);
             self.translations.note_answer(&mut self.table, at);
         } else if opens(&segment.header) && ack_of(&segment.header).is_none() {
             self.translations.note_syn(&mut self.table, at, netns, segment);

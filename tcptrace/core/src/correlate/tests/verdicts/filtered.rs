@@ -3,13 +3,38 @@
 use super::*;
 use crate::correlate::tests::stalled::stalls;
 
-/// SYN; SYN,ACK as such a capture shows them.
+/// Connections that show what kind of capture it is. The one that is judged is the next.
+const BEFORE: u64 = 4;
+
+/// SYN; SYN,ACK as such a capture shows them, behind other connections.
 fn answered() -> Exchange {
     let mut exchange = Exchange::of_capture();
     exchange.connections().expect_all_segments();
+    for client in (CLIENT + 10..).take(BEFORE as usize) {
+        exchange.segment(client, SERVER, SYN, 7, None, 0);
+        exchange.segment(SERVER, client, SYN, 70, Some(8), 0);
+        exchange.segment(SERVER, client, FIN, 571, Some(8), 0);
+        exchange.segment(client, SERVER, FIN, 8, Some(572), 0);
+    }
+    begin(&mut exchange);
+    exchange
+}
+
+fn begin(exchange: &mut Exchange) {
     exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
     exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
-    exchange
+}
+
+/// The records of the connection that is judged.
+fn judged(exchange: &mut Exchange) -> (Handshake, Option<Close>) {
+    let (handshakes, closes) = exchange.records();
+    let handshake = handshakes.into_iter().find(|handshake| handshake.conn == BEFORE + 1).expect("a record");
+    (handshake, closes.into_iter().find(|close| close.conn == BEFORE + 1))
+}
+
+fn both(exchange: &mut Exchange) -> (Handshake, Close) {
+    let (handshake, close) = judged(exchange);
+    (handshake, close.expect("a record of the close"))
 }
 
 #[test]
@@ -20,11 +45,12 @@ fn both_fins_show_an_orderly_close_however_much_passed_before() {
     exchange.segment(SERVER, CLIENT, FIN, S + 2_000_001, Some(C + 301), 0);
     exchange.pass(100 * SECOND);
     exchange.timeout();
+    let ended = exchange.totals().ended;
     exchange.segment(CLIENT, SERVER, FIN, C + 301, Some(S + 2_000_002), 0);
     exchange.pass(2 * SECOND);
     exchange.timeout();
-    assert_eq!((stalls(&exchange), exchange.totals().ended), (vec![], 1));
-    let (handshake, close) = whole(&mut exchange);
+    assert_eq!((stalls(&exchange), exchange.totals().ended), (vec![], ended + 1));
+    let (handshake, close) = both(&mut exchange);
     assert_eq!((handshake.outcome, handshake.synack_to_ack_ns), (Some(Outcome::Established), None));
     assert_eq!(handshake.summary, "three-way handshake, established (incomplete, not seen: ACK)");
     assert_eq!((close.kind, close.initiator), (CloseKind::Orderly, Some(Role::Server)));
@@ -38,7 +64,7 @@ fn fins_that_cross_are_seen_to_cross() {
     let mut exchange = answered();
     exchange.segment(SERVER, CLIENT, FIN, S + 501, Some(C + 301), 0);
     exchange.segment(CLIENT, SERVER, FIN, C + 301, Some(S + 501), 0);
-    assert_eq!(whole(&mut exchange).1.kind, CloseKind::Simultaneous);
+    assert_eq!(both(&mut exchange).1.kind, CloseKind::Simultaneous);
 }
 
 #[test]
@@ -46,7 +72,7 @@ fn a_reset_behind_data_that_is_not_in_the_capture_ends_an_established_connection
     let mut exchange = answered();
     exchange.pass(SECOND);
     exchange.segment(CLIENT, SERVER, RST, C + 70_000, Some(S + 900_000), 0);
-    let (handshake, close) = whole(&mut exchange);
+    let (handshake, close) = both(&mut exchange);
     assert_eq!(handshake.outcome, Some(Outcome::Established), "{}", handshake.summary);
     assert_eq!((close.kind, close.initiator), (CloseKind::Reset, Some(Role::Client)), "{}", close.summary);
 }
@@ -64,8 +90,7 @@ fn that_an_ack_did_not_come_is_said_only_of_a_capture_that_has_some() {
             exchange.segment(SERVER, OTHER, SYN, 70, Some(8), 0);
             exchange.segment(OTHER, SERVER, ACK, 8, Some(71), 0);
         }
-        let (handshakes, _) = exchange.records();
-        let first = handshakes.into_iter().find(|handshake| handshake.conn == 1).expect("a record");
+        let (first, _) = judged(&mut exchange);
         assert_eq!(first.outcome, Some(Outcome::Unanswered));
         first.summary
     };
@@ -80,10 +105,13 @@ fn the_first_ack_of_a_capture_lets_the_others_be_waited_for() {
     let mut exchange = answered();
     exchange.pass(70 * SECOND);
     exchange.timeout();
-    assert_eq!((stalls(&exchange).len(), exchange.totals().ended), (0, 0));
+    let judged_already = |exchange: &Exchange| {
+        exchange.placed().iter().any(|one| matches!(one, Correlated::Handshake(record) if record.conn == BEFORE + 1))
+    };
+    assert_eq!((stalls(&exchange).len(), judged_already(&exchange)), (0, false));
     exchange.segment(CLIENT + 1, SERVER, ACK, 8, Some(71), 0);
     exchange.timeout();
-    assert_eq!(exchange.totals().ended, 1);
+    assert!(judged_already(&exchange));
 }
 
 /// Its number lies before the SYN,ACK's acknowledgement: what the server accepts of it is the ACK.
@@ -92,7 +120,7 @@ fn a_fin_that_is_not_accepted_may_complete_the_handshake() {
     let mut exchange = answered();
     exchange.segment(CLIENT, SERVER, FIN, C, Some(S + 1), 0);
     exchange.segment(SERVER, CLIENT, RST, S + 1, None, 0);
-    let (handshake, close) = whole(&mut exchange);
+    let (handshake, close) = both(&mut exchange);
     assert_eq!((handshake.outcome, handshake.missing.len()), (Some(Outcome::Established), 0));
     assert_eq!((close.kind, close.initiator), (CloseKind::Reset, Some(Role::Server)), "{}", close.summary);
 }
@@ -103,16 +131,19 @@ fn a_reset_alone_does_not_show_that_the_handshake_was_incomplete() {
     for ack in [None, Some(S + 1)] {
         let mut exchange = answered();
         exchange.segment(CLIENT, SERVER, RST, C + 1, ack, 0);
-        let handshake = failed(&mut exchange);
+        let (handshake, close) = judged(&mut exchange);
+        assert_eq!(close, None);
         assert_eq!(handshake.outcome, Some(Outcome::Reset));
         assert!(handshake.summary.ends_with("is unknown, since the capture has no ACKs"), "{}", handshake.summary);
     }
 }
 
-/// One connection, and nothing else: a number ahead of everything seen may be forged.
+/// A number ahead of everything seen may be forged, and an ACK may be still to come.
 #[test]
 fn what_begins_like_any_other_capture_is_held_to_what_was_seen() {
-    let mut exchange = answered();
+    let mut exchange = Exchange::of_capture();
+    exchange.connections().expect_all_segments();
+    begin(&mut exchange);
     exchange.segment(CLIENT, SERVER, RST, C + 5, None, 0);
     exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 1), 0);
     exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
