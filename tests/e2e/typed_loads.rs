@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use socket2::SockRef;
 use tcptrace_tests::{Ends, Netns, Trace, Tracer, program_runs, send};
 
-use crate::scenarios::{receive_reset, wait_told};
+use crate::scenarios::{receive_reset, wait_verdicts};
 
 /// All connections, one after the other, on this port.
 const PORT: u16 = 4333;
@@ -78,7 +78,7 @@ fn both_kinds_of_programs_tell_the_same_of_the_same_sockets() {
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 
     for tracer in [typed, untyped] {
-        wait_told(tracer, &netns, OPENED + 1, OPENED);
+        wait_verdicts(tracer, &netns, OPENED + 1, OPENED);
     }
     let [typed, untyped] = tracers.map(Tracer::stop);
     let states = |trace: &Trace| facts(&trace.states(&netns, PORT), &OF_STATES);
