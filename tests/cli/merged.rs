@@ -257,7 +257,7 @@ fn files_that_do_not_match_are_told_and_parts_of_one_run_are_refused() {
     }
     let (code, stdout, stderr) = captures.read(&["old.jsonl", "new.jsonl"], &[]);
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
-    assert!(stderr.contains("old.jsonl and new.jsonl are of one run"), "{stderr}");
+    assert!(stderr.contains("old.jsonl and new.jsonl come from one run"), "{stderr}");
     let (code, _, stderr) = captures.read(&["a.pcap", "missing.pcap"], &[]);
     assert!(code == Some(1) && stderr.contains("missing.pcap"), "{stderr}");
 }
