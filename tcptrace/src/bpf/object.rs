@@ -19,7 +19,7 @@ use super::{
     drop_program,
     error::{LoadError, missing, refusal},
     hint_programs,
-    kernel::{btf::TracepointType, program_info::ProgramInfo},
+    kernel::{btf::TracepointType, program_info::ProgramInfo, tracepoint_format::NAME},
     loading,
     maps::{
         filters::match_bits, loss_counters::LossCounters, pending_states::Pending, ring::Ring,
@@ -122,6 +122,10 @@ impl Object {
         {
             (config.marks_group, config.group) = (1, group);
         }
+        let tracepoint = types.as_ref().ok().copied().flatten().and_then(|number| {
+            let described = TracepointType::new(NAME, number);
+            described.inspect_err(|error| info!("sockets are read through a helper: {error}")).ok()
+        });
         let mut object = Self {
             marks_group: config.marks_group != 0,
             ebpf: open(settings, &config)?,
@@ -133,7 +137,7 @@ impl Object {
             states: Vec::new(),
         };
         object.fill_maps(settings)?;
-        object.load_programs(settings.segments != SEGMENTS_NONE, types.as_ref().ok().and_then(Option::as_ref))?;
+        object.load_programs(settings.segments != SEGMENTS_NONE, tracepoint.as_ref())?;
         if let Err(reason) = types {
             warn!(
                 "{reason}: the tracepoint's own fields are used, which tell no network namespace and no error, and there are \

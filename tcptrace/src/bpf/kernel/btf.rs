@@ -31,8 +31,6 @@ pub(in crate::bpf) enum BtfError {
     NoTracepoint(&'static str),
     #[error("the tracepoint {0} has other arguments than expected")]
     Arguments(&'static str),
-    #[error("the library does not take the type of the tracepoint {0}")]
-    Tracepoint(&'static str, #[source] aya::BtfError),
 }
 
 /// The running kernel's types.
@@ -89,14 +87,12 @@ impl KernelTypes {
         }
     }
 
-    /// The type of a tracepoint, for programs with typed arguments. An error where the kernel is known to refuse ours.
-    pub(in crate::bpf) fn tracepoint(&self, name: &'static str) -> Result<TracepointType, BtfError> {
+    /// The number of a tracepoint's type, for programs with typed arguments. An error where the kernel is known to refuse ours.
+    pub(in crate::bpf) fn tracepoint(&self, name: &'static str) -> Result<u32, BtfError> {
         let Self(btf) = self;
         // A helper that they call, the last one to come (5.11).
         self.enumerator("bpf_func_id", "BPF_FUNC_get_current_task_btf")?;
-        let number =
-            btf.number_of(Kind::TYPEDEF, &tracepoint_type::typedef(name)).ok_or(BtfError::NoTracepoint(name))?;
-        TracepointType::new(name, number).map_err(|error| BtfError::Tracepoint(name, error))
+        btf.number_of(Kind::TYPEDEF, &tracepoint_type::typedef(name)).ok_or(BtfError::NoTracepoint(name))
     }
 
     /// The types of a tracepoint's arguments, by their names without qualifiers and with pointers looked through.

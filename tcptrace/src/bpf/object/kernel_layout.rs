@@ -10,7 +10,7 @@ use crate::{
         error::LoadError,
         hint_programs,
         kernel::{
-            btf::{BtfError, KernelTypes, TracepointType},
+            btf::{BtfError, KernelTypes},
             tracefs::with_tracefs,
             tracepoint_format::{self, CATEGORY, NAME},
         },
@@ -25,12 +25,12 @@ pub(super) fn jiffy_ns() -> u64 {
 }
 
 /// Sets the offsets and properties that the kernel's types give, and finds out which hints and drops it can report. Returns the
-/// type of the tracepoint of state changes, if it has one.
+/// number of the type of the tracepoint of state changes, if it has one.
 pub(super) fn use_types(
     config: &mut Config,
     hints: &mut hint_programs::Available,
     drops: &mut Option<drop_program::Available>,
-) -> Result<Option<TracepointType>, BtfError> {
+) -> Result<Option<u32>, BtfError> {
     let types = KernelTypes::read()?;
     config.socket = types.socket_layout()?;
     let (available, layout) = hint_programs::Available::of(&types);

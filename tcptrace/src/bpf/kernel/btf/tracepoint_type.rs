@@ -18,8 +18,9 @@ pub(in crate::bpf) struct TracepointType {
 }
 
 impl TracepointType {
-    /// For a tracepoint whose typedef has this number, from 1, in the kernel's BTF.
-    pub(super) fn new(name: &'static str, number: u32) -> Result<Self, BtfError> {
+    /// For a tracepoint whose typedef has this number, from 1, in the kernel's BTF. It takes some megabytes: the kernel's own
+    /// types should have been dropped by then.
+    pub(in crate::bpf) fn new(name: &'static str, number: u32) -> Result<Self, BtfError> {
         let strings = [b"\0", typedef(name).as_bytes(), b"\0"].concat();
         let fillers = number.saturating_sub(1) as usize;
         let types_length = (fillers + 1) * TYPE;
