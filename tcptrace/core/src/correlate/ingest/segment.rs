@@ -216,8 +216,7 @@ impl Correlator {
         if let Some(conn) = self.table.get_mut(at) {
             match (segment.header.has(TcpFlags::SYN), segment.header.has(TcpFlags::ACK)) {
                 (true, false) => conn.client = Some(from),
-                // With RST it is no SYN,ACK, and does not show that a SYN came before.
-                (true, true) if opens(&segment.header) => conn.client = Some(from.other()),
+                (true, true) => conn.client = Some(from.other()),
                 _ => {
                     conn.answered = true;
                     conn.mid_life = true;

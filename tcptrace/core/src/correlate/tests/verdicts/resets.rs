@@ -137,16 +137,3 @@ fn a_close_with_proof_is_a_reset_whether_it_is_seen_or_not() {
     };
     assert_eq!([true, false].map(cause), [Reset { by: Role::Client, cause: ResetCause::UnreadData }; 2]);
 }
-
-/// RFC 9293 §3.10.7: a reset is looked at before the SYN. Nothing shows that a SYN came before it.
-#[test]
-fn a_reset_that_is_also_a_syn_answers_none() {
-    for flags in [SYN | RST, SYN | FIN | RST] {
-        let mut exchange = Exchange::of_capture();
-        exchange.connections().expect_all_segments();
-        exchange.segment(SERVER, CLIENT, flags, S, Some(C + 1), 0);
-        let (handshake, close) = whole(&mut exchange);
-        assert_eq!((handshake.kind, handshake.outcome), (HandshakeKind::Unseen, None), "{}", handshake.summary);
-        assert_eq!((close.kind, close.initiator), (CloseKind::Reset, Some(Role::Server)), "{}", close.summary);
-    }
-}
