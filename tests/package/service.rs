@@ -106,8 +106,8 @@ fn it_records_from_the_moment_it_is_started_until_it_is_stopped() {
     assert_eq!(text(close, "kind"), "four_segment");
     // Lines of text are wrapped to the width of the terminal.
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let text = words(&machine.run(&format!("tcptrace -r /var/log/tcptrace/{RECORDING}")));
-    assert!(text.contains(&words(text(close, "summary"))), "{text}");
+    let ladders = words(&machine.run(&format!("tcptrace -r /var/log/tcptrace/{RECORDING}")));
+    assert!(ladders.contains(&words(text(close, "summary"))), "{ladders}");
 }
 
 #[test]
