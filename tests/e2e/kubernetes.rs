@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tcptrace_tests::{LIMIT, Netns, PublicCopy, Tracer, eventually, is_type, output, python};
+use tcptrace_tests::{LIMIT, Netns, PublicCopy, Tracer, eventually, is_type, output, port, python};
 use tempfile::TempDir;
 
 use crate::{namespaces::wait_covered, podman::Podman};
@@ -22,7 +22,7 @@ const MANIFEST: &str = include_str!("../../docs/kubernetes.yaml");
 const NAME: &str = "tt-tracer";
 
 /// A port without a listener.
-const NOBODY: &str = "4926";
+const NOBODY: u16 = 4926;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -173,9 +173,9 @@ fn its_container_tells_who_in_a_pod_was_refused() {
     let mut command = container(&podman, &node, IMAGE);
     let tracer = Tracer::start_command(&netns, &mut command);
     wait_covered(&pod, "lo");
-    let connect = podman.podman(&["exec", "tt-pod", "/bin/busybox", "nc", "127.0.0.1", NOBODY]).output();
+    let connect = podman.podman(&["exec", "tt-pod", "/bin/busybox", "nc", "127.0.0.1", &NOBODY.to_string()]).output();
     assert!(!connect.expect("Podman can be started").status.success(), "nobody listens");
-    let refused = |record: &Value| is_type(record, "handshake") && record["server"]["port"].to_string() == NOBODY;
+    let refused = |record: &Value| is_type(record, "handshake") && port(record, "server") == Some(NOBODY);
     tracer.wait_for("a refused handshake", refused);
     let mut metrics = String::new();
     eventually("it is counted", LIMIT, || {

@@ -110,8 +110,8 @@ fn two_pods_on_a_bridge_have_one_connection_with_both_sockets_and_each_segment_o
         assert_eq!(record["server"]["netns_name"], server.name(), "{record}");
     }
     let covered = |netns: &Netns, interfaces: &[&str]| {
-        let of_it = trace.of_type("namespace").into_iter().filter(|record| record["netns"] == netns.inode());
-        let last = of_it.last().unwrap_or_else(|| panic!("{} is covered", netns.name()));
+        let mut of_it = trace.of_type("namespace").into_iter().filter(|record| record["netns"] == netns.inode());
+        let last = of_it.next_back().unwrap_or_else(|| panic!("{} is covered", netns.name()));
         assert_eq!((&last["netns_name"], &last["interfaces"]), (&json!(netns.name()), &json!(interfaces)), "{last}");
     };
     [client, server].into_iter().for_each(|pod| covered(pod, &["lo", "eth0"]));
