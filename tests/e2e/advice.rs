@@ -3,14 +3,12 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     process::Command,
-    time::Duration,
 };
 
 use serde_json::{Value, json};
-use socket2::SockRef;
 use tcptrace_tests::{Actor, Ends, Netns, Tracer, Veth, binary, is_type, output, receive, receive_end, send};
 
-use crate::scenarios::receive_reset;
+use crate::scenarios::abort_unread;
 
 /// The trace of a failure: its last record, and the lines of text that begin with `look at:`, except those of a stall before
 /// it.
@@ -120,20 +118,7 @@ fn a_close_with_linger_and_unread_data_names_both() {
     const PORT: u16 = 4865;
     let netns = Netns::new();
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
-    let failure = Failure::of(
-        &netns,
-        PORT,
-        |record| is_type(record, "close"),
-        || {
-            let connection = ends.open();
-            send(&connection.client, 14);
-            connection.server.peek(&mut [0; 14]).expect("data to come");
-            SockRef::from(&connection.server).set_linger(Some(Duration::ZERO)).expect("a socket can linger");
-            ends.server.close(connection.server);
-            receive_reset(&connection.client);
-            ends.client.close(connection.client);
-        },
-    );
+    let failure = Failure::of(&netns, PORT, |record| is_type(record, "close"), || abort_unread(&ends, ends.open()));
     failure.check(
         json!({ "reset": { "by": "server", "cause": "unread_data" }, "evidence": ["linger", "unread"] }),
         "the server's program: it has to read to the end before it closes, or the client may lose data; it sets SO_LINGER \

@@ -7,9 +7,11 @@ pub(crate) mod shapes;
 use std::{
     io::{ErrorKind, Read as _},
     net::{Ipv4Addr, SocketAddr, TcpStream},
+    time::Duration,
 };
 
-use tcptrace_tests::{Netns, Tracer, is_type, text};
+use socket2::SockRef;
+use tcptrace_tests::{Connection, Ends, Netns, Tracer, is_type, send, text};
 
 /// Traces everything at a port inside `netns`.
 #[track_caller]
@@ -43,6 +45,18 @@ pub(crate) fn wait_verdicts(tracer: &Tracer, netns: &Netns, handshakes: usize, c
             |kind| records.iter().filter(move |record| is_type(record, kind) && record["netns"] == netns.inode());
         here("handshake").count() >= handshakes && here("close").count() >= closes
     });
+}
+
+/// The client sends 14 bytes, and the server closes without reading them, with SO_LINGER 0: a reset, after which the client
+/// closes.
+#[track_caller]
+pub(crate) fn abort_unread(ends: &Ends, connection: Connection) {
+    send(&connection.client, 14);
+    connection.server.peek(&mut [0; 14]).expect("data to come");
+    SockRef::from(&connection.server).set_linger(Some(Duration::ZERO)).expect("a socket can linger");
+    ends.server.close(connection.server);
+    receive_reset(&connection.client);
+    ends.client.close(connection.client);
 }
 
 /// Waits for the other end's reset.

@@ -3,14 +3,12 @@
 use std::{
     io::ErrorKind,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
-    time::Duration,
 };
 
 use serde_json::{Value, json};
-use socket2::SockRef;
-use tcptrace_tests::{Ends, Netns, Trace, Tracer, program_runs, send};
+use tcptrace_tests::{Ends, Netns, Trace, Tracer, program_runs};
 
-use crate::scenarios::{receive_reset, wait_verdicts};
+use crate::scenarios::{abort_unread, wait_verdicts};
 
 /// All connections, one after the other, on this port.
 const PORT: u16 = 4333;
@@ -65,14 +63,7 @@ fn both_kinds_of_programs_tell_the_same_of_the_same_sockets() {
     for address in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
         let ends = Ends::on(&netns, SocketAddr::new(address, PORT));
         ends.close_in_four(ends.open());
-        // A close with unread data, and with SO_LINGER 0.
-        let connection = ends.open();
-        send(&connection.client, 14);
-        connection.server.peek(&mut [0; 14]).expect("data to come");
-        SockRef::from(&connection.server).set_linger(Some(Duration::ZERO)).expect("a socket can linger");
-        ends.server.close(connection.server);
-        receive_reset(&connection.client);
-        ends.client.close(connection.client);
+        abort_unread(&ends, ends.open());
     }
     let refused = netns.run(|| TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)).expect_err("nobody listens any more"));
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);

@@ -112,7 +112,6 @@ impl Object {
         } else {
             use_types(&mut config, &mut hints, &mut drops).map_err(|error| with_causes(&error))
         };
-        let access = if types.is_ok() { settings.access } else { SocketAccess::Fields };
         if let Err(reason) = &types {
             config.tracepoint = read_format(reason)?;
         }
@@ -122,10 +121,16 @@ impl Object {
         {
             (config.marks_group, config.group) = (1, group);
         }
-        let tracepoint = types.as_ref().ok().copied().flatten().and_then(|number| {
+        let number = types.as_ref().ok().copied().flatten().filter(|_| settings.access == SocketAccess::Typed);
+        let tracepoint = number.and_then(|number| {
             let described = TracepointType::new(NAME, number);
             described.inspect_err(|error| info!("sockets are read through a helper: {error}")).ok()
         });
+        let access = match (&types, &tracepoint) {
+            (Err(_), _) => SocketAccess::Fields,
+            (Ok(_), Some(_)) => SocketAccess::Typed,
+            (Ok(_), None) => SocketAccess::Untyped,
+        };
         let mut object = Self {
             marks_group: config.marks_group != 0,
             ebpf: open(settings, &config)?,

@@ -22,25 +22,26 @@ impl Correlator {
         }
         if !header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST) {
             self.text_seen = true;
-            self.expect(Recorded::All);
+            self.expect_segments(Recorded::All);
             return false;
         }
-        let answered = self.table.get(at).is_some_and(|conn| conn.ends.iter().any(|end| end.sent_synack));
-        if header.has(TcpFlags::FIN) && answered && !self.closed_unacked.contains(&at) && !self.is_filtered() {
-            self.closed_unacked.push(at);
-            if self.is_filtered() {
-                self.expect(Recorded::Flagged);
-            }
+        if self.closed_unacked.len() >= ENOUGH {
+            return true;
         }
-        self.is_filtered()
-    }
-
-    fn is_filtered(&self) -> bool {
-        self.closed_unacked.len() >= ENOUGH
+        let answered = self.table.get(at).is_some_and(|conn| conn.ends.iter().any(|end| end.sent_synack));
+        if !header.has(TcpFlags::FIN) || !answered || self.closed_unacked.contains(&at) {
+            return false;
+        }
+        self.closed_unacked.push(at);
+        let enough = self.closed_unacked.len() >= ENOUGH;
+        if enough {
+            self.expect_segments(Recorded::Flagged);
+        }
+        enough
     }
 
     /// From now on, these are the segments that are expected of all connections.
-    fn expect(&mut self, recorded: Recorded) {
+    fn expect_segments(&mut self, recorded: Recorded) {
         let others: Vec<u32> =
             self.table.iter().filter(|(_, conn)| conn.recorded != recorded).map(|(at, _)| at).collect();
         for at in others {

@@ -70,6 +70,18 @@ fn opened() -> Exchange {
     exchange
 }
 
+/// The server has closed and, once its FIN was acknowledged, its socket is gone; the client has not closed.
+fn left_by_the_server() -> Exchange {
+    let mut exchange = established();
+    exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, Established, CloseWait);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 2), 0);
+    exchange.state(SERVER, CLIENT, FinWait1, FinWait2);
+    exchange.state(SERVER, CLIENT, FinWait2, Close);
+    exchange
+}
+
 fn bytes(client_to_server: u64, server_to_client: u64) -> Bytes {
     Bytes { client_to_server: Some(client_to_server), server_to_client: Some(server_to_client) }
 }

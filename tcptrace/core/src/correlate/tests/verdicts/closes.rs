@@ -154,13 +154,7 @@ fn the_socket_proves_why_a_reset_was_sent() {
 
 #[test]
 fn data_for_a_closed_socket_is_answered_by_a_reset() {
-    let mut exchange = established();
-    exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
-    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
-    exchange.state(CLIENT, SERVER, Established, CloseWait);
-    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 2), 0);
-    exchange.state(SERVER, CLIENT, FinWait1, FinWait2);
-    exchange.state(SERVER, CLIENT, FinWait2, Close);
+    let mut exchange = left_by_the_server();
     exchange.pass(SECOND);
     exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 2), 14);
     exchange.segment(SERVER, CLIENT, RST, S + 2, None, 0);

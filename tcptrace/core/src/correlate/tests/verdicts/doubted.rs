@@ -22,11 +22,17 @@ pub(super) fn show(exchange: &mut Exchange, lines: &[Line]) {
     }
 }
 
-/// The close of an established connection, of which a capture shows these lines.
-pub(super) fn closed(lines: &[Line]) -> Close {
+/// A handshake that a capture shows.
+fn captured() -> Exchange {
     let mut exchange = Exchange::of_capture();
     exchange.connections().expect_all_segments();
     show(&mut exchange, &[(true, SYN, 0, None, 0), down(SYN, 0, 1, 0), up(ACK, 1, 1, 0)]);
+    exchange
+}
+
+/// The close of an established connection, of which a capture shows these lines.
+pub(super) fn closed(lines: &[Line]) -> Close {
+    let mut exchange = captured();
     show(&mut exchange, lines);
     exchange.pass(2 * SECOND);
     let (_, closes) = exchange.records();
@@ -135,9 +141,7 @@ fn the_other_ends_fin_does_not_end_what_a_doubted_reset_has() {
 #[test]
 fn a_reset_within_what_is_outstanding_waits_for_what_is_sent_again() {
     for (number, kind) in [(201, CloseKind::FourSegment), (802, CloseKind::Reset)] {
-        let mut exchange = Exchange::of_capture();
-        exchange.connections().expect_all_segments();
-        show(&mut exchange, &[(true, SYN, 0, None, 0), down(SYN, 0, 1, 0), up(ACK, 1, 1, 0)]);
+        let mut exchange = captured();
         show(&mut exchange, &[up(ACK, 401, 1, 400), up(FIN, 801, 1, 0), down(ACK, 1, 1, 0), up(RST, number, 1, 0)]);
         exchange.pass(3 * SECOND);
         exchange.timeout();
@@ -153,9 +157,7 @@ fn a_reset_within_what_is_outstanding_waits_for_what_is_sent_again() {
 fn a_reset_within_what_is_outstanding_is_none_of_an_end_that_sends_it_again() {
     let lines = [up(ACK, 1, 1, 400), down(ACK, 1, 401, 400), (false, RST, 201, None, 0)];
     for (behind, kind) in [(down(ACK, 1, 401, 400), None), (up(ACK, 1, 1, 400), Some(CloseKind::Reset))] {
-        let mut exchange = Exchange::of_capture();
-        exchange.connections().expect_all_segments();
-        show(&mut exchange, &[(true, SYN, 0, None, 0), down(SYN, 0, 1, 0), up(ACK, 1, 1, 0)]);
+        let mut exchange = captured();
         show(&mut exchange, &[&lines[..], &[behind]].concat());
         let (_, closes) = exchange.records();
         assert_eq!(closes.first().map(|close| close.kind), kind, "{behind:?}");
@@ -176,9 +178,7 @@ fn a_reset_that_has_overtaken_its_own_ends_text_is_its_own() {
 
 #[test]
 fn a_reset_within_what_is_outstanding_ends_what_is_heard_of_no_more() {
-    let mut exchange = Exchange::of_capture();
-    exchange.connections().expect_all_segments();
-    show(&mut exchange, &[(true, SYN, 0, None, 0), down(SYN, 0, 1, 0), up(ACK, 1, 1, 0)]);
+    let mut exchange = captured();
     show(&mut exchange, &[up(ACK, 1, 1, 400), up(RST, 201, 1, 0)]);
     exchange.pass(121 * SECOND);
     exchange.timeout();

@@ -37,13 +37,7 @@ fn a_socket_that_gives_up_and_resets_had_sent_keep_alive_probes() {
 
 /// The sentence of a close by a server that receives `late` bytes afterwards, with or without the client's FIN.
 fn late(late: u32, fin: bool) -> String {
-    let mut exchange = established();
-    exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
-    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
-    exchange.state(CLIENT, SERVER, Established, CloseWait);
-    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 2), 0);
-    exchange.state(SERVER, CLIENT, FinWait1, FinWait2);
-    exchange.state(SERVER, CLIENT, FinWait2, Close);
+    let mut exchange = left_by_the_server();
     exchange.segment(CLIENT, SERVER, if fin { FIN } else { ACK }, C + 1, Some(S + 2), late);
     exchange.segment(SERVER, CLIENT, RST, S + 2, None, 0);
     exchange.with_error(32).state(CLIENT, SERVER, CloseWait, Close);
@@ -165,13 +159,7 @@ fn a_half_closed_socket_that_is_closed_with_data_unread_resets() {
 #[test]
 fn a_negative_tcp_linger2_is_not_told_from_data_without_any() {
     // The kernel gives one reason for both, and either reset has no ACK.
-    let mut exchange = established();
-    exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
-    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
-    exchange.state(CLIENT, SERVER, Established, CloseWait);
-    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 2), 0);
-    exchange.state(SERVER, CLIENT, FinWait1, FinWait2);
-    exchange.state(SERVER, CLIENT, FinWait2, Close);
+    let mut exchange = left_by_the_server();
     said(&mut exchange, ResetReason::TcpAbortOnData);
     exchange.segment(SERVER, CLIENT, RST, S + 2, None, 0);
     exchange.with_error(32).state(CLIENT, SERVER, CloseWait, Close);
