@@ -107,23 +107,23 @@ impl Top {
             }
             OutputRecord::Evicted(evicted) => {
                 let id = Id { run: self.run, conn: evicted.conn };
-                if self.rows.contains_key(&id) {
-                    self.change(id, evicted.stamp.time, |row| row.forget(evicted.stamp.time));
-                }
+                self.change(id, |row| row.forget(evicted.stamp.time));
             }
             _ => {
                 let (Some(conn), stamp) = (subject::conn(record), record.stamp()) else { return };
                 self.last = self.last.max(stamp.time);
                 let id = Id { run: self.run, conn };
-                // A late event does not bring back a connection that is no longer kept.
-                if !self.rows.contains_key(&id) {
+                let slow_ns = self.slow_ns;
+                let apply = |row: &mut Row| row.apply(record, slow_ns);
+                if !self.change(id, apply) {
+                    // A late event does not bring back a connection that is no longer kept.
                     if subject::is_late(record) {
                         return;
                     }
                     self.make_room();
+                    self.rows.insert(id, Row::new(id, stamp.time));
+                    self.change(id, apply);
                 }
-                let slow_ns = self.slow_ns;
-                self.change(id, stamp.time, |row| row.apply(record, slow_ns));
                 self.recognise(id, record);
             }
         }
@@ -162,9 +162,9 @@ impl Top {
         }
     }
 
-    /// Changes a connection, which is new if it is not kept yet.
-    fn change(&mut self, id: Id, at: WallTime, change: impl FnOnce(&mut Row)) {
-        let row = self.rows.entry(id).or_insert_with(|| Row::new(id, at));
+    /// Changes a connection. Returns false if it is not kept.
+    fn change(&mut self, id: Id, change: impl FnOnce(&mut Row)) -> bool {
+        let Some(row) = self.rows.get_mut(&id) else { return false };
         let before = row.ended();
         change(row);
         let after = row.ended();
@@ -173,6 +173,7 @@ impl Top {
             self.ended.extend(after.map(|at| (at, id)));
         }
         self.version += 1;
+        true
     }
 
     /// Removes a connection if there is no room for another: the one that ended first or, if none has, the oldest.

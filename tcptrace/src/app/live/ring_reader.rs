@@ -9,9 +9,19 @@ use crate::{app::trace::Trace, host_clock};
 /// Maximum number of records taken from the ring before signals, timers and other inputs are handled.
 pub(super) const DRAIN_BATCH: usize = 4096;
 
-/// Pause between two drains of the ring while records keep coming. Each wake-up of this thread costs the traced processes
-/// time.
-const DRAIN_INTERVAL: Duration = Duration::from_millis(5);
+/// Pause between two drains of the ring while many records come. Each wake-up of this thread costs the traced processes
+/// time, but records that wait for longer are no longer in the processor's caches.
+const SHORT_PAUSE: Duration = Duration::from_millis(5);
+
+/// Pause between two drains while few records come: at 1,000 connections a second, waking up every 5 ms takes twice the
+/// processor time of handling the records, and nobody reads faster than this.
+const LONG_PAUSE: Duration = Duration::from_millis(20);
+
+/// Number of records in one drain from which pauses are short.
+const MANY_RECORDS: u64 = 1024;
+
+/// Size of a ring, in bytes, that holds what a sudden burst of connections brings within [`LONG_PAUSE`].
+const ROOMY_RING: u32 = 8 << 20;
 
 /// Number of records in one drain from which the ring counts as busy: the kernel then need not wake this thread until it is
 /// empty.
@@ -22,7 +32,7 @@ const BUSY_DRAIN: u64 = 64;
 pub(super) const RECORD_LATENCY: Duration = Duration::from_millis(1);
 
 /// Handles the records in the ring. Returns the time of the next drain: now if more records are left, after
-/// [`DRAIN_INTERVAL`] if there were any or the ring has been busy until now, and otherwise `None`, to wait for a wake-up.
+/// a pause if there were any or the ring has been busy until now, and otherwise `None`, to wait for a wake-up.
 pub(super) fn drain(trace: &mut Trace) -> Option<Instant> {
     let before = trace.pipeline.counts().0;
     let Trace { ring, pipeline, namespaces, .. } = trace;
@@ -38,10 +48,15 @@ pub(super) fn drain(trace: &mut Trace) -> Option<Instant> {
         if taken >= BUSY_DRAIN {
             ring.stay_awake();
         }
-        let pause = if more { Duration::ZERO } else { DRAIN_INTERVAL };
+        let pause = if more { Duration::ZERO } else { pause_after(taken, ring.size()) };
         return Some(Instant::now() + pause);
     }
-    (!ring.rest()).then(|| Instant::now() + DRAIN_INTERVAL)
+    (!ring.rest()).then(|| Instant::now() + SHORT_PAUSE)
+}
+
+/// Returns the pause after a drain that found `taken` records in a ring of `ring_size` bytes.
+fn pause_after(taken: u64, ring_size: u32) -> Duration {
+    if taken < MANY_RECORDS && ring_size >= ROOMY_RING { LONG_PAUSE } else { SHORT_PAUSE }
 }
 
 /// Advances the time of events: handles the records in the ring, which are older than now, and then the timers that are due.
@@ -54,4 +69,21 @@ pub(super) fn pass_time(trace: &mut Trace) {
         pipeline.handle_timeout(now - RECORD_LATENCY);
     }
     pipeline.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_records_are_waited_for_longer_if_the_ring_has_room() {
+        for (taken, ring_size, pause) in [
+            (1, 16 << 20, LONG_PAUSE),
+            (MANY_RECORDS - 1, ROOMY_RING, LONG_PAUSE),
+            (MANY_RECORDS, ROOMY_RING, SHORT_PAUSE),
+            (1, ROOMY_RING / 2, SHORT_PAUSE),
+        ] {
+            assert_eq!(pause_after(taken, ring_size), pause, "{taken} records, {ring_size} bytes");
+        }
+    }
 }
