@@ -2,15 +2,17 @@
 //! before it loads the programs, and the reasons for which programs skip a frame.
 
 mod config;
+mod held_socket;
 mod record;
 mod skip;
 
 pub use config::{
-    ABSENT, Config, DROP_REASONS, DropLayout, EventField, HeadMember, HintLayout, KernelValue, MATCH_FAMILY_V4,
-    MATCH_FAMILY_V6, MATCH_HOSTS, MATCH_INTERFACES, MATCH_LOCAL_PORTS, MATCH_NETNS, MATCH_PORTS, MATCH_REMOTE_PORTS,
-    PENDING_SOCKETS, PF_EXITING, PF_KTHREAD, PORT_WORDS, PORTS_EITHER, PORTS_LOCAL, PORTS_REMOTE, Place, SEGMENTS_ALL,
-    SEGMENTS_CONTROL, SEGMENTS_NONE, SOCKET_HEAD, SocketLayout, TracepointLayout, WATCHED_BUCKETS,
+    ABSENT, Config, DROP_REASONS, DropLayout, EventField, HeadMember, HintLayout, HolderLayout, KernelValue,
+    MATCH_FAMILY_V4, MATCH_FAMILY_V6, MATCH_HOSTS, MATCH_INTERFACES, MATCH_LOCAL_PORTS, MATCH_NETNS, MATCH_PORTS,
+    MATCH_REMOTE_PORTS, PENDING_SOCKETS, PF_EXITING, PF_KTHREAD, PORT_WORDS, PORTS_EITHER, PORTS_LOCAL, PORTS_REMOTE,
+    Place, SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE, SOCKET_HEAD, SocketLayout, TracepointLayout, WATCHED_BUCKETS,
 };
+pub use held_socket::HeldSocket;
 pub use record::{
     Address, CountedStateRecord, Counters, DIRECTION_IN, DIRECTION_OUT, DropRecord, FAMILY_V4, FAMILY_V6, FROM_SECOND,
     HINT_DEFER_ACCEPT, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK, HINT_SEND_RESET, HintRecord, IcmpRecord,

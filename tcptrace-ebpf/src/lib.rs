@@ -46,6 +46,8 @@ pub mod names {
     pub const RETRANSMIT_SYNACK: &str = "retransmit_synack";
     /// Raw tracepoint program: segments that the kernel drops.
     pub const DROP_SEGMENT: &str = "drop_segment";
+    /// Program of the iterator `task_file`: the sockets that processes hold.
+    pub const HELD_SOCKETS: &str = "held_sockets";
     /// TC classifier at ingress.
     pub const TC_INGRESS: &str = "tc_ingress";
     /// TC classifier at egress.

@@ -6,6 +6,7 @@
 //! - `hints` (`send_reset`, `retransmit_synack`): resets and repeated SYN,ACKs that the kernel sends, with their reasons.
 //! - `drops` (`drop_segment`): segments that the kernel drops, and why; `dropped_buffer` reads them.
 //! - `tc` (`tc_ingress`, `tc_egress`): segments, and in `icmp` ICMP errors, that pass an interface.
+//! - `held_sockets`: the sockets that processes hold, listed when user space asks.
 //! - `maps` holds every map and setting but the table of watched flows; `skb` reads a buffer; `emit` writes records, and
 //!   counts those that found no room and frames that were skipped.
 //!
@@ -24,6 +25,8 @@ mod dropped_buffer;
 mod drops;
 #[cfg(target_arch = "bpf")]
 mod emit;
+#[cfg(target_arch = "bpf")]
+mod held_sockets;
 #[cfg(target_arch = "bpf")]
 mod hints;
 #[cfg(target_arch = "bpf")]

@@ -3,6 +3,7 @@
 
 mod drop_program;
 mod error;
+mod held_sockets;
 mod hint_programs;
 pub mod kernel;
 mod loading;
@@ -14,6 +15,7 @@ pub mod tc;
 
 pub use drop_program::Drops;
 pub use error::LoadError;
+pub use held_sockets::HeldSockets;
 pub use hint_programs::Hints;
 pub use kernel::{
     features::{Survey, has_tcx},

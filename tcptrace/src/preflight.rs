@@ -12,6 +12,10 @@ use tcptrace_core::text::Escaped;
 /// The minimum supported kernel version.
 pub const OLDEST_KERNEL: KernelRelease = KernelRelease { major: 5, minor: 10 };
 
+/// The capabilities for looking at other users' processes, with their names.
+pub const TO_INSPECT: [(Capability, &str); 2] =
+    [(Capability::CAP_SYS_PTRACE, "CAP_SYS_PTRACE"), (Capability::CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH")];
+
 /// A reason why tracing cannot work here.
 #[derive(Debug, Error)]
 pub enum PreflightError {
@@ -72,6 +76,11 @@ pub fn check_kernel() -> Result<KernelRelease, PreflightError> {
 /// When they cannot be read.
 pub fn effective() -> Result<CapsHashSet, PreflightError> {
     caps::read(None, CapSet::Effective).map_err(PreflightError::Unreadable)
+}
+
+/// Returns true if this thread may look at other users' processes.
+pub fn may_inspect() -> bool {
+    effective().is_ok_and(|effective| TO_INSPECT.iter().all(|(capability, _)| effective.contains(capability)))
 }
 
 /// Returns the user that runs this process.

@@ -1,11 +1,11 @@
 //! Look-up of the processes that own the TCP sockets of this network namespace, as by `ss -p`: the kernel lists the sockets
-//! with their inode numbers (`sock_diag`), and `/proc/PID/fd` shows which process holds which inode. Also finds the number
-//! of connections in a listener's accept queue, as `ss -l` does.
+//! with their inode numbers (`sock_diag`), and an iterator of the kernel or `/proc/PID/fd` shows which process holds which
+//! inode. Also finds the number of connections in a listener's accept queue, as `ss -l` does.
 //!
 //! ```text
 //! Request ─▶ Scanner ─▶ scan_schedule   pending requests, and the time of the next scan
 //!  (thread)             sock_diag       sockets and their inodes, from the kernel
-//!                       proc_fds        inodes and their processes, from /proc
+//!                       holders         inodes and their processes, from the kernel's list or (proc_fds) from /proc
 //! Snapshot ◀─────────── scan            both joined
 //! ```
 //!
@@ -15,6 +15,7 @@
 //! Files and netlink sockets are opened when the scanner starts. Rights dropped by other threads do not affect its thread
 //! ([`crate::privileges`]).
 
+mod holders;
 mod proc_fds;
 mod scan;
 mod scan_schedule;
@@ -131,7 +132,7 @@ pub fn list(states: &[TcpState]) -> Result<Vec<Socket>, OwnersError> {
 /// # Errors
 /// When `/proc` or netlink cannot be used.
 pub fn owners(sockets: Vec<Socket>, now: BootTime) -> Result<Snapshot, OwnersError> {
-    Scan::open()?.owners(sockets, now)
+    Scan::open(None)?.owners(sockets, now)
 }
 
 /// Finds all sockets and their owners in one scan on this thread; `now` is the current time.
@@ -139,5 +140,5 @@ pub fn owners(sockets: Vec<Socket>, now: BootTime) -> Result<Snapshot, OwnersErr
 /// # Errors
 /// When `/proc` or netlink cannot be used, or the kernel does not list its sockets.
 pub fn snapshot(now: BootTime) -> Result<Snapshot, OwnersError> {
-    Scan::open()?.run(&Job::Everything, now)
+    Scan::open(None)?.run(&Job::Everything, now)
 }

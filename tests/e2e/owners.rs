@@ -9,8 +9,8 @@ use std::{
 use serde_json::{Value, json};
 use socket2::SockRef;
 use tcptrace_tests::{
-    Actor, Connection, Ends, Netns, Stopped, Tracer, binary, close, endpoint, is_type, output, port, process_name,
-    receive, text,
+    Actor, Connection, Ends, Netns, Stopped, Tracer, binary, close, endpoint, is_type, kernel_release, output, port,
+    process_name, receive, text,
 };
 
 use crate::scenarios::{
@@ -262,4 +262,37 @@ fn where_no_process_may_be_looked_at_those_that_act_are_known() {
     let [stands_in] = of_connections[..] else { panic!("the one who listens: {of_connections:#?}") };
     assert_eq!((&stands_in["source"], &stands_in["pid"]), (&json!("listener"), &pid), "{stands_in}");
     trace.nothing_lost();
+}
+
+/// The kernel that lets a process without CAP_BPF start an iterator that has been loaded.
+const ITERATES_FOR_ALL: (u32, u32) = (5, 19);
+
+#[test]
+fn the_kernel_lists_the_holders_of_sockets_and_proc_is_for_other_kernels() {
+    const PORT: u16 = 4957;
+    let netns = Netns::new();
+    let ends = Ends::on(&netns, loopback(PORT));
+    let old = ends.open();
+    // These tracers' /proc does not show what this process holds.
+    let hides = format!("mount -t tmpfs none /proc/{} && exec \"$0\" --json -p {PORT} \"$@\"", std::process::id());
+    let start = |further: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &hides]).arg(binary()).args(further);
+        Tracer::start_command(&netns, &mut command)
+    };
+    let this = json!([{ "pid": std::process::id(), "comm": process_name() }]);
+    let listed = if kernel_release() >= ITERATES_FOR_ALL { this } else { json!([]) };
+    for (further, processes) in [(vec![], listed), (vec!["--no-btf"], json!([]))] {
+        let tracer = start(&further);
+        tracer.wait_for("what is there", |record| is_type(record, "existing"));
+        let trace = tracer.stop();
+        let existing = trace.of_type("existing");
+        let [existing] = existing[..] else { panic!("{existing:?}") };
+        let groups = existing["groups"].as_array().expect("groups");
+        assert!(!groups.is_empty(), "{existing}");
+        for group in groups {
+            assert_eq!(group["processes"], processes, "{further:?}: {existing}");
+        }
+    }
+    ends.close_in_four(old);
 }

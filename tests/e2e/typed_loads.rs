@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tcptrace_tests::{Ends, Netns, Trace, Tracer, program_runs};
+use tcptrace_tests::{Ends, Netns, Trace, Tracer, kernel_release, program_runs};
 
 use crate::scenarios::{abort_unread, wait_verdicts};
 
@@ -15,6 +15,9 @@ const PORT: u16 = 4333;
 
 /// Connections that are opened, and one that is refused.
 const OPENED: usize = 4;
+
+/// The kernel that has `bpf_get_current_task_btf`.
+const LOADS_FROM_TASKS: (u32, u32) = (5, 11);
 
 /// The facts that a record has from a socket. Those that depend on the moment at which each program runs are left out.
 const OF_STATES: [&str; 15] = [
@@ -38,14 +41,6 @@ fn facts(records: &[&Value], fields: &[&'static str]) -> Vec<Value> {
     records.iter().map(|record| Value::Object(of(record))).collect()
 }
 
-/// Returns true from Linux 5.11 on, where `bpf_get_current_task_btf` came.
-fn kernel_tells_types_of_tasks() -> bool {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("every kernel has a version");
-    let mut numbers = release.split(|character: char| !character.is_ascii_digit()).map(str::parse::<u32>);
-    let [major, minor] = [numbers.next(), numbers.next()].map(|number| number.and_then(Result::ok));
-    (major, minor) >= (Some(5), Some(11))
-}
-
 /// Round-trip times as the sockets measured them.
 fn measured(closes: &[&Value]) -> Vec<[Value; 2]> {
     closes.iter().map(|close| ["smoothed_ns", "min_ns"].map(|field| close["rtt"][field].clone())).collect()
@@ -58,7 +53,7 @@ fn both_kinds_of_programs_tell_the_same_of_the_same_sockets() {
     let tracers = [start(&[]), start(&["--no-typed-loads"])];
     let [typed, untyped] = &tracers;
     assert!(program_runs(untyped.id()).contains_key("set_state"));
-    assert_eq!(program_runs(typed.id()).contains_key("set_state_btf"), kernel_tells_types_of_tasks());
+    assert_eq!(program_runs(typed.id()).contains_key("set_state_btf"), kernel_release() >= LOADS_FROM_TASKS);
 
     for address in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
         let ends = Ends::on(&netns, SocketAddr::new(address, PORT));

@@ -20,6 +20,7 @@ mod ends;
 mod exported;
 mod ftrace;
 mod http;
+mod kernel_release;
 mod least_programs;
 mod lines;
 mod memory;
@@ -63,6 +64,7 @@ pub use self::{
     exported::{Exported, assert_same_as_records},
     ftrace::{CountedStateChanges, outside_of_process_1},
     http::http_get,
+    kernel_release::kernel_release,
     least_programs::LeastPrograms,
     lines::Lines,
     memory::{kibibytes, memory},

@@ -4,8 +4,8 @@
 mod layout;
 
 pub use layout::{
-    ABSENT, DropLayout, EventField, HeadMember, HintLayout, KernelValue, Place, SOCKET_HEAD, SocketLayout,
-    TracepointLayout,
+    ABSENT, DropLayout, EventField, HeadMember, HintLayout, HolderLayout, KernelValue, Place, SOCKET_HEAD,
+    SocketLayout, TracepointLayout,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -68,6 +68,8 @@ pub struct Config {
     pub hints: HintLayout,
     /// Offsets for the program that records dropped segments.
     pub drops: DropLayout,
+    /// Offsets for the iterator of sockets that processes hold.
+    pub holders: HolderLayout,
     /// Offsets for the tracepoint program.
     pub tracepoint: TracepointLayout,
     /// 1 where the tracepoint `tcp:tcp_send_reset` has a third argument, the reason (Linux 6.10), else 0.
@@ -102,6 +104,7 @@ impl Config {
         socket: SocketLayout::EMPTY,
         hints: HintLayout::EMPTY,
         drops: DropLayout::EMPTY,
+        holders: HolderLayout::EMPTY,
         tracepoint: TracepointLayout::EMPTY,
         has_reset_reason: 0,
         segments: SEGMENTS_CONTROL,

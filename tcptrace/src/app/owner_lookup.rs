@@ -15,6 +15,7 @@ use self::{
 };
 use crate::{
     app::trace::own_netns,
+    bpf::HeldSockets,
     causes::with_causes,
     namespaces::Selection,
     pipeline::Pipeline,
@@ -53,9 +54,9 @@ pub(super) struct OwnerLookup {
 }
 
 impl OwnerLookup {
-    /// Starts the scanner. Results that do not match the filter are dropped.
-    pub(super) fn start(filter: &Filter, own: bool) -> Self {
-        let scanner = Scanner::start();
+    /// Starts the scanner, with the kernel's list of holders if it has one. Results that do not match the filter are dropped.
+    pub(super) fn start(filter: &Filter, own: bool, listed: Option<HeldSockets>) -> Self {
+        let scanner = Scanner::start(listed);
         if let Err(error) = &scanner {
             warn!("cannot look up the owners of sockets; only state changes show them: {}", with_causes(error));
         }

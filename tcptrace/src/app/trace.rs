@@ -116,8 +116,10 @@ impl Trace {
         let losses = object.take_loss_counters()?;
         let skips = object.take_skip_counters()?;
         let pending = object.take_pending()?;
-        let owners =
-            OwnerLookup::start(&options.filter, selection.as_ref().is_none_or(|selection| selection.contains(netns)));
+        let own = selection.as_ref().is_none_or(|selection| selection.contains(netns));
+        // Who withholds the capabilities that /proc asks for does not want the kernel's list to show all processes either.
+        let listed = if preflight::may_inspect() { object.held_sockets() } else { None };
+        let owners = OwnerLookup::start(&options.filter, own, listed);
         // The output is opened last, because this empties the file of `--write`: nothing else can fail after it.
         let (pipeline, began) = open_pipeline(options, session, &object, netns, across)?;
         Ok(Self {

@@ -15,21 +15,22 @@ use aya::{
 
 use super::{
     error::{missing, refusal},
-    kernel::btf::TracepointType,
+    held_sockets::ITERATOR,
+    kernel::{btf::AttachTypes, tracepoint_format::NAME},
 };
 
-/// Loads these programs, and returns what came of each of them. Programs with typed arguments need the type of their tracepoint.
+/// Loads these programs, and returns what came of each of them. Programs with typed arguments need the types that they attach to.
 pub(super) fn load(
     ebpf: &mut Ebpf,
     wanted: &[&'static str],
-    tracepoint: Option<&TracepointType>,
+    types: Option<&AttachTypes>,
 ) -> Vec<(&'static str, io::Result<()>)> {
     thread::scope(|scope| {
         let mut loading = Vec::new();
         for (found, program) in ebpf.programs_mut() {
             if let Some(&name) = wanted.iter().find(|&&name| name == found) {
                 let thread = thread::Builder::new().name("load".to_owned());
-                loading.push((name, thread.spawn_scoped(scope, move || load_one(program, tracepoint))));
+                loading.push((name, thread.spawn_scoped(scope, move || load_one(program, types))));
             }
         }
         let absent: Vec<_> = wanted.iter().filter(|&&name| loading.iter().all(|&(found, _)| found != name)).collect();
@@ -42,12 +43,11 @@ fn outcome(thread: ScopedJoinHandle<'_, io::Result<()>>) -> io::Result<()> {
     thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that loads it has failed")))
 }
 
-fn load_one(program: &mut Program, tracepoint: Option<&TracepointType>) -> io::Result<()> {
+fn load_one(program: &mut Program, types: Option<&AttachTypes>) -> io::Result<()> {
+    let types = || types.ok_or_else(|| io::Error::other("the type that it attaches to is not known"));
     let loaded = match program {
-        Program::BtfTracePoint(program) => {
-            let tracepoint = tracepoint.ok_or_else(|| io::Error::other("the type of the tracepoint is not known"))?;
-            program.load(tracepoint.name, &tracepoint.btf)
-        }
+        Program::BtfTracePoint(program) => program.load(NAME, &types()?.btf),
+        Program::Iter(program) => program.load(ITERATOR, &types()?.btf),
         Program::RawTracePoint(program) => program.load(),
         Program::SchedClassifier(program) => program.load(),
         Program::TracePoint(program) => program.load(),

@@ -14,12 +14,16 @@ use tcptrace_ebpf::{
 };
 use zerocopy::IntoBytes as _;
 
-use self::kernel_layout::{jiffy_ns, read_format, use_types};
+use self::kernel_layout::{STATES, jiffy_ns, read_format, use_types};
 use super::{
     drop_program,
     error::{LoadError, missing, refusal},
+    held_sockets::{self, HeldSockets},
     hint_programs,
-    kernel::{btf::TracepointType, program_info::ProgramInfo, tracepoint_format::NAME},
+    kernel::{
+        btf::{AttachTarget, AttachTypes},
+        program_info::ProgramInfo,
+    },
     loading,
     maps::{
         filters::match_bits, loss_counters::LossCounters, pending_states::Pending, ring::Ring,
@@ -76,6 +80,8 @@ pub struct Object {
     pub(super) hints: hint_programs::Available,
     /// Layout and reasons for the program of dropped segments, if this kernel gives reasons.
     pub(super) drops: Option<drop_program::Available>,
+    /// True if the kernel lists the sockets that processes hold.
+    lists_holders: bool,
     ring_bytes: u32,
     /// Links of the programs that see state changes; dropping one detaches its program.
     states: Vec<StateLink>,
@@ -121,15 +127,19 @@ impl Object {
         {
             (config.marks_group, config.group) = (1, group);
         }
-        let number = types.as_ref().ok().copied().flatten().filter(|_| settings.access == SocketAccess::Typed);
-        let tracepoint = number.and_then(|number| {
-            let described = TracepointType::new(NAME, number);
-            described.inspect_err(|error| info!("sockets are read through a helper: {error}")).ok()
+        let mut targets = types.as_ref().cloned().unwrap_or_default();
+        targets.retain(|&(target, _)| target != STATES || settings.access == SocketAccess::Typed);
+        // Their processes are numbered as the host does.
+        targets.retain(|&(target, _)| target != held_sockets::TARGET || settings.pid_namespace.is_none());
+        let attach_types = AttachTypes::new(&targets).inspect_err(|error| {
+            targets.clear();
+            info!("programs with typed arguments are left out: {error}");
         });
-        let access = match (&types, &tracepoint) {
-            (Err(_), _) => SocketAccess::Fields,
-            (Ok(_), Some(_)) => SocketAccess::Typed,
-            (Ok(_), None) => SocketAccess::Untyped,
+        let has = |wanted: AttachTarget| targets.iter().any(|&(target, _)| target == wanted);
+        let access = match types {
+            Err(_) => SocketAccess::Fields,
+            Ok(_) if has(STATES) => SocketAccess::Typed,
+            Ok(_) => SocketAccess::Untyped,
         };
         let mut object = Self {
             marks_group: config.marks_group != 0,
@@ -138,11 +148,12 @@ impl Object {
             tells_netns: config.hints.dev != ABSENT,
             hints,
             drops,
+            lists_holders: has(held_sockets::TARGET),
             ring_bytes: settings.ring_bytes,
             states: Vec::new(),
         };
         object.fill_maps(settings)?;
-        object.load_programs(settings.segments != SEGMENTS_NONE, tracepoint.as_ref())?;
+        object.load_programs(settings.segments != SEGMENTS_NONE, attach_types.ok().as_ref())?;
         if let Err(reason) = types {
             warn!(
                 "{reason}: the tracepoint's own fields are used, which tell no network namespace and no error, and there are \
@@ -152,22 +163,24 @@ impl Object {
         Ok(object)
     }
 
-    /// Has the kernel verify the programs that will be attached. Programs of hints and of drops that it refuses are left out and
-    /// logged; in the place of those of state changes that load from sockets come those that read them.
-    fn load_programs(&mut self, segments: bool, types: Option<&TracepointType>) -> Result<(), LoadError> {
+    /// Has the kernel verify the programs that will be used. Programs of hints, of drops and of holders that it refuses are left out
+    /// and logged; in the place of those of state changes that load from sockets come those that read them.
+    fn load_programs(&mut self, segments: bool, types: Option<&AttachTypes>) -> Result<(), LoadError> {
         let classifiers: &[_] = if segments { &[names::TC_INGRESS, names::TC_EGRESS] } else { &[] };
         let hints: Vec<_> = self.hints.programs.iter().map(|&(name, _)| name).collect();
         let drops: &[_] = if segments && self.drops.is_some() { &[names::DROP_SEGMENT] } else { &[] };
-        let wanted = [self.access.programs(), classifiers, &hints, drops].concat();
+        let holders: &[_] = if self.lists_holders { &[names::HELD_SOCKETS] } else { &[] };
+        let wanted = [self.access.programs(), classifiers, &hints, drops, holders].concat();
         let typed = SocketAccess::Typed.programs();
         for (program, loaded) in loading::load(&mut self.ebpf, &wanted, types) {
             let Err(cause) = loaded else { continue };
-            if ![&hints, drops, typed].iter().any(|optional| optional.contains(&program)) {
+            if ![&hints, drops, typed, holders].iter().any(|optional| optional.contains(&program)) {
                 return Err(LoadError::Program { program, cause });
             }
             info!("the kernel refused the program {program}: {cause}");
             self.hints.programs.retain(|&(name, _)| name != program);
             self.drops.take_if(|_| drops.contains(&program));
+            self.lists_holders &= !holders.contains(&program);
             if typed.contains(&program) {
                 self.access = SocketAccess::Untyped;
             }
@@ -255,6 +268,11 @@ impl Object {
         let unusable = |cause| LoadError::Map { map: names::PENDING, cause };
         let map = self.ebpf.take_map(names::PENDING).ok_or_else(|| unusable(missing()))?;
         HashMap::try_from(map).map(Pending::new).map_err(|e| unusable(io::Error::other(e)))
+    }
+
+    /// The kernel's list of the sockets that processes hold, if it has one.
+    pub fn held_sockets(&mut self) -> Option<HeldSockets> {
+        if self.lists_holders { HeldSockets::of(self) } else { None }
     }
 
     /// The programs' own messages, for `-v`.

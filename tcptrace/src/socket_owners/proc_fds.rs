@@ -4,7 +4,7 @@
 //! descriptors of other files cost no allocation.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     ffi::CStr,
     mem::MaybeUninit,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
@@ -17,7 +17,7 @@ use rustix::{
     path::DecInt,
 };
 
-use super::{Owner, OwnersError};
+use super::{Owner, OwnersError, holders::Holders};
 use tcptrace_core::event::Comm;
 
 /// Size in bytes of the buffer for directory entries.
@@ -31,15 +31,6 @@ pub(super) struct Proc {
     failure_logged: bool,
 }
 
-/// The processes that hold the requested sockets.
-#[derive(Debug, Default)]
-pub(super) struct Holders {
-    /// Owners by inode number, in the order in which they were found.
-    pub(super) by_inode: HashMap<u32, Vec<Owner>>,
-    /// True if owners may be missing: some processes, or their descriptors, are hidden from this one.
-    pub(super) hidden: bool,
-}
-
 impl Proc {
     /// Opens `/proc`.
     pub(super) fn open() -> Result<Self, OwnersError> {
@@ -47,27 +38,15 @@ impl Proc {
         Ok(Self { root, buffer: Box::new_uninit_slice(DIRECTORY_BUFFER), failure_logged: false })
     }
 
-    /// Finds the processes that hold the sockets with these inode numbers. The processes in `likely` are searched first, and
-    /// others only if they do not hold all of the sockets.
-    pub(super) fn holders(
-        &mut self,
-        inodes: impl IntoIterator<Item = u32>,
-        likely: &BTreeSet<u32>,
-    ) -> Result<Holders, OwnersError> {
-        let by_inode = inodes.into_iter().map(|inode| (inode, Vec::new())).collect();
-        let mut holders = Holders { by_inode, hidden: false };
-        for &pid in likely {
-            self.look_at(pid, &mut holders);
+    /// Looks at all processes, except those in `seen`.
+    pub(super) fn look_at_all(&mut self, seen: &BTreeSet<u32>, holders: &mut Holders) -> Result<(), OwnersError> {
+        let pids = self.processes().map_err(|error| OwnersError::Proc(error.into()))?;
+        // With `hidepid`, PID 1 is hidden too.
+        holders.hidden |= !pids.contains(&1);
+        for pid in pids.into_iter().filter(|pid| !seen.contains(pid)) {
+            self.look_at(pid, holders);
         }
-        if holders.by_inode.values().any(Vec::is_empty) {
-            let pids = self.processes().map_err(|error| OwnersError::Proc(error.into()))?;
-            // With `hidepid`, PID 1 is hidden too.
-            holders.hidden |= !pids.contains(&1);
-            for pid in pids.into_iter().filter(|pid| !likely.contains(pid)) {
-                self.look_at(pid, &mut holders);
-            }
-        }
-        Ok(holders)
+        Ok(())
     }
 
     /// Returns the PIDs of all processes, including kernel threads.
@@ -82,9 +61,9 @@ impl Proc {
         Ok(pids)
     }
 
-    fn look_at(&mut self, pid: u32, holders: &mut Holders) {
+    /// Looks at a process, which may have ended.
+    pub(super) fn look_at(&mut self, pid: u32, holders: &mut Holders) {
         match self.add_descriptors(pid, holders) {
-            // The process may have ended.
             Ok(()) | Err(Errno::NOENT | Errno::SRCH) => {}
             Err(error) => {
                 if !self.failure_logged {
@@ -112,17 +91,14 @@ impl Proc {
                 Err(Errno::NOENT | Errno::INVAL) => continue,
                 Err(error) => return Err(error),
             };
-            let Some(owners) = socket_inode(target).and_then(|inode| holders.by_inode.get_mut(&inode)) else {
+            let Some(inode) = socket_inode(target).filter(|inode| holders.by_inode.contains_key(inode)) else {
                 continue;
             };
             let owner = match owner {
                 Some(owner) => owner,
                 None => *owner.insert(Owner { pid, comm: comm(&process)? }),
             };
-            // A process may hold a socket by several descriptors.
-            if owners.last() != Some(&owner) {
-                owners.push(owner);
-            }
+            holders.add(inode, owner);
         }
         Ok(())
     }

@@ -4,25 +4,26 @@ use std::collections::BTreeSet;
 
 use super::{
     OwnedSocket, OwnersError, Snapshot,
-    proc_fds::Proc,
+    holders::HolderSearch,
     scan_schedule::Job,
     sock_diag::{Diag, Wanted},
     sock_diag_reply::Socket,
     stuck::StuckSockets,
 };
+use crate::bpf::HeldSockets;
 use tcptrace_core::event::BootTime;
 
 /// The kernel interfaces that a scan needs, opened once.
 pub(super) struct Scan {
     diag: Diag,
-    proc: Proc,
+    search: HolderSearch,
     stuck: StuckSockets,
 }
 
 impl Scan {
-    /// Opens `sock_diag` and `/proc`.
-    pub(super) fn open() -> Result<Self, OwnersError> {
-        Ok(Self { diag: Diag::open()?, proc: Proc::open()?, stuck: StuckSockets::default() })
+    /// Opens `sock_diag` and `/proc`. `listed` is the kernel's list of holders, if it has one.
+    pub(super) fn open(listed: Option<HeldSockets>) -> Result<Self, OwnersError> {
+        Ok(Self { diag: Diag::open()?, search: HolderSearch::open(listed)?, stuck: StuckSockets::default() })
     }
 
     /// Finds the sockets that the job requests.
@@ -81,7 +82,7 @@ impl Scan {
         likely: &BTreeSet<u32>,
     ) -> Result<Snapshot, OwnersError> {
         let inodes = sockets.iter().filter_map(|socket| socket.inode);
-        let mut holders = self.proc.holders(inodes, likely)?;
+        let mut holders = self.search.find(inodes, likely)?;
         let with_owners = |socket: Socket| {
             let owners = socket.inode.and_then(|inode| holders.by_inode.remove(&inode));
             let mut owners = owners.unwrap_or_default();

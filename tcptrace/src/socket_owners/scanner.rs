@@ -15,6 +15,7 @@ use super::{
     scan_schedule::{Job, NextScan, Request, ScanSchedule},
 };
 use crate::{
+    bpf::HeldSockets,
     causes::with_causes,
     host_clock,
     privileges::{Duty, reduce},
@@ -34,12 +35,12 @@ pub struct Scanner {
 
 impl Scanner {
     /// Starts the thread, which drops the rights it does not need and waits for requests. It scans the network namespace of
-    /// the calling thread.
+    /// the calling thread. `listed` is the kernel's list of the sockets that processes hold, if it has one.
     ///
     /// # Errors
     /// When `/proc` or netlink cannot be used, or the thread cannot be started. Tracing works without it.
-    pub fn start() -> Result<Self, OwnersError> {
-        let scan = Scan::open()?;
+    pub fn start(listed: Option<HeldSockets>) -> Result<Self, OwnersError> {
+        let scan = Scan::open(listed)?;
         let shared = Arc::new(Shared::default());
         // While a snapshot waits to be taken, a newer one is useless.
         let (sender, snapshots) = mpsc::channel(1);

@@ -64,7 +64,7 @@ fn connections(ends: &[FourTuple], likely: &[u32]) -> Job {
 }
 
 fn scan(job: &Job) -> Snapshot {
-    Scan::open().unwrap().run(job, BootTime(1)).unwrap()
+    Scan::open(None).unwrap().run(job, BootTime(1)).unwrap()
 }
 
 /// Scans until the result is as expected: while another test starts a child, that holds everything of this process for a
@@ -72,7 +72,7 @@ fn scan(job: &Job) -> Snapshot {
 #[track_caller]
 fn eventually(job: &Job, expected: impl Fn(&Snapshot) -> bool) -> Snapshot {
     let began = host_clock::now();
-    let mut scanner = Scan::open().unwrap();
+    let mut scanner = Scan::open(None).unwrap();
     loop {
         let snapshot = scanner.run(job, BootTime(1)).unwrap();
         if expected(&snapshot) {
@@ -293,7 +293,7 @@ fn without_rights_its_own_sockets_are_found_and_it_is_said_that_others_may_be_hi
 #[tokio::test]
 async fn the_scanner_answers_each_request_and_ends_when_it_is_dropped() {
     let connection = Connection::open(FAMILIES[0]);
-    let mut scanner = Scanner::start().unwrap();
+    let mut scanner = Scanner::start(None).unwrap();
     let deadline = Duration::from_secs(30);
     scanner.request(Request::Everything);
     let snapshot = tokio::time::timeout(deadline, scanner.next()).await.unwrap();

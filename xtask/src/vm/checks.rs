@@ -30,11 +30,13 @@ const TCX: (u32, u32) = (6, 6);
 const REASONS: (u32, u32) = (6, 10);
 
 /// All checks. Tests with deadlines that an emulated machine may not meet are left out.
-const CHECKS: [Check; 36] = [
+const CHECKS: [Check; 37] = [
     check("both ends here: IPv4, IPv6, IPv4 over IPv6", &["loopback::"]).core(&["loopback::a"]),
     check("without BTF", &["no_btf::"]).core(&["no_btf::"]),
     check("sockets read by typed loads and through a helper: the same records", &["typed_loads::"])
         .core(&["typed_loads::"]),
+    check("who holds a socket, from the kernel and from /proc", &["owners::the_kernel_lists"])
+        .core(&["owners::the_kernel_lists"]),
     check("attached by clsact, beside others, nothing left", &["attach::clsact_", "clsact::"]).core(&[
         "attach::clsact_leaves_the_qdisc",
         "attach::clsact_removes",

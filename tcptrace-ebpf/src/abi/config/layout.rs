@@ -286,6 +286,16 @@ layout! {
 }
 
 layout! {
+    /// The fields that the iterator of sockets that processes hold reads besides, as offsets in bytes.
+    pub struct HolderLayout from KernelValue {
+        /// Inode number of a `struct socket`, with which its `struct socket_alloc` begins.
+        inode: KernelValue::nested(("socket_alloc", "vfs_inode"), ("inode", "i_ino")),
+        /// ID of a task's process.
+        tgid: KernelValue::member("task_struct", "tgid"),
+    }
+}
+
+layout! {
     /// Byte offsets within the record of the tracepoint `sock:inet_sock_set_state`, from its `format` file in tracefs.
     pub struct TracepointLayout from EventField {
         /// The socket, a `const void *`.

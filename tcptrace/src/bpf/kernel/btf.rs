@@ -1,13 +1,13 @@
 //! The running kernel's BTF: where the members of its structures lie, the numbers of its enumerators, and the
 //! arguments of its tracepoints.
 
+mod attach_types;
 mod format;
-mod tracepoint_type;
 
-pub(in crate::bpf) use self::tracepoint_type::TracepointType;
+pub(in crate::bpf) use self::attach_types::{AttachTarget, AttachTypes};
 
 use self::format::{Btf, FormatError, Kind, Type};
-use tcptrace_ebpf::{ABSENT, DropLayout, HintLayout, KernelValue, Place, SocketLayout};
+use tcptrace_ebpf::{ABSENT, DropLayout, HintLayout, HolderLayout, KernelValue, Place, SocketLayout};
 
 /// File with the descriptions of the kernel's types.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -29,6 +29,8 @@ pub(in crate::bpf) enum BtfError {
     Misplaced { structure: &'static str, member: &'static str, offset: u32 },
     #[error("the kernel's BTF has no tracepoint {0}")]
     NoTracepoint(&'static str),
+    #[error("the kernel's BTF has no iterator {0}")]
+    NoIterator(&'static str),
     #[error("the tracepoint {0} has other arguments than expected")]
     Arguments(&'static str),
 }
@@ -56,6 +58,11 @@ impl KernelTypes {
     /// Offsets that the program of dropped segments reads besides.
     pub(in crate::bpf) fn drop_layout(&self) -> Result<DropLayout, BtfError> {
         DropLayout::resolve(|value| self.value(value))
+    }
+
+    /// Offsets that the iterator of sockets that processes hold reads besides.
+    pub(in crate::bpf) fn holder_layout(&self) -> Result<HolderLayout, BtfError> {
+        HolderLayout::resolve(|value| self.value(value))
     }
 
     /// Returns the value of a layout's field in this kernel.
@@ -87,12 +94,16 @@ impl KernelTypes {
         }
     }
 
-    /// The number of a tracepoint's type, for programs with typed arguments. An error where the kernel is known to refuse ours.
-    pub(in crate::bpf) fn tracepoint(&self, name: &'static str) -> Result<u32, BtfError> {
+    /// The number of the type that programs with typed arguments attach to. An error where the kernel is known to refuse ours.
+    pub(in crate::bpf) fn attach_type(&self, target: AttachTarget) -> Result<u32, BtfError> {
         let Self(btf) = self;
-        // A helper that they call, the last one to come (5.11).
-        self.enumerator("bpf_func_id", "BPF_FUNC_get_current_task_btf")?;
-        btf.number_of(Kind::TYPEDEF, &tracepoint_type::typedef(name)).ok_or(BtfError::NoTracepoint(name))
+        // The helper of each that was the last one to come, both with 5.11.
+        let (helper, missing) = match target {
+            AttachTarget::Tracepoint(name) => ("BPF_FUNC_get_current_task_btf", BtfError::NoTracepoint(name)),
+            AttachTarget::Iterator(name) => ("BPF_FUNC_sock_from_file", BtfError::NoIterator(name)),
+        };
+        self.enumerator("bpf_func_id", helper)?;
+        btf.number_of(target.kind(), &target.type_name()).ok_or(missing)
     }
 
     /// The types of a tracepoint's arguments, by their names without qualifiers and with pointers looked through.
@@ -102,8 +113,9 @@ impl KernelTypes {
             let pointer = btf.target(typedef).filter(|found| found.kind == Kind::PTR)?;
             btf.target(pointer).filter(|found| found.kind == Kind::FUNC_PROTO)
         };
-        let name = tracepoint_type::typedef(tracepoint);
-        let mut typedefs = btf.find(Kind::TYPEDEF, &name).filter_map(prototype);
+        let target = AttachTarget::Tracepoint(tracepoint);
+        let name = target.type_name();
+        let mut typedefs = btf.find(target.kind(), &name).filter_map(prototype);
         let prototype = typedefs.next().ok_or(BtfError::NoTracepoint(tracepoint))?;
         // The first is the kernel's own, for whom it calls.
         Ok(btf.members(prototype).skip(1).map(|parameter| self.name_behind(parameter.value)).collect())

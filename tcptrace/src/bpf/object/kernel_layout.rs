@@ -2,15 +2,15 @@
 //! tracepoint's description.
 
 use log::info;
-use tcptrace_ebpf::{Config, TracepointLayout};
+use tcptrace_ebpf::{ABSENT, Config, SocketLayout, TracepointLayout};
 
 use crate::{
     bpf::{
         drop_program,
         error::LoadError,
-        hint_programs,
+        held_sockets, hint_programs,
         kernel::{
-            btf::{BtfError, KernelTypes},
+            btf::{AttachTarget, BtfError, KernelTypes},
             tracefs::with_tracefs,
             tracepoint_format::{self, CATEGORY, NAME},
         },
@@ -18,19 +18,22 @@ use crate::{
     causes::with_causes,
 };
 
+/// The tracepoint of state changes.
+pub(super) const STATES: AttachTarget = AttachTarget::Tracepoint(NAME);
+
 /// Length of a jiffy in nanoseconds: the coarse clocks advance by it (`KTIME_LOW_RES` of include/linux/hrtimer.h).
 pub(super) fn jiffy_ns() -> u64 {
     let resolution = rustix::time::clock_getres(rustix::time::ClockId::MonotonicCoarse);
     u64::try_from(resolution.tv_nsec).unwrap_or(0)
 }
 
-/// Sets the offsets and properties that the kernel's types give, and finds out which hints and drops it can report. Returns the
-/// number of the type of the tracepoint of state changes, if it has one.
+/// Sets the offsets and properties that the kernel's types give, and finds out which hints and drops it can report. Returns what
+/// programs with typed arguments can attach to, with the numbers of the types.
 pub(super) fn use_types(
     config: &mut Config,
     hints: &mut hint_programs::Available,
     drops: &mut Option<drop_program::Available>,
-) -> Result<Option<u32>, BtfError> {
+) -> Result<Vec<(AttachTarget, u32)>, BtfError> {
     let types = KernelTypes::read()?;
     config.socket = types.socket_layout()?;
     let (available, layout) = hint_programs::Available::of(&types);
@@ -44,8 +47,22 @@ pub(super) fn use_types(
         (config.drops, config.drop_reasons) = (available.layout, available.reason_set());
     }
     *hints = available;
-    let tracepoint = types.tracepoint(NAME);
-    Ok(tracepoint.inspect_err(|error| info!("sockets are read through a helper: {}", with_causes(error))).ok())
+    let mut targets = Vec::new();
+    match types.attach_type(STATES) {
+        Ok(number) => targets.push((STATES, number)),
+        Err(error) => info!("sockets are read through a helper: {}", with_causes(&error)),
+    }
+    let SocketLayout { group_leader, task_comm, .. } = config.socket;
+    let names_processes = [group_leader, task_comm].iter().all(|&offset| offset != ABSENT);
+    match types.holder_layout().and_then(|layout| Ok((layout, types.attach_type(held_sockets::TARGET)?))) {
+        Ok((layout, number)) if names_processes => {
+            config.holders = layout;
+            targets.push((held_sockets::TARGET, number));
+        }
+        Ok(_) => {}
+        Err(error) => info!("the owners of sockets are looked up in /proc: {}", with_causes(&error)),
+    }
+    Ok(targets)
 }
 
 /// Reads the layout of the tracepoint's record from tracefs. `no_btf` is the reason why there are no types.

@@ -13,10 +13,6 @@ use crate::{
     preflight, socket_owners,
 };
 
-/// The capabilities for looking at other users' processes.
-const FOR_PROCESSES: [(Capability, &str); 2] =
-    [(Capability::CAP_SYS_PTRACE, "CAP_SYS_PTRACE"), (Capability::CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH")];
-
 /// Reports the capabilities of this process.
 pub(in crate::app::doctor) fn capabilities(report: &mut Report) {
     let effective = match preflight::effective() {
@@ -39,7 +35,7 @@ pub(in crate::app::doctor) fn capabilities(report: &mut Report) {
 }
 
 fn of_processes(report: &mut Report, effective: &CapsHashSet) {
-    for (capability, name) in FOR_PROCESSES {
+    for (capability, name) in preflight::TO_INSPECT {
         if effective.contains(&capability) {
             report.add(Fine, name, "to look for the owners of sockets");
         } else {
@@ -54,9 +50,7 @@ fn of_processes(report: &mut Report, effective: &CapsHashSet) {
 pub(in crate::app::doctor) fn processes(report: &mut Report) {
     match socket_owners::snapshot(host_clock::now()) {
         Ok(snapshot) if snapshot.lacks_owners(|_| true) => {
-            let allowed = preflight::effective()
-                .is_ok_and(|effective| FOR_PROCESSES.iter().all(|(capability, _)| effective.contains(capability)));
-            report.add(Limited, "processes", hidden_owners(allowed));
+            report.add(Limited, "processes", hidden_owners(preflight::may_inspect()));
         }
         Ok(_) if PidNamespace::within_host().is_some() => {
             report.add(Limited, "processes", pid_namespace::NOTICE);

@@ -42,6 +42,7 @@ impl Kind {
     pub(super) const FWD: Self = Self(7);
     pub(super) const TYPEDEF: Self = Self(8);
     pub(super) const CONST: Self = Self(10);
+    pub(super) const FUNC: Self = Self(12);
     pub(super) const FUNC_PROTO: Self = Self(13);
     pub(super) const TYPE_TAG: Self = Self(18);
 

@@ -1,0 +1,106 @@
+//! The sockets that processes hold, from an iterator of the kernel.
+
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
+};
+
+use aya::programs::Iter;
+use tcptrace_ebpf::{HeldSocket, names};
+use zerocopy::{FromBytes as _, Immutable, IntoBytes};
+
+use super::{kernel::btf::AttachTarget, object::Object};
+
+/// The kernel's iterator of all descriptors of all processes (since 5.8).
+pub(super) const ITERATOR: &str = "task_file";
+
+/// The type that its program attaches to.
+pub(super) const TARGET: AttachTarget = AttachTarget::Iterator(ITERATOR);
+
+/// Size in bytes of what is read at once: twice what the kernel hands out.
+const BUFFER: usize = 1 << 16;
+
+/// The iterator's program, which has been loaded. It runs only while [`HeldSockets::read`] does.
+#[derive(Debug)]
+pub struct HeldSockets {
+    program: OwnedFd,
+}
+
+impl HeldSockets {
+    /// Takes the program, if the kernel has accepted it.
+    pub(super) fn of(object: &mut Object) -> Option<Self> {
+        let program: &mut Iter = object.ebpf.program_mut(names::HELD_SOCKETS)?.try_into().ok()?;
+        let program = program.fd().ok()?.as_fd().try_clone_to_owned().ok()?;
+        Some(Self { program })
+    }
+
+    /// Hands every socket that a process of this PID namespace holds to `take`, once for each of its descriptors.
+    ///
+    /// # Errors
+    /// When the kernel refuses an iterator, as it does for want of rights before Linux 5.19, or reading fails.
+    pub fn read(&self, mut take: impl FnMut(&HeldSocket)) -> io::Result<()> {
+        let mut file = self.start()?;
+        let mut buffer = vec![0; BUFFER];
+        let mut kept = 0;
+        loop {
+            let read = file.read(buffer.get_mut(kept..).unwrap_or_default())?;
+            if read == 0 {
+                return Ok(());
+            }
+            let mut rest = buffer.get(..kept + read).unwrap_or_default();
+            while let Ok((held, after)) = HeldSocket::read_from_prefix(rest) {
+                take(&held);
+                rest = after;
+            }
+            // The kernel does not cut records, but nothing promises that.
+            let consumed = kept + read - rest.len();
+            kept = rest.len();
+            buffer.copy_within(consumed..consumed + kept, 0);
+        }
+    }
+
+    /// Starts another run of the iterator. The library's own function for this consumes the link and needs the program itself.
+    fn start(&self) -> io::Result<File> {
+        let program = self.program.as_raw_fd() as u32;
+        let create = LinkCreate { program, target: 0, attach_type: BPF_TRACE_ITER, flags: 0 };
+        let link = new_descriptor(BPF_LINK_CREATE, &create)?;
+        let create = IterCreate { link: link.as_raw_fd() as u32, flags: 0 };
+        new_descriptor(BPF_ITER_CREATE, &create).map(File::from)
+    }
+}
+
+// Commands of bpf(2) and their attributes (include/uapi/linux/bpf.h).
+const BPF_LINK_CREATE: libc::c_int = 28;
+const BPF_ITER_CREATE: libc::c_int = 33;
+
+/// The attach type of iterators.
+const BPF_TRACE_ITER: u32 = 28;
+
+/// Attributes of [`BPF_LINK_CREATE`].
+#[repr(C)]
+#[derive(Immutable, IntoBytes)]
+struct LinkCreate {
+    program: u32,
+    target: u32,
+    attach_type: u32,
+    flags: u32,
+}
+
+/// Attributes of [`BPF_ITER_CREATE`].
+#[repr(C)]
+#[derive(Immutable, IntoBytes)]
+struct IterCreate {
+    link: u32,
+    flags: u32,
+}
+
+/// Calls bpf(2) for a command that returns a descriptor.
+fn new_descriptor(command: libc::c_int, attributes: &(impl IntoBytes + Immutable)) -> io::Result<OwnedFd> {
+    let attributes = attributes.as_bytes();
+    // SAFETY: the kernel reads the attributes, whose size it is told, and takes those beyond for zeros.
+    let fd = unsafe { libc::syscall(libc::SYS_bpf, command, attributes.as_ptr(), attributes.len()) };
+    let fd = RawFd::try_from(fd).ok().filter(|&fd| fd >= 0).ok_or_else(io::Error::last_os_error)?;
+    // SAFETY: the kernel has just made this descriptor, close-on-exec, and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
