@@ -1,13 +1,11 @@
 //! Loading the kernel programs, and attaching those that see state changes.
 
 mod kernel_layout;
+mod maps;
 
-use std::{hash::BuildHasher as _, io};
+use std::hash::BuildHasher as _;
 
-use aya::{
-    Ebpf, EbpfLoader,
-    maps::{Array, HashMap, PerCpuArray, RingBuf},
-};
+use aya::{Ebpf, EbpfLoader};
 use log::{debug, info, warn};
 use tcptrace_ebpf::{
     ABSENT, Config, MATCH_NETNS, PENDING_SOCKETS, SEGMENTS_CONTROL, SEGMENTS_NONE, SocketLayout, WATCHED_BUCKETS, names,
@@ -17,7 +15,7 @@ use zerocopy::IntoBytes as _;
 use self::kernel_layout::{STATES, jiffy_ns, read_format, use_types};
 use super::{
     drop_program,
-    error::{LoadError, missing, refusal},
+    error::{LoadError, refusal},
     held_sockets::{self, HeldSockets},
     hint_programs,
     kernel::{
@@ -25,10 +23,7 @@ use super::{
         program_info::ProgramInfo,
     },
     loading,
-    maps::{
-        filters::match_bits, loss_counters::LossCounters, pending_states::Pending, ring::Ring,
-        skip_counters::SkipCounters,
-    },
+    maps::filters::match_bits,
     program_log::ProgramLog,
     state_programs::{self, SocketAccess, StateLink},
 };
@@ -223,51 +218,6 @@ impl Object {
     pub fn reasons(&self) -> KernelReasons {
         let drops = self.drops.as_ref().map(|available| available.reasons.clone());
         KernelReasons { resets: self.hints.reasons.clone(), drops: drops.unwrap_or_default() }
-    }
-
-    /// Takes the ring buffer.
-    ///
-    /// # Errors
-    /// When it cannot be mapped or waited for.
-    pub fn take_ring(&mut self) -> Result<Ring, LoadError> {
-        let unusable = |cause| LoadError::Map { map: names::EVENTS, cause };
-        let map = self.ebpf.take_map(names::EVENTS).ok_or_else(|| unusable(missing()))?;
-        let ring = RingBuf::try_from(map).map_err(|e| unusable(io::Error::other(e)))?;
-        let awake = self.ebpf.take_map(names::AWAKE).ok_or_else(|| unusable(missing()))?;
-        let awake = Array::try_from(awake).map_err(|e| unusable(io::Error::other(e)))?;
-        Ring::new(ring, awake, self.ring_bytes).map_err(unusable)
-    }
-
-    /// Takes the counters of lost events.
-    ///
-    /// # Errors
-    /// When they cannot be used.
-    pub fn take_loss_counters(&mut self) -> Result<LossCounters, LoadError> {
-        let unusable = |cause| LoadError::Map { map: names::LOST, cause };
-        let map = self.ebpf.take_map(names::LOST).ok_or_else(|| unusable(missing()))?;
-        let lost = Array::try_from(map).map_err(|e| unusable(io::Error::other(e)))?;
-        Ok(LossCounters::new(lost))
-    }
-
-    /// Takes the counters of skipped frames.
-    ///
-    /// # Errors
-    /// When they cannot be used.
-    pub fn take_skip_counters(&mut self) -> Result<SkipCounters, LoadError> {
-        let unusable = |cause| LoadError::Map { map: names::SKIPPED, cause };
-        let map = self.ebpf.take_map(names::SKIPPED).ok_or_else(|| unusable(missing()))?;
-        let map = PerCpuArray::try_from(map).map_err(|e| unusable(io::Error::other(e)))?;
-        SkipCounters::new(map).map_err(unusable)
-    }
-
-    /// Takes the map of state changes that wait for a port or a peer.
-    ///
-    /// # Errors
-    /// When it cannot be used.
-    pub fn take_pending(&mut self) -> Result<Pending, LoadError> {
-        let unusable = |cause| LoadError::Map { map: names::PENDING, cause };
-        let map = self.ebpf.take_map(names::PENDING).ok_or_else(|| unusable(missing()))?;
-        HashMap::try_from(map).map(Pending::new).map_err(|e| unusable(io::Error::other(e)))
     }
 
     /// The kernel's list of the sockets that processes hold, if it has one.
