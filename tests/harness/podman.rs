@@ -19,6 +19,7 @@ use crate::{
 
 /// Podman on a host of its own: with a network namespace, and with mounts that hide its files from the machine's own Podman.
 pub struct Podman {
+    program: PathBuf,
     folder: TempDir,
     /// Keeps the mounts.
     mounts: Process,
@@ -32,13 +33,14 @@ impl Podman {
     pub fn new(netns: &Netns) -> Self {
         const HIDE: &str =
             "mount -t tmpfs none /var/lib && mount -t tmpfs none /run && mkdir /run/netns && echo ready && exec cat";
+        let program = unpacked("usr/bin/podman");
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", HIDE]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut mounts = netns.start(&mut command);
         let ready = Lines::read(mounts.stdout(), |line| line);
         ready.wait_until("mounts", LIMIT, |lines| lines.iter().any(|line| line == "ready"));
         let folder = tempfile::tempdir().expect("a folder");
-        let podman = Self { folder, mounts, parent: format!("tt-podman-{}", std::process::id()) };
+        let podman = Self { program, folder, mounts, parent: format!("tt-podman-{}", std::process::id()) };
         podman.configure();
         // Names are read from folders that exist when tracing begins; this creates them.
         output(&mut podman.podman(&["ps"]));
@@ -56,17 +58,17 @@ impl Podman {
             fs::create_dir_all(self.path(folder)).expect("a folder can be made");
         }
         let write = |name: &str, text: &str| fs::write(self.path(name), text).expect("a file can be written");
-        // A limit above this test's own would be refused.
+        // A limit above this test's own would be refused. The networks are files in a folder that only Podman sees: when a
+        // container has ended, conmon has it look at them once more, which may be after the test.
         let settings = format!(
             "[containers]\ndefault_ulimits = [\"nofile=1024:4096\", \"nproc=1024:2048\"]\n\
              [engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\nruntime = \"runc\"\n\
              conmon_path = [\"{conmon}\"]\nhelper_binaries_dir = [\"{helpers}\"]\n\
              [engine.runtimes]\nrunc = [\"{runc}\"]\n\
-             [network]\nnetwork_backend = \"netavark\"\nnetwork_config_dir = \"{networks}\"\n",
+             [network]\nnetwork_backend = \"netavark\"\nnetwork_config_dir = \"/run/networks\"\n",
             conmon = self.path("bin/conmon").display(),
             helpers = unpacked("usr/lib/podman").display(),
             runc = unpacked("usr/sbin/runc").display(),
-            networks = self.path("networks").display(),
         );
         write("containers.conf", &settings);
         let storage = "/containers/storage";
@@ -100,7 +102,7 @@ impl Podman {
 
     /// Returns a command of Podman with these arguments.
     pub fn podman(&self, arguments: &[&str]) -> Command {
-        let mut command = self.inside(&unpacked("usr/bin/podman"));
+        let mut command = self.inside(&self.program);
         let libraries = libraries();
         let paths = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").expect("a path"));
         command.env("XTABLES_LIBDIR", libraries.join("xtables")).env("LD_LIBRARY_PATH", libraries).env("PATH", paths);
