@@ -11,10 +11,10 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tcptrace_tests::{LIMIT, Netns, PublicCopy, Tracer, eventually, is_type, output, port, python};
+use tcptrace_tests::{LIMIT, Netns, Podman, PublicCopy, Tracer, eventually, is_type, output, port, python};
 use tempfile::TempDir;
 
-use crate::{namespaces::wait_covered, podman::Podman};
+use crate::namespaces::wait_covered;
 
 const MANIFEST: &str = include_str!("../../docs/kubernetes.yaml");
 

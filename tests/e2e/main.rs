@@ -38,7 +38,6 @@ mod otlp;
 mod owners;
 mod page;
 mod pid_namespace;
-mod podman;
 mod privileges;
 mod process_filters;
 mod readers;

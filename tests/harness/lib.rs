@@ -27,6 +27,7 @@ mod memory;
 mod netns;
 mod peer;
 mod picture;
+mod podman;
 mod process;
 mod public_copy;
 mod python;
@@ -71,6 +72,7 @@ pub use self::{
     netns::Netns,
     peer::{ACK, FIN, Peer, RST, SYN},
     picture::{documents, ladder_svg, ladders},
+    podman::Podman,
     process::{Process, close, eventually, output, process_name},
     public_copy::PublicCopy,
     python::python,

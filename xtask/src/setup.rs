@@ -3,6 +3,7 @@
 pub(crate) mod apt;
 pub(crate) mod bpf_linker;
 pub(crate) mod cargo_tool;
+pub(crate) mod clean_system;
 pub(crate) mod machine_tools;
 pub(crate) mod package_tools;
 pub(crate) mod python_packages;

@@ -8,7 +8,10 @@ use log::debug;
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The object as a whole.
-    #[error("the kernel refused the tracer's maps; `ulimit -l unlimited` helps on kernels before 5.11")]
+    #[error(
+        "the kernel refused the tracer's maps; before Linux 5.11 `ulimit -l unlimited` helps, and in a container an option \
+         such as `--security-opt seccomp=unconfined`, where its filter of system calls forbids bpf()"
+    )]
     Object(#[source] io::Error),
     /// One program.
     #[error("the kernel refused the program {program}; run with -v for its verifier's words")]

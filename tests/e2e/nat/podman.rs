@@ -3,10 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
-use tcptrace_tests::{Netns, Tracer, binary, is_type, output, port, receive_end};
+use tcptrace_tests::{Netns, Podman, Tracer, binary, is_type, output, port, receive_end};
 
 use super::node::{assert_tied, wait_closed};
-use crate::podman::Podman;
 
 /// The port in the container, and the one published on loopback.
 const INSIDE: u16 = 80;

@@ -8,12 +8,14 @@ use crate::{
     process,
     project::Project,
     root_tests::{self, Tests},
-    setup::package_tools,
+    setup::{clean_system, package_tools, servers},
     static_target::{StaticTarget, TARGETS},
 };
 
-/// The variable that names the package for its tests.
+/// The variables that name for the tests the package, the archive, and the system in which they are installed.
 const PACKAGE: &str = "TCPTRACE_DEB";
+const ARCHIVE: &str = "TCPTRACE_ARCHIVE";
+const CLEAN_SYSTEM: &str = "TCPTRACE_CLEAN_SYSTEM";
 
 /// Make packages for Debian and for distributions with rpm, an archive of the static binary with its manual and completions, and
 /// crates that `cargo install` builds, with a list of what they are built from and checksums, in target/dist
@@ -26,8 +28,8 @@ pub(crate) struct Dist {
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     without: Vec<Extra>,
     /// Also test the packages as root (through sudo where needed): that for Debian is installed into a copy of this system that is
-    /// thrown away, where systemd runs the service; the other one into a folder. Of files for another processor, test the
-    /// archive's program alone, in an emulator
+    /// thrown away, where systemd runs the service, and, as is the archive, into a system in a container that has nothing else;
+    /// the other one into a folder. Of files for another processor, test the archive's program alone, in an emulator
     #[arg(long)]
     check: bool,
     /// Also compile the kernel programs again in another folder, compare them with those in the crate byte by byte, and
@@ -50,7 +52,12 @@ impl Dist {
         }
         if self.check && target.is_host() {
             package_tools::ensure()?;
-            let mut cargo = root_tests::command(&project, Tests::InTurn, &[(PACKAGE, made.package.as_os_str())])?;
+            // Podman is among them.
+            servers::ensure(project.target_dir())?;
+            let system = clean_system::ensure(project.target_dir(), &made.package)?;
+            let files = [(PACKAGE, &made.package), (ARCHIVE, &made.archive), (CLEAN_SYSTEM, &system)];
+            let variables = files.map(|(name, file)| (name, file.as_os_str()));
+            let mut cargo = root_tests::command(&project, Tests::InTurn, &variables)?;
             // These are the packages that `test` builds: for others cargo would rebuild their dependencies.
             process::run(cargo.args(["--workspace", "--test", "package"]))?;
         }

@@ -1,4 +1,4 @@
-//! Podman on a host of its own, with containers of a single static program each.
+//! Podman on a host of its own, with containers of a single static program, of an image, or of a whole system.
 
 use std::{
     fs::{self, Permissions, set_permissions},
@@ -7,11 +7,19 @@ use std::{
     process::{Command, Stdio},
 };
 
-use tcptrace_tests::{LIMIT, Lines, Netns, Process, output, unpacked};
 use tempfile::TempDir;
 
+use crate::{
+    lines::Lines,
+    netns::Netns,
+    process::{Process, output},
+    tracer::LIMIT,
+    unpacked::unpacked,
+};
+
 /// Podman on a host of its own: with a network namespace, and with mounts that hide its files from the machine's own Podman.
-pub(crate) struct Podman {
+pub struct Podman {
+    program: PathBuf,
     folder: TempDir,
     /// Keeps the mounts.
     mounts: Process,
@@ -20,17 +28,19 @@ pub(crate) struct Podman {
 }
 
 impl Podman {
+    /// Creates that host: `netns` is its network.
     #[track_caller]
-    pub(crate) fn new(netns: &Netns) -> Self {
+    pub fn new(netns: &Netns) -> Self {
         const HIDE: &str =
             "mount -t tmpfs none /var/lib && mount -t tmpfs none /run && mkdir /run/netns && echo ready && exec cat";
+        let program = unpacked("usr/bin/podman");
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", HIDE]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut mounts = netns.start(&mut command);
         let ready = Lines::read(mounts.stdout(), |line| line);
         ready.wait_until("mounts", LIMIT, |lines| lines.iter().any(|line| line == "ready"));
         let folder = tempfile::tempdir().expect("a folder");
-        let podman = Self { folder, mounts, parent: format!("tt-podman-{}", std::process::id()) };
+        let podman = Self { program, folder, mounts, parent: format!("tt-podman-{}", std::process::id()) };
         podman.configure();
         // Names are read from folders that exist when tracing begins; this creates them.
         output(&mut podman.podman(&["ps"]));
@@ -48,17 +58,17 @@ impl Podman {
             fs::create_dir_all(self.path(folder)).expect("a folder can be made");
         }
         let write = |name: &str, text: &str| fs::write(self.path(name), text).expect("a file can be written");
-        // A limit above this test's own would be refused.
+        // A limit above this test's own would be refused. The networks are files in a folder that only Podman sees: when a
+        // container has ended, conmon has it look at them once more, which may be after the test.
         let settings = format!(
             "[containers]\ndefault_ulimits = [\"nofile=1024:4096\", \"nproc=1024:2048\"]\n\
              [engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\nruntime = \"runc\"\n\
              conmon_path = [\"{conmon}\"]\nhelper_binaries_dir = [\"{helpers}\"]\n\
              [engine.runtimes]\nrunc = [\"{runc}\"]\n\
-             [network]\nnetwork_backend = \"netavark\"\nnetwork_config_dir = \"{networks}\"\n",
+             [network]\nnetwork_backend = \"netavark\"\nnetwork_config_dir = \"/run/networks\"\n",
             conmon = self.path("bin/conmon").display(),
             helpers = unpacked("usr/lib/podman").display(),
             runc = unpacked("usr/sbin/runc").display(),
-            networks = self.path("networks").display(),
         );
         write("containers.conf", &settings);
         let storage = "/containers/storage";
@@ -84,14 +94,15 @@ impl Podman {
     }
 
     /// Returns a command that sees the mounts, in the network namespace of the thread that starts it.
-    pub(crate) fn inside(&self, program: &Path) -> Command {
+    pub fn inside(&self, program: &Path) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--mount", "--net", "--target", &self.mounts.id().to_string(), "--"]).arg(program);
         command
     }
 
-    pub(crate) fn podman(&self, arguments: &[&str]) -> Command {
-        let mut command = self.inside(&unpacked("usr/bin/podman"));
+    /// Returns a command of Podman with these arguments.
+    pub fn podman(&self, arguments: &[&str]) -> Command {
+        let mut command = self.inside(&self.program);
         let libraries = libraries();
         let paths = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").expect("a path"));
         command.env("XTABLES_LIBDIR", libraries.join("xtables")).env("LD_LIBRARY_PATH", libraries).env("PATH", paths);
@@ -102,16 +113,24 @@ impl Podman {
 
     /// Runs a web server on a port, and returns the container's ID. `options` are those of `podman run`.
     #[track_caller]
-    pub(crate) fn serve(&self, port: u16, options: &[&str]) -> String {
-        let mut command = self.podman(&["run", "--detach", "--security-opt", "seccomp=unconfined"]);
-        command.args(["--cgroup-parent", &self.parent]).args(options).arg("--rootfs").arg(self.path("root"));
+    pub fn serve(&self, port: u16, options: &[&str]) -> String {
+        let mut command = self.run(&["--detach", "--security-opt", "seccomp=unconfined"]);
+        command.args(options).arg("--rootfs").arg(self.path("root"));
         command.args(["/bin/busybox", "httpd", "-f", "-p", &port.to_string()]);
         output(&mut command).trim().to_owned()
     }
 
+    /// Starts a container of this name from a root file system, which stays until it is removed. `options` are those of
+    /// `podman run`.
+    #[track_caller]
+    pub fn start_system(&self, name: &str, root: &Path, options: &[&str]) {
+        let mut command = self.run(&["--detach", "--name", name]);
+        output(command.args(options).arg("--rootfs").arg(root).args(["sleep", "infinity"]));
+    }
+
     /// Builds an image of this name by the instructions in a file, from the files in a folder.
     #[track_caller]
-    pub(crate) fn build(&self, name: &str, instructions: &Path, folder: &Path) {
+    pub fn build(&self, name: &str, instructions: &Path, folder: &Path) {
         // Debian keeps it in /etc, where nothing is installed.
         let mut command = self.podman(&["build", "--signature-policy"]);
         command.arg(unpacked("etc/containers/policy.json")).args(["--tag", name, "--file"]).arg(instructions);
@@ -120,8 +139,15 @@ impl Podman {
 
     /// Returns a command that runs a container of this name; further options, an image that was built before, and the
     /// arguments of its program are to be appended.
-    pub(crate) fn run_image(&self, name: &str) -> Command {
-        self.podman(&["run", "--rm", "--name", name, "--pull", "never", "--cgroup-parent", &self.parent])
+    pub fn run_image(&self, name: &str) -> Command {
+        self.run(&["--rm", "--name", name, "--pull", "never"])
+    }
+
+    /// Returns `podman run` with these options, to which others are to be appended.
+    fn run(&self, options: &[&str]) -> Command {
+        let mut command = self.podman(&["run", "--cgroup-parent", &self.parent]);
+        command.args(options);
+        command
     }
 }
 
