@@ -62,6 +62,8 @@ fn make(suite: &str, package: &Path) -> Result<Command> {
         // With the lists of packages, which a system has that installs from a network.
         .args(["--skip=cleanup/apt/lists,cleanup/apt/cache", "--aptopt=Acquire::GzipIndexes \"true\""])
         .args(["--aptopt=Acquire::Languages \"none\"", "--aptopt=Acquire::Retries \"3\""])
+        // The mirror may be a snapshot, and nothing in this system is kept up to date.
+        .arg("--aptopt=Acquire::Check-Valid-Until \"false\"")
         .arg(format!("--customize-hook={DOWNLOAD}"))
         .args([suite, "-"]);
     Ok(command)
