@@ -10,7 +10,7 @@ use super::{
 use crate::{
     event::Role::{Client, Server},
     output_record::{EvictedOutput, OutputRecord},
-    render::{Mermaid, Render, ladder::diagram::Diagrams, samples},
+    render::{Mermaid, Render, Svg, ladder::diagram::Diagrams, samples},
     tcp::TcpState::{Close, SynSent},
 };
 
@@ -81,4 +81,20 @@ fn what_is_forgotten_of_a_side_is_in_its_diagram() {
     let notes = format!("{:?}", diagram.steps);
     assert_eq!(notes.matches("forgotten:").count(), 2, "{notes}");
     assert_eq!(diagrams.kept(), 0);
+}
+
+#[test]
+fn a_picture_has_what_waits_at_the_end() {
+    let mut script = Script::new(PLAIN, 110);
+    let mut both = Passing(&mut script);
+    both.segment(10, Client, SYN, C, None, 0);
+    both.outer().at(50).segment(Server, RST, 0, Some(C + 1), 0);
+    assert_eq!(script.text(), "", "the pod's side is waited for");
+    let mut records = std::mem::take(&mut script.records);
+    records.push(OutputRecord::End(samples::end()));
+    let mut svg = Svg::new(PLAIN);
+    let mut out = Vec::new();
+    records.iter().for_each(|record| svg.render(record, &mut out));
+    let picture = String::from_utf8(out).expect("UTF-8");
+    assert!(picture.contains("10.96.0.10:80") && picture.contains("refused"), "{picture}");
 }
