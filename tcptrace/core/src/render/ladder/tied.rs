@@ -57,3 +57,23 @@ impl<T> TiedGroups<T> {
         self.groups.values().map(|(_, group)| group)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_found_by_each_of_its_connections_until_it_is_taken() {
+        let mut groups = TiedGroups::default();
+        groups.insert([7].into(), "alone");
+        groups.insert([3, 2, 9].into(), "tied");
+        assert_eq!(
+            [2, 3, 9, 7, 8].map(|conn| groups.get(conn).copied().unwrap_or("none")),
+            ["tied", "tied", "tied", "alone", "none"]
+        );
+        assert_eq!((groups.take(3), groups.take(9), groups.get(2)), (Some("tied"), None, None));
+        groups.insert([2].into(), "first");
+        assert_eq!(groups.take_all(), ["first", "alone"]);
+        assert_eq!(groups.get(7), None);
+    }
+}

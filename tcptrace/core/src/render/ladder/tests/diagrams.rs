@@ -83,6 +83,30 @@ fn what_is_forgotten_of_a_side_is_in_its_diagram() {
     assert_eq!(diagrams.kept(), 0);
 }
 
+/// However often a connection stalls and goes on: it has the first stalls and the last.
+#[test]
+fn a_connection_that_stalls_again_and_again_has_a_short_diagram() {
+    const STALLS: usize = 1_000;
+    let mut diagrams = Diagrams::new(PLAIN);
+    let mut close = samples::close();
+    close.record.conn = 1;
+    for number in 0..STALLS {
+        let (mut segment, mut stalled) = (samples::data_segment(), samples::stalled());
+        (segment.conn, stalled.record.conn) = (1, 1);
+        stalled.record.summary = format!("stall {number}.");
+        segment.stamp.time.0 += 2_000 * i64::try_from(number).expect("few");
+        stalled.stamp.time.0 = segment.stamp.time.0 + 1_000;
+        assert!(diagrams.take(&OutputRecord::Segment(segment)).is_none());
+        assert!(diagrams.take(&OutputRecord::Stalled(stalled)).is_none());
+    }
+    let diagram = diagrams.take(&OutputRecord::Close(close)).expect("it is over");
+    let text = format!("{:?}", diagram.steps);
+    assert!(diagram.steps.len() < 100, "{}: {text}", diagram.steps.len());
+    assert!(text.contains("stall 0.") && text.contains("segments more"), "{text}");
+    assert!(text.contains(&format!("stall {}.", STALLS - 1)), "the latest is among them: {text}");
+    assert_eq!(diagrams.kept(), 0);
+}
+
 #[test]
 fn a_picture_has_what_waits_at_the_end() {
     let mut script = Script::new(PLAIN, 110);
