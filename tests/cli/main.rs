@@ -11,6 +11,7 @@ mod pcapng;
 mod progress;
 mod recordings;
 mod top;
+mod translated;
 
 use std::{
     os::unix::process::CommandExt,

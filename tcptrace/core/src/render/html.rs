@@ -9,8 +9,10 @@ use super::{
     Events, Render,
     ladder::{
         Drawing,
-        diagram::{Diagram, Diagrams, Step},
+        diagram::{Diagram, Diagrams, Outcome, Step},
         heading::end_text,
+        open_block::End,
+        translations::TranslatedTo,
     },
     mood::Mood,
 };
@@ -105,7 +107,7 @@ const END: &str = "</script>\n</body>\n</html>\n";
 
 /// Returns a connection as a line of JSON that cannot end a script element.
 fn data(diagram: &Diagram) -> String {
-    let Diagram { conn, ends, encapsulation, began, verdict, steps } = diagram;
+    let Diagram { conns, ends, translations, encapsulation, began, outcome, steps } = diagram;
     let steps: Vec<_> = steps
         .iter()
         .map(|step| match step {
@@ -117,19 +119,29 @@ fn data(diagram: &Diagram) -> String {
             Step::Note { mood, text } => json!([2, mood.map(number), text]),
         })
         .collect();
-    let last = diagram.steps.iter().rev().find_map(|step| match step {
-        Step::Note { mood: Some(mood), text } => Some((*mood, text.as_str())),
-        _ => None,
-    });
-    let (mood, mut sentence) = last.map_or((Mood::Pending, String::new()), |(mood, text)| (mood, text.to_owned()));
+    let Outcome { mood, verdict, sentence } = outcome;
+    let mut sentence = sentence.clone();
     if let Some(layers) = encapsulation {
         sentence.push_str("; in ");
         sentence.push_str(&layers.join(", "));
     }
     let began = began.filter(|stamp| stamp.time.is_known()).map(|stamp| stamp.time.to_string());
-    let line =
-        json!([conn, began, end_text(&ends.client), end_text(&ends.server), number(mood), verdict, sentence, steps]);
+    let client = end(&ends.client, translations.iter().filter_map(|side| side.ends.client.as_ref()));
+    let server = end(&ends.server, translations.iter().filter_map(|side| side.ends.server.as_ref()));
+    let numbers = if let [conn] = conns[..] { json!(conn) } else { json!(conns) };
+    let line = json!([numbers, began, client, server, number(*mood), verdict, sentence, steps]);
     line.to_string().replace('<', "\\u003c") + "\n"
+}
+
+/// Returns the words for an end: as its first side has it, then as others have it.
+fn end<'a>(end: &End, elsewhere: impl Iterator<Item = &'a TranslatedTo>) -> String {
+    let mut words = vec![end_text(end)];
+    for TranslatedTo { there, .. } in elsewhere {
+        if !words.contains(there) {
+            words.push(there.clone());
+        }
+    }
+    words.join(" = ")
 }
 
 fn number(mood: Mood) -> u8 {

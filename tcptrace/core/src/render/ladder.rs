@@ -14,7 +14,7 @@
 //! - `open_blocks`, `open_block`, `rows`: events until they are drawn;
 //! - `advice`: what to examine after a failure; `inferred_states`: states that no row shows; `translations`: other
 //!   addresses of the same connection;
-//! - `sides`, `timeline`: the sides of a translated connection as one block, and their events in order;
+//! - `tied`, `sides`, `timeline`: the sides of a translated connection, as one block, and their events in order;
 //! - `cells`: contents of a row; `columns`: positions; `row_layout`, `heading`, `block`: drawing;
 //! - `single_lines`: lines between the blocks; `diagram`: a whole connection for formats other than lines of text;
 //! - `styled_text`, `glyphs`: text of known width, and the characters it consists of.
@@ -34,22 +34,22 @@ mod rows;
 mod sides;
 mod single_lines;
 pub(super) mod styled_text;
+mod tied;
 mod timeline;
-mod translations;
+pub(super) mod translations;
 
 pub use self::glyphs::Drawing;
 use self::{
     block::Block,
-    heading::Sentence,
-    open_block::{End, OpenBlock},
+    open_block::End,
     open_blocks::OpenBlocks,
-    rows::{Row, Rows},
+    rows::Rows,
     sides::{PendingSides, SideContent, Verdict},
 };
-use super::{Events, Render, joined, mood::Mood};
+use super::{Events, Render, mood::Mood};
 use crate::{
-    output_record::{CloseOutput, HandshakeOutput, OutputRecord},
-    verdict::{Each, Stalled},
+    output_record::{CloseOutput, HandshakeOutput, OutputRecord, StalledOutput},
+    verdict::Each,
 };
 
 /// Minimum width in columns; narrower terminals wrap the lines themselves.
@@ -104,32 +104,26 @@ impl Ladder {
 
 impl Render for Ladder {
     fn render(&mut self, record: &OutputRecord, out: &mut Vec<u8>) {
+        if self.blocks.hold(record) {
+            return;
+        }
         match record {
             OutputRecord::State(state) => match state.conn {
-                Some(conn) if !state.late => self.blocks.of(conn).rows.push(Row::State(state.clone())),
                 Some(conn) => self.late(conn, record, out),
                 // A listener destroyed from outside, as by `ss -K`, is set to CLOSE twice: by tcp_abort() and tcp_done().
                 None if state.old == state.new => {}
                 None => self.line(out, |this, out| single_lines::listener(state, this.drawing, out)),
             },
-            OutputRecord::Segment(segment) if segment.late => self.late(segment.conn, record, out),
-            OutputRecord::Segment(segment) => self.blocks.of(segment.conn).rows.push(Row::Segment(segment.clone())),
-            OutputRecord::Icmp(icmp) if icmp.late => self.late(icmp.conn, record, out),
-            OutputRecord::Icmp(icmp) => self.blocks.of(icmp.conn).rows.push(Row::Icmp(icmp.clone())),
-            OutputRecord::Hint(hint) => {
-                // A hint after the last record adds nothing to it.
-                if let Some(conn) = hint.conn
-                    && !hint.late
-                {
-                    self.blocks.of(conn).hint(hint);
+            OutputRecord::Segment(segment) => self.late(segment.conn, record, out),
+            OutputRecord::Icmp(icmp) => self.late(icmp.conn, record, out),
+            // A hint after the last record adds nothing to it.
+            OutputRecord::Hint(_) => {}
+            OutputRecord::Drop(dropped) => {
+                // Others belong to none of the connections that are shown.
+                if let Some(conn) = dropped.conn {
+                    self.late(conn, record, out);
                 }
             }
-            OutputRecord::Drop(dropped) => match dropped.conn {
-                Some(conn) if dropped.late => self.late(conn, record, out),
-                Some(conn) => self.blocks.of(conn).rows.push(Row::Drop(dropped.clone())),
-                // It belongs to none of the connections that are shown.
-                None => {}
-            },
             // The records name the processes; those of listeners are shown with the connections they accept.
             OutputRecord::Owner(_) => {}
             // The headings name the namespaces.
@@ -138,7 +132,7 @@ impl Render for Ladder {
             OutputRecord::Report(_) => {}
             OutputRecord::Handshake(handshake) => self.handshake(handshake, out),
             OutputRecord::Close(close) => self.close(close, out),
-            OutputRecord::Stalled(stalled) => self.stalled(&stalled.record, stalled.stamp.time.0, out),
+            OutputRecord::Stalled(stalled) => self.stalled(stalled, out),
             OutputRecord::Evicted(evicted) => {
                 let open = self.blocks.take(evicted.conn);
                 self.blocks.recycle(open);
@@ -162,59 +156,29 @@ impl Render for Ladder {
 }
 
 impl Ladder {
-    fn handshake(
-        &mut self,
-        HandshakeOutput { record, encapsulation, joined, .. }: &HandshakeOutput,
-        out: &mut Vec<u8>,
-    ) {
+    fn handshake(&mut self, handshake: &HandshakeOutput, out: &mut Vec<u8>) {
+        let record = &handshake.record;
         let Some(mood) = Mood::of_handshake(record) else {
             self.blocks.of(record.conn).unseen = Some(record.summary.clone());
             return self.settle(record.conn, out);
         };
-        let ends = Each { client: End::from(&record.client), server: End::from(&record.server) };
-        let content = SideContent {
-            encapsulation: encapsulation.clone(),
-            sentence: Some(Sentence { style: mood.style(), text: record.summary.as_str().into() }),
-            nat: record.nat.clone().unwrap_or_default(),
-            elsewhere: joined.as_deref().map(joined::lines).unwrap_or_default(),
-            advice: advice::handshake(record),
-            ..SideContent::new(record.conn, ends, self.blocks.take(record.conn), (&**record).into())
-        };
-        self.show_or_hold(content, out);
+        let open = self.blocks.take(record.conn);
+        self.show_or_hold(SideContent::of_handshake(handshake, mood, open), out);
     }
 
-    fn close(&mut self, CloseOutput { record, encapsulation, joined, .. }: &CloseOutput, out: &mut Vec<u8>) {
-        let ends = Each { client: End::from(&record.client), server: End::from(&record.server) };
-        let content = SideContent {
-            encapsulation: encapsulation.clone(),
-            sentence: Some(Sentence { style: Mood::of_close(record).style(), text: record.summary.as_str().into() }),
-            nat: record.nat.clone().unwrap_or_default(),
-            elsewhere: joined.as_deref().map(joined::lines).unwrap_or_default(),
-            states: inferred_states::known(record, self.drawing),
-            advice: advice::close(record),
-            ..SideContent::new(record.conn, ends, self.blocks.take(record.conn), (&**record).into())
-        };
-        self.show_or_hold(content, out);
+    fn close(&mut self, close: &CloseOutput, out: &mut Vec<u8>) {
+        let open = self.blocks.take(close.record.conn);
+        self.show_or_hold(SideContent::of_close(close, open, self.drawing), out);
     }
 
     /// Shows a stall. Its events are shown again when the handshake or the close is finished, but not with each later report of
-    /// the stall. `at` is the time of the report in nanoseconds since 1970.
-    fn stalled(&mut self, record: &Stalled, at: i64, out: &mut Vec<u8>) {
-        let open = self.blocks.of(record.conn);
-        let quoted = open.rows.iter().any(|row| matches!(row, Row::Icmp(_)));
-        open.stalled_at = Some(at);
+    /// the stall.
+    fn stalled(&mut self, stalled: &StalledOutput, out: &mut Vec<u8>) {
+        let open = self.blocks.of(stalled.record.conn);
+        open.stalled_at = Some(stalled.stamp.time.0);
         let known = std::mem::replace(&mut open.shown, open.rows.len()) == open.rows.len();
         let rows = if known { Rows::default() } else { open.rows.clone() };
-        let text = format!("{}: {}", record.word(), record.summary);
-        let ends = Each { client: End::from(&record.client), server: End::from(&record.server) };
-        let verdict = Verdict::Stalled { turn: record.turn, at };
-        let content = SideContent {
-            sentence: Some(Sentence { style: Mood::Pending.style(), text: text.into() }),
-            unfinished: Some(record.turn),
-            nat: record.nat.clone().unwrap_or_default(),
-            advice: advice::stalled(record, quoted),
-            ..SideContent::new(record.conn, ends, Box::new(OpenBlock::of_rows(rows)), verdict)
-        };
+        let content = SideContent::of_stall(stalled, open.is_quoted(), rows);
         self.show_or_hold(content, out);
     }
 
@@ -253,7 +217,7 @@ impl Ladder {
     }
 
     /// Shows all sides that wait for others.
-    fn settle_all(&mut self, out: &mut Vec<u8>) {
+    pub(super) fn settle_all(&mut self, out: &mut Vec<u8>) {
         for group in self.pending_sides.take_all() {
             self.show_group(group, out);
         }

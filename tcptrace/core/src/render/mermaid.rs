@@ -72,8 +72,8 @@ impl Render for Mermaid {
 
 /// Returns the diagram in its fence.
 fn fenced(diagram: &Diagram) -> String {
-    let Diagram { conn, ends, encapsulation, began, steps, verdict: _ } = diagram;
-    let mut text = format!("```mermaid\nsequenceDiagram\n    title connection {conn}");
+    let Diagram { conns: _, ends, translations, encapsulation, began, steps, outcome: _ } = diagram;
+    let mut text = format!("```mermaid\nsequenceDiagram\n    title connection {}", diagram.number());
     let mut line = |parts: &[&str]| {
         text.push_str("\n    ");
         text.extend(parts.iter().copied());
@@ -85,6 +85,9 @@ fn fenced(diagram: &Diagram) -> String {
     }
     if let Some(layers) = encapsulation {
         line(&["Note over c,s: in ", &plain(&layers.join(", "))]);
+    }
+    for translation in translations {
+        line(&["Note over c,s: ", &plain(&translation.to_string())]);
     }
     for step in steps {
         match step {

@@ -4,8 +4,8 @@ use anstyle::{AnsiColor, Style};
 
 use crate::verdict::{Close, CloseKind, Handshake, Outcome, Role};
 
-/// The colour of a verdict.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// The colour of a verdict, from the best to the worst.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Mood {
     /// A success that was seen completely.
     Good,

@@ -34,15 +34,29 @@ impl Svg {
     }
 
     fn take(&mut self, record: &OutputRecord) {
+        if shown(record) {
+            return self.add(|ladder, text| ladder.render(record, text));
+        }
+        if let OutputRecord::Start(_) | OutputRecord::End(_) = record {
+            // They are shown before the line about the run.
+            self.add(Ladder::settle_all);
+        }
         let before = self.text.len();
         self.ladder.render(record, &mut self.text);
-        let added = memchr::memchr_iter(b'\n', self.text.get(before..).unwrap_or_default()).count();
-        if shown(record) && self.lines + added <= MOST_LINES && self.left_out == 0 {
-            self.lines += added;
-            return;
-        }
         self.text.truncate(before);
-        self.left_out += if shown(record) { added } else { 0 };
+    }
+
+    /// Adds what the ladder writes, unless that is too much.
+    fn add(&mut self, write: impl FnOnce(&mut Ladder, &mut Vec<u8>)) {
+        let before = self.text.len();
+        write(&mut self.ladder, &mut self.text);
+        let added = memchr::memchr_iter(b'\n', self.text.get(before..).unwrap_or_default()).count();
+        if self.lines + added <= MOST_LINES && self.left_out == 0 {
+            self.lines += added;
+        } else {
+            self.text.truncate(before);
+            self.left_out += added;
+        }
     }
 }
 

@@ -13,9 +13,13 @@ const draw = (parent, name, attributes, text) => {
   if (text !== undefined) made.textContent = text;
   return parent.appendChild(made);
 };
-// A connection: number, began, client, server, mood, verdict, sentence, steps.
+// A connection: number, or those of the sides of a translated one, began, client, server, mood, verdict, sentence, steps.
 const all = element("data").textContent.trim().split("\n").filter(Boolean).map((line) => JSON.parse(line));
-for (const one of all) one.words = one.slice(0, 7).join(" ").toLowerCase();
+for (const one of all) {
+  one.words = one.slice(0, 7).flat().join(" ").toLowerCase();
+  one.name = [one[0]].flat().join(" = ");
+  one[0] = [one[0]].flat()[0];
+}
 let shown = all, verdict = null, column = 0, down = false, limit = PAGE;
 
 function summary() {
@@ -58,7 +62,7 @@ function list() {
 function row(one) {
   const made = make("tr", undefined, { class: "row", tabindex: "0", "aria-expanded": "false" });
   const time = one[1] ? one[1].slice(11, 23) : "-";
-  made.append(make("td", String(one[0])), make("td", time, { title: one[1] ?? "" }), make("td", one[2]), make("td", one[3]));
+  made.append(make("td", one.name), make("td", time, { title: one[1] ?? "" }), make("td", one[2]), make("td", one[3]));
   made.append(make("td", one[6], { class: `m${one[4]}` }));
   made.onclick = () => toggle(made, one);
   return made;
@@ -88,10 +92,11 @@ function ladder(one) {
   const steps = one[7], client = 540, server = 840, width = 1480, height = STEP * (steps.length + 1) + 8;
   const svg = document.createElementNS(NS, "svg");
   for (const [key, value] of Object.entries({ viewBox: `0 0 ${width} ${height}`, width, role: "img" })) svg.setAttribute(key, value);
-  draw(svg, "title", {}, `connection ${one[0]}: ${one[6]}`);
-  for (const [x, text, name] of [[client, one[2], "client"], [server, one[3], "server"]]) {
+  draw(svg, "title", {}, `connection ${one.name}: ${one[6]}`);
+  for (const [x, text, name, anchor, room] of [[client, one[2], "client", "end", 65], [server, one[3], "server", "start", 80]]) {
     draw(svg, "line", { class: "life", x1: x, x2: x, y1: STEP, y2: height });
-    const end = draw(svg, "text", { class: "quiet", x, y: 14, "text-anchor": "middle" }, name);
+    const shown = text.length > room ? `${text.slice(0, room - 1)}…` : text;
+    const end = draw(svg, "text", { class: "quiet", x, y: 14, "text-anchor": anchor }, `${name} ${shown}`);
     draw(end, "title", {}, text);
   }
   steps.forEach((step, index) => {

@@ -12,8 +12,10 @@ use super::{
     open_block::End,
     row_layout::RowLayout,
     rows::Rows,
+    sides::Verdict,
     styled_text::Styled,
     timeline::{self, Entry},
+    translations::Translation,
 };
 use crate::{
     event::Role,
@@ -41,10 +43,14 @@ pub(super) struct Block<'a> {
     /// Layers of its encapsulation, if it has any.
     pub(super) encapsulation: Option<&'a [String]>,
     pub(super) sentences: Vec<Sentence<'a>>,
+    /// The verdict that matters most, if any is final.
+    pub(super) verdict: Option<&'a Verdict>,
     /// Set if the phase is not finished; the inner value is the end whose turn it is, if known.
     pub(super) unfinished: Option<Option<Turn>>,
-    /// The other sides of its address translation, a line for each.
-    pub(super) translations: Vec<String>,
+    /// The other sides of its address translation.
+    pub(super) translations: Vec<Translation>,
+    /// Knowledge of other hosts about it, a line each.
+    pub(super) elsewhere: Vec<&'a str>,
     /// States that no row shows, a line for each end.
     pub(super) inferred: Vec<String>,
     /// Advice, a line each.
@@ -66,8 +72,9 @@ impl Block<'_> {
         for line in heading::lines(numbers, &self.ends, self.encapsulation, &self.sentences, drawing, width) {
             line.write_line(drawing.color, out);
         }
-        for translation in &self.translations {
-            for line in heading::paragraph(Style::new(), translation, drawing, width) {
+        let translations: Vec<String> = self.translations.iter().map(ToString::to_string).collect();
+        for text in translations.iter().map(String::as_str).chain(self.elsewhere.iter().copied()) {
+            for line in heading::paragraph(Style::new(), text, drawing, width) {
                 line.write_line(drawing.color, out);
             }
         }
@@ -85,11 +92,9 @@ impl Block<'_> {
     }
 
     fn ladder(&self, drawing: Drawing, width: usize, out: &mut Vec<u8>) {
-        let entries = timeline::entries(self.sides, self.same_phase);
-        let first =
-            entries.iter().find_map(|entry| if let Entry::Event { row, .. } = entry { Some(row) } else { None });
-        let Some(first) = first else { return };
-        let unit = Unit::of(entries.iter().filter_map(Entry::since_start_ns).max());
+        let entries = self.entries();
+        let Some(first) = entries.iter().find_map(Entry::stamp) else { return };
+        let unit = Unit::of_entries(&entries);
         let mut times = Styled::with_room(entries.len() * USUAL_TIME, entries.len() + 1);
         let mut cells = Vec::with_capacity(entries.len() + 1);
         for entry in &entries {
@@ -108,7 +113,7 @@ impl Block<'_> {
         let columns = Columns::for_rows(&cells, longest_time, width, drawing);
         let layout = RowLayout { columns, symbols: drawing.symbols() };
         let mut line = Styled::with_room(2 * width, USUAL_PIECES);
-        layout.caption(&clock(first.stamp(), drawing), &mut line);
+        layout.caption(&clock(first, drawing), &mut line);
         line.write_line(drawing.color, out);
         for ((_, time), cells) in times.pieces().zip(&cells) {
             line.clear();
@@ -117,7 +122,12 @@ impl Block<'_> {
         }
     }
 
-    fn cells(&self, entry: &Entry<'_>, drawing: Drawing) -> Option<Cells> {
+    /// Returns its events in order.
+    pub(super) fn entries(&self) -> Vec<Entry<'_>> {
+        timeline::entries(self.sides, self.same_phase)
+    }
+
+    pub(super) fn cells(&self, entry: &Entry<'_>, drawing: Drawing) -> Option<Cells> {
         match *entry {
             Entry::Event { side, row, alone, .. } => {
                 let Side { conn, ends, .. } = *self.sides.get(side)?;
@@ -162,8 +172,9 @@ pub(super) enum Unit {
 }
 
 impl Unit {
-    /// Returns the unit that suits the last time, in nanoseconds.
-    pub(super) fn of(latest: Option<u64>) -> Self {
+    /// Returns the unit that suits the last time.
+    pub(super) fn of_entries(entries: &[Entry<'_>]) -> Self {
+        let latest = entries.iter().filter_map(Entry::since_start_ns).max();
         if latest.unwrap_or(0) < 1_000_000_000 { Self::Milliseconds } else { Self::Seconds }
     }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     output_record::EndpointOutput,
-    render::palette,
+    render::{mood::Mood, palette},
     text::{AddressText, push_decimal},
     verdict::Each,
 };
@@ -26,11 +26,25 @@ const USUAL_END: usize = 64;
 /// Number of pieces in most headings.
 const USUAL_PIECES: usize = 6;
 
-/// A sentence and its style.
+/// A sentence about a connection, and its colour.
 #[derive(Clone, Debug)]
 pub(super) struct Sentence<'a> {
-    pub(super) style: Style,
+    pub(super) mood: Mood,
     pub(super) text: Cow<'a, str>,
+    /// True if it is about a handshake that was over before tracing began, and is shown with the close.
+    pub(super) of_unseen_handshake: bool,
+}
+
+impl<'a> Sentence<'a> {
+    /// Creates a sentence about the phase of its block.
+    pub(super) fn new(mood: Mood, text: Cow<'a, str>) -> Self {
+        Self { mood, text, of_unseen_handshake: false }
+    }
+
+    /// Creates a sentence about a handshake that was over before tracing began.
+    pub(super) fn of_unseen_handshake(text: Cow<'a, str>) -> Self {
+        Self { mood: Mood::Pending, text, of_unseen_handshake: true }
+    }
 }
 
 /// Returns the lines of a heading. `numbers` are those of the connection's sides.
@@ -71,9 +85,9 @@ pub(super) fn lines(
         if let ([line], 0) = (lines.as_mut_slice(), index)
             && line.width() + INDENT + text.chars().count() <= width
         {
-            line.pad_to(line.width() + INDENT).push(sentence.style, &text);
+            line.pad_to(line.width() + INDENT).push(sentence.mood.style(), &text);
         } else {
-            lines.extend(paragraph(sentence.style, &text, drawing, width));
+            lines.extend(paragraph(sentence.mood.style(), &text, drawing, width));
         }
     }
     lines

@@ -46,6 +46,11 @@ impl OpenBlock {
         (*shown, *stalled_at, *unseen, *queue_full, *deferred) = (0, None, None, false, false);
     }
 
+    /// Returns true if an ICMP error that quotes one of its segments is among the events.
+    pub(super) fn is_quoted(&self) -> bool {
+        self.rows.iter().any(|row| matches!(row, Row::Icmp(_)))
+    }
+
     /// Returns true if a record of the same kind as this verdict on another side is expected soon for the connection.
     ///
     /// That is the case if its events open or close the connection and no record has described them yet: that record follows

@@ -2,7 +2,8 @@
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::{open_block::OpenBlock, sides::Verdict};
+use super::{open_block::OpenBlock, rows::Row, sides::Verdict};
+use crate::output_record::OutputRecord;
 
 /// Open blocks by connection number. The correlator bounds them: none is kept after the last record of its connection,
 /// or after its eviction.
@@ -25,6 +26,28 @@ impl Default for OpenBlocks {
 }
 
 impl OpenBlocks {
+    /// Holds an event of a connection until a block shows it. Returns false for other records, and for events after the last
+    /// record of their connection.
+    pub(super) fn hold(&mut self, record: &OutputRecord) -> bool {
+        let (conn, row) = match record {
+            OutputRecord::State(state) if !state.late && state.conn.is_some() => {
+                (state.conn, Row::State(state.clone()))
+            }
+            OutputRecord::Segment(segment) if !segment.late => (Some(segment.conn), Row::Segment(segment.clone())),
+            OutputRecord::Icmp(icmp) if !icmp.late => (Some(icmp.conn), Row::Icmp(icmp.clone())),
+            OutputRecord::Drop(dropped) if !dropped.late => (dropped.conn, Row::Drop(dropped.clone())),
+            OutputRecord::Hint(hint) if !hint.late => {
+                let Some(conn) = hint.conn else { return false };
+                self.of(conn).hint(hint);
+                return true;
+            }
+            _ => return false,
+        };
+        let Some(conn) = conn else { return false };
+        self.of(conn).rows.push(row);
+        true
+    }
+
     /// Returns the open block of a connection, creating it if necessary.
     pub(super) fn of(&mut self, conn: u64) -> &mut OpenBlock {
         self.blocks.entry(conn).or_insert_with(|| self.spare.pop().unwrap_or_default())
@@ -33,6 +56,12 @@ impl OpenBlocks {
     /// Returns true if a record of the same kind as this verdict on another side is expected soon for a connection.
     pub(super) fn is_pending(&self, verdict: &Verdict, conn: u64) -> bool {
         self.blocks.get(&conn).is_some_and(|block| block.is_pending(verdict))
+    }
+
+    /// Returns true if a state change or a segment of the connection waits for a block.
+    pub(super) fn has_events(&self, conn: u64) -> bool {
+        let event = |row: &Row| matches!(row, Row::State(_) | Row::Segment(_));
+        self.blocks.get(&conn).is_some_and(|block| block.rows.iter().any(event))
     }
 
     /// Removes a connection's block.

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod deadlines;
+mod diagrams;
 mod drops;
 mod exchanges;
 mod pictures;

@@ -31,6 +31,14 @@ pub(super) enum Entry<'a> {
 }
 
 impl Entry<'_> {
+    /// Returns the time of the event.
+    pub(super) fn stamp(&self) -> Option<&Stamp> {
+        match self {
+            Self::Event { row, .. } => Some(row.stamp()),
+            Self::LeftOut(_) => None,
+        }
+    }
+
     /// Returns the nanoseconds since the first event of all sides.
     pub(super) fn since_start_ns(&self) -> Option<u64> {
         match self {

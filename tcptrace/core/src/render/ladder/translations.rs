@@ -1,5 +1,7 @@
 //! The other sides of a translated connection, a line for each: `10.96.0.10:80 is 10.9.0.2:80 in #2`.
 
+use std::fmt;
+
 use super::{
     heading::{end_text, endpoint},
     open_block::End,
@@ -9,25 +11,55 @@ use crate::{
     verdict::{Each, TranslatedEnd, TranslatedSide},
 };
 
-/// Returns the line of a side, which names the ends whose endpoints differ there.
-pub(super) fn line(ends: &Each<End>, side: &TranslatedSide) -> String {
-    let there = |TranslatedEnd { addr, port }| endpoint(&EndpointOutput { addr, port: Some(port) });
-    let sides = [(&ends.server.at, there(side.server)), (&ends.client.at, there(side.client))];
-    let others = sides.into_iter().filter_map(|(here, there)| other(here, &there, &there));
-    format!("{} in #{}", others.collect::<Vec<_>>().join(" and "), side.conn)
+/// Another side of a translated connection.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::render) struct Translation {
+    pub(in crate::render) conn: u64,
+    /// The ends whose endpoints differ there.
+    pub(in crate::render) ends: Each<Option<TranslatedTo>>,
 }
 
-/// Returns the line of a side that is drawn in the same block, with the processes at its ends.
-pub(super) fn line_with_processes(ends: &Each<End>, conn: u64, side: &Each<End>) -> String {
-    let sides = [(&ends.server.at, &side.server), (&ends.client.at, &side.client)];
-    let others = sides.into_iter().filter_map(|(here, there)| other(here, &endpoint(&there.at), &end_text(there)));
-    format!("{} in #{conn}", others.collect::<Vec<_>>().join(" and "))
+/// An end and what it is on the other side, in words.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::render) struct TranslatedTo {
+    here: String,
+    pub(in crate::render) there: String,
 }
 
-/// Returns the words for an end whose endpoint differs there.
-fn other(here: &EndpointOutput, there: &str, words: &str) -> Option<String> {
+impl Translation {
+    /// Returns that of a side of which only the endpoints are known, seen from the side with these ends.
+    pub(super) fn of_endpoints(ends: &Each<End>, side: &TranslatedSide) -> Self {
+        let to = |end: &End, TranslatedEnd { addr, port }| {
+            let there = endpoint(&EndpointOutput { addr, port: Some(port) });
+            translated(&end.at, &there, || there.clone())
+        };
+        Self {
+            conn: side.conn,
+            ends: Each { client: to(&ends.client, side.client), server: to(&ends.server, side.server) },
+        }
+    }
+
+    /// Returns that of a side with these ends, with the processes there.
+    pub(super) fn of_ends(ends: &Each<End>, conn: u64, side: &Each<End>) -> Self {
+        let to = |end: &End, there: &End| translated(&end.at, &endpoint(&there.at), || end_text(there));
+        Self { conn, ends: Each { client: to(&ends.client, &side.client), server: to(&ends.server, &side.server) } }
+    }
+}
+
+fn translated(here: &EndpointOutput, there: &str, words: impl FnOnce() -> String) -> Option<TranslatedTo> {
     let here = endpoint(here);
-    (here != there).then(|| format!("{here} is {words}"))
+    (here != there).then(|| TranslatedTo { here, there: words() })
+}
+
+impl fmt::Display for Translation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { conn, ends } = self;
+        for (index, TranslatedTo { here, there }) in [&ends.server, &ends.client].into_iter().flatten().enumerate() {
+            let and = if index > 0 { "and " } else { "" };
+            write!(f, "{and}{here} is {there} ")?;
+        }
+        write!(f, "in #{conn}")
+    }
 }
 
 #[cfg(test)]
@@ -57,6 +89,6 @@ mod tests {
             "10.9.0.2:80 is 10.9.0.3:8080 in #2",
             "10.9.0.2:80 is 10.9.0.3:8080 and 10.9.0.1:4000 is 10.9.0.4:61000 in #3",
         ];
-        assert_eq!(sides.each_ref().map(|side| line(&ends, side)), expected);
+        assert_eq!(sides.each_ref().map(|side| Translation::of_endpoints(&ends, side).to_string()), expected);
     }
 }

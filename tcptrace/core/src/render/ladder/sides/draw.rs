@@ -2,18 +2,15 @@
 
 use std::borrow::Cow;
 
-use super::content::SideContent;
+use super::{content::SideContent, verdict::Verdict};
 use crate::{
     event::Role,
-    render::{
-        ladder::{
-            block::{Block, Side},
-            heading::Sentence,
-            inferred_states::Known,
-            open_block::End,
-            translations,
-        },
-        mood::Mood,
+    render::ladder::{
+        block::{Block, Side},
+        heading::Sentence,
+        inferred_states::Known,
+        open_block::End,
+        translations::Translation,
     },
     verdict::Each,
 };
@@ -24,6 +21,7 @@ pub(in crate::render::ladder) fn draw(group: &[SideContent<'_>], show: impl FnOn
     let sides: Vec<Side<'_>> = group.iter().map(SideContent::side).collect();
     let first_unfinished = first.unfinished;
     let agreed = agree(group);
+    let representatives = representatives(group, agreed);
     let same_turn = others.iter().all(|content| content.unfinished == first_unfinished);
     let unfinished =
         if same_turn { first_unfinished } else { group.iter().find_map(|content| content.unfinished).map(|_| None) };
@@ -32,9 +30,11 @@ pub(in crate::render::ladder) fn draw(group: &[SideContent<'_>], show: impl FnOn
         ends: heading_ends(first, others),
         same_phase: others.iter().all(|content| content.verdict.is_of_phase_of(&first.verdict)),
         encapsulation: group.iter().find_map(|content| content.encapsulation.as_deref()),
-        sentences: sentences(group, agreed),
+        sentences: sentences(&representatives),
+        verdict: verdict(&representatives),
         unfinished,
         translations: translations(first, others),
+        elsewhere: elsewhere(group),
         inferred: inferred(group),
         advice: advice(group, agreed),
     });
@@ -59,19 +59,22 @@ fn agree(group: &[SideContent<'_>]) -> bool {
     group.iter().enumerate().all(|(index, content)| behind(index).all(|other| content.verdict.agrees(&other.verdict)))
 }
 
-/// Returns one sentence if all sides agree, that of the side with the most information; otherwise one for each.
-fn sentences<'a>(group: &'a [SideContent<'_>], agreed: bool) -> Vec<Sentence<'a>> {
-    let borrowed =
-        |Sentence { style, text }: &'a Sentence<'_>| Sentence { style: *style, text: Cow::Borrowed(&**text) };
+/// Returns the sides whose verdicts are shown: if all agree, that with the most information; otherwise each.
+fn representatives<'a, 'b>(group: &'a [SideContent<'b>], agreed: bool) -> Vec<&'a SideContent<'b>> {
     let knows = |content: &&SideContent<'_>| (content.verdict.has_cause(), !content.verdict.is_vague());
     // `max_by_key` returns the last maximum, hence `rev` for the first side.
     let clear = group.iter().rev().max_by_key(knows);
-    let content: Vec<&SideContent<'_>> = if agreed { clear.into_iter().collect() } else { group.iter().collect() };
+    if agreed { clear.into_iter().collect() } else { group.iter().collect() }
+}
+
+/// Returns the sentences of these sides, with their numbers if there are several.
+fn sentences<'a>(sides: &[&'a SideContent<'_>]) -> Vec<Sentence<'a>> {
     let mut sentences = Vec::new();
-    for SideContent { conn, sentence, open, .. } in &content {
-        let unseen = open.unseen.as_deref().map(|text| Sentence { style: Mood::Pending.style(), text: text.into() });
-        for mut sentence in sentence.iter().map(borrowed).chain(unseen) {
-            if content.len() > 1 {
+    for SideContent { conn, sentence, open, .. } in sides {
+        let own = sentence.iter().map(|sentence| Sentence { text: Cow::Borrowed(&*sentence.text), ..*sentence });
+        let unseen = open.unseen.as_deref().map(|text| Sentence::of_unseen_handshake(text.into()));
+        for mut sentence in own.chain(unseen) {
+            if sides.len() > 1 {
                 sentence.text = format!("#{conn}: {}", sentence.text).into();
             }
             sentences.push(sentence);
@@ -80,16 +83,26 @@ fn sentences<'a>(group: &'a [SideContent<'_>], agreed: bool) -> Vec<Sentence<'a>
     sentences
 }
 
-/// Returns lines about the other sides, and about the views of other hosts.
-fn translations(first: &SideContent<'_>, others: &[SideContent<'_>]) -> Vec<String> {
-    let mut lines: Vec<String> =
-        others.iter().map(|other| translations::line_with_processes(&first.ends, other.conn, &other.ends)).collect();
+/// Returns the worst verdict of these sides, of equal ones the first, if any is final.
+fn verdict<'a>(sides: &[&'a SideContent<'_>]) -> Option<&'a Verdict> {
+    let known = sides.iter().rev().filter(|content| content.verdict.is_final());
+    known.max_by_key(|content| content.sentence.as_ref().map(|sentence| sentence.mood)).map(|content| &content.verdict)
+}
+
+/// Returns the other sides: those that are drawn too, with their processes, and those that are not.
+fn translations(first: &SideContent<'_>, others: &[SideContent<'_>]) -> Vec<Translation> {
+    let drawn = others.iter().map(|other| Translation::of_ends(&first.ends, other.conn, &other.ends));
     let is_drawn = |conn| conn == first.conn || others.iter().any(|other| other.conn == conn);
     let not_drawn = first.nat.iter().filter(|side| !is_drawn(side.conn));
-    lines.extend(not_drawn.map(|side| translations::line(&first.ends, side)));
-    for line in std::iter::once(first).chain(others).flat_map(|content| &content.elsewhere) {
-        if !lines.contains(line) {
-            lines.push(line.clone());
+    drawn.chain(not_drawn.map(|side| Translation::of_endpoints(&first.ends, side))).collect()
+}
+
+/// Returns what other hosts know, each line once.
+fn elsewhere<'a>(group: &'a [SideContent<'_>]) -> Vec<&'a str> {
+    let mut lines: Vec<&str> = Vec::new();
+    for line in group.iter().flat_map(|content| &content.elsewhere) {
+        if !lines.contains(&line.as_str()) {
+            lines.push(line);
         }
     }
     lines

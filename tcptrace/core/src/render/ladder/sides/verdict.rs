@@ -94,13 +94,39 @@ impl Verdict {
         }
     }
 
+    /// Returns true if nothing follows on its side: a handshake that failed, or a close.
+    pub(super) fn is_final(&self) -> bool {
+        self.word().is_some()
+    }
+
+    /// Returns its word and, of a reset, the cause if that is known: `refused (no_listener)`. `None` if it is not final.
+    pub(in crate::render::ladder) fn words(&self) -> Option<String> {
+        let word = self.word()?;
+        Some(match self.reset().map(|reset| reset.cause) {
+            Some(cause) if cause != ResetCause::Unknown => format!("{word} ({})", <&'static str>::from(cause)),
+            _ => word.to_owned(),
+        })
+    }
+
+    fn word(&self) -> Option<&'static str> {
+        match *self {
+            Self::Handshake { outcome, .. } => {
+                outcome.filter(|&outcome| outcome != Outcome::Established).map(Into::into)
+            }
+            Self::Close { kind, .. } => Some(kind.into()),
+            Self::Stalled { .. } | Self::Open => None,
+        }
+    }
+
+    fn reset(&self) -> Option<Reset> {
+        match *self {
+            Self::Handshake { reset, .. } | Self::Close { reset, .. } => reset,
+            Self::Stalled { .. } | Self::Open => None,
+        }
+    }
+
     /// Returns true if the cause of a reset is proven.
     pub(super) fn has_cause(&self) -> bool {
-        match self {
-            Self::Handshake { reset, .. } | Self::Close { reset, .. } => {
-                reset.is_some_and(|reset| reset.cause != ResetCause::Unknown)
-            }
-            Self::Stalled { .. } | Self::Open => false,
-        }
+        self.reset().is_some_and(|reset| reset.cause != ResetCause::Unknown)
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Script {
     pub(super) ladder: Ladder,
     pub(super) width: Rc<Cell<usize>>,
     pub(super) out: Vec<u8>,
+    /// The records so far.
+    pub(super) records: Vec<OutputRecord>,
     now: u64,
     client: Endpoint,
     server: Endpoint,
@@ -55,6 +57,7 @@ impl Script {
             ladder: Ladder::new(drawing, move || shared.get()),
             width,
             out: Vec::new(),
+            records: Vec::new(),
             now: 0,
             client: Endpoint { addr: IpAddr::from([10, 0, 0, 1]), port: 54762 },
             server: Endpoint { addr: IpAddr::from([10, 0, 0, 2]), port: 9999 },
@@ -280,11 +283,12 @@ impl Script {
     }
 
     fn pass(&mut self, step: impl FnOnce(&mut Correlator, &mut dyn FnMut(Correlated))) -> &mut Self {
-        let Self { connections, describer, ladder, out, times, .. } = self;
+        let Self { connections, describer, ladder, out, records, times, .. } = self;
         step(connections, &mut |placed| {
             let entry = describer.entry(placed);
             times.extend(stamp(&entry));
             ladder.render(&entry, out);
+            records.push(entry);
         });
         self
     }
@@ -295,7 +299,9 @@ impl Script {
         self.pass(|connections, emit| connections.finish(now, emit));
         let stamp = self.describer.stamp(self.boot());
         let end = EndOutput { stamp, connections: 0, open: 0, evicted: 0, events: 0, lost: 0, left_out: None };
-        self.ladder.render(&OutputRecord::End(end), &mut self.out);
+        let end = OutputRecord::End(end);
+        self.ladder.render(&end, &mut self.out);
+        self.records.push(end);
         let text = self.text();
         let end = text.trim_end().rfind('\n').map_or(0, |at| at + 1);
         text[..end].trim_end().to_owned() + "\n"

@@ -17,18 +17,18 @@ const NODE: ([u8; 4], u16) = ([10, 244, 0, 1], 61_000);
 const POD: ([u8; 4], u16) = ([10, 244, 0, 12], 8080);
 
 /// A segment as it passes the side of the client, and 20 µs later or earlier that of the pod.
-struct Passing<'a>(&'a mut Script);
+pub(super) struct Passing<'a>(pub(super) &'a mut Script);
 
 impl Passing<'_> {
-    fn outer(&mut self) -> &mut Script {
+    pub(super) fn outer(&mut self) -> &mut Script {
         self.0.between(CLIENT, SERVICE).on(1)
     }
 
-    fn inner(&mut self) -> &mut Script {
+    pub(super) fn inner(&mut self) -> &mut Script {
         self.0.between(NODE, POD).on(2)
     }
 
-    fn segment(&mut self, at: u64, from: Role, flags: TcpFlags, seq: u32, ack: Option<u32>, length: u32) {
+    pub(super) fn segment(&mut self, at: u64, from: Role, flags: TcpFlags, seq: u32, ack: Option<u32>, length: u32) {
         if from == Client {
             self.outer().at(at).segment(from, flags, seq, ack, length);
             self.inner().at(at + 20).segment(from, flags, seq, ack, length);
@@ -40,7 +40,7 @@ impl Passing<'_> {
 }
 
 /// Opens it: the client's socket is on this host, and so is the pod's.
-fn open(script: &mut Script) {
+pub(super) fn open(script: &mut Script) {
     let mut both = Passing(script);
     both.outer().at(0).by("curl", 6980).state(Client, Close, SynSent);
     both.segment(10, Client, SYN, C, None, 0);
@@ -52,7 +52,7 @@ fn open(script: &mut Script) {
 }
 
 /// A connection that is opened, and closed in four segments.
-fn whole(script: &mut Script) {
+pub(super) fn whole(script: &mut Script) {
     open(script);
     let mut both = Passing(script);
     both.outer().at(5_000).by("curl", 6980).state(Client, Established, FinWait1);
@@ -69,7 +69,7 @@ fn whole(script: &mut Script) {
 }
 
 /// A refusal: no process listens in the pod.
-fn refused(script: &mut Script) {
+pub(super) fn refused(script: &mut Script) {
     let mut both = Passing(script);
     both.outer().at(0).by("curl", 6980).state(Client, Close, SynSent);
     both.segment(10, Client, SYN, C, None, 0);
@@ -79,7 +79,7 @@ fn refused(script: &mut Script) {
 }
 
 /// A time-out: the pod does not answer until the client gives up.
-fn unanswered(script: &mut Script) {
+pub(super) fn unanswered(script: &mut Script) {
     Passing(script).segment(10, Client, SYN, C, None, 0);
     script.wait_until(1_050_000);
     Passing(script).segment(1_100_000, Client, SYN, C, None, 0);
@@ -88,7 +88,7 @@ fn unanswered(script: &mut Script) {
 }
 
 /// The node forgets the translation: the client is reset, and nothing of that reaches the pod's side.
-fn reset_on_one_side(script: &mut Script) {
+pub(super) fn reset_on_one_side(script: &mut Script) {
     open(script);
     let mut both = Passing(script);
     both.outer().at(900_000).segment(Client, PSH, C + 1, Some(S + 1), 10);
@@ -98,7 +98,7 @@ fn reset_on_one_side(script: &mut Script) {
 }
 
 /// A SYN,ACK on the pod's side does not reach the client's side; the next one does.
-fn lost_between(script: &mut Script) {
+pub(super) fn lost_between(script: &mut Script) {
     let mut both = Passing(script);
     both.segment(10, Client, SYN, C, None, 0);
     both.inner().at(50).segment(Server, SYN, S, Some(C + 1), 0);
