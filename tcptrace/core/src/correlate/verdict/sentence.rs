@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 pub(crate) use self::{
     close::{CloseFacts, close},
-    handshake::{Answer, HandshakeFacts, handshake},
+    handshake::{Answer, HandshakeFacts, handshake, push_drops},
 };
 use crate::{
     event::Role,
