@@ -20,11 +20,16 @@ struct Failure {
 impl Failure {
     /// Traces `play` in a namespace until a record for which `wanted` returns true.
     fn of(netns: &Netns, port: u16, wanted: impl Fn(&Value) -> bool, play: impl FnOnce()) -> Self {
+        Self::of_traced(netns, port, wanted, |_| play())
+    }
+
+    /// As [`Self::of`], with the tracer, whose records `play` may wait for.
+    fn of_traced(netns: &Netns, port: u16, wanted: impl Fn(&Value) -> bool, play: impl FnOnce(&Tracer)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("trace.jsonl");
         let file = path.to_str().expect("UTF-8");
         let tracer = Tracer::start(netns, &["-p", &port.to_string(), "-w", file]);
-        play();
+        play(&tracer);
         tracer.wait_for("the record", &wanted);
         let trace = tracer.stop();
         let record = trace.records.iter().find(|record| wanted(record)).expect("it has come").clone();
@@ -153,5 +158,37 @@ fn a_server_that_closes_without_an_answer_is_looked_at() {
         json!({ "initiator": "server", "reset": null, "evidence": null, "gave_up": null }),
         "the server's program and its log, if the client expected an answer: it closed first, and 78 B were answered with \
          0 B, as when its process ends",
+    );
+}
+
+#[test]
+fn a_reset_that_a_firewall_sends_for_a_server_is_not_the_servers() {
+    const PORT: u16 = 4867;
+    let netns = Netns::new();
+    let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+    let failure = Failure::of_traced(
+        &netns,
+        PORT,
+        |record| is_type(record, "close"),
+        |tracer| {
+            let connection = ends.open();
+            netns.nft(&format!(
+                "table ip t {{ chain c {{ type filter hook input priority 0; tcp dport {PORT} reject with tcp reset; }}; }}"
+            ));
+            send(&connection.client, 78);
+            // The server learns nothing, and leaves later.
+            let sentence = "a reset came in the server's name, whose socket is still open";
+            tracer.wait_for("the stall", |record| {
+                is_type(record, "stalled") && record["summary"].as_str().is_some_and(|told| told.starts_with(sentence))
+            });
+            netns.nft("delete table ip t");
+            ends.client.close(connection.client);
+            ends.server.close(connection.server);
+        },
+    );
+    failure.check(
+        json!({ "kind": "reset", "reset": { "by": "server", "cause": "forged" } }),
+        "a firewall on either host or on the way that rejects with a reset, such as a rule of `nft list ruleset`; the \
+         server's socket knows nothing of it",
     );
 }

@@ -90,6 +90,8 @@ pub enum ResetCause {
     LateFin,
     /// The last ACK of the handshake met a full accept queue, so that the server never had a socket.
     QueueFull,
+    /// The end's socket was still open after the reset, so something else sent it, as a firewall does.
+    Forged,
     /// Not a reset: the socket timed out while the other end's window was closed.
     ZeroWindow,
     /// Nothing proves a reason.

@@ -27,6 +27,9 @@ impl Pipeline {
     /// Notes that these interfaces of a network namespace are traced from `at` on, and the name of the namespace, if it has
     /// one.
     pub fn cover_netns(&mut self, at: BootTime, netns: u32, name: Option<Arc<str>>, interfaces: Vec<String>) {
+        if !interfaces.is_empty() {
+            self.correlator.cover_netns(netns);
+        }
         let record = self.describer.cover_namespace(at, netns, name, interfaces);
         if let Some(recorder) = &mut self.output.recorder {
             recorder.line(&record, host_clock::now());

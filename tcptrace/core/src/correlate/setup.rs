@@ -116,6 +116,11 @@ impl Correlator {
         }
     }
 
+    /// Declares that the segments of another namespace are recorded from now on: one that does not appear was not sent.
+    pub fn cover_netns(&mut self, netns: u32) {
+        self.watched.note(netns);
+    }
+
     /// Names a control group, before the first event that has its key.
     pub fn name_cgroup(&mut self, key: CgroupKey, cgroup: Arc<Cgroup>) {
         self.cgroups.insert(key, cgroup);

@@ -9,7 +9,7 @@ use super::{NO_NAMESPACE, table::connection::Connection};
 pub(super) struct Watched {
     /// Namespace of the tracer, or [`NO_NAMESPACE`].
     pub(super) here: u32,
-    /// Other namespaces whose segments have been seen.
+    /// Other namespaces whose segments have been seen, or are to be seen.
     others: HashSet<u32>,
     /// True if segments are recorded at all.
     pub(super) segments: bool,
@@ -23,7 +23,7 @@ impl Watched {
         Self { here, others: HashSet::default(), segments: true, untimed: false }
     }
 
-    /// Notes that a segment was seen in this namespace.
+    /// Notes that segments of this namespace are seen.
     pub(super) fn note(&mut self, netns: u32) {
         // Nearly all are seen here.
         if netns != self.here {
@@ -31,7 +31,7 @@ impl Watched {
         }
     }
 
-    /// Returns true if the connection is in a namespace of which no segment has been seen.
+    /// Returns true if the connection is in a namespace whose segments are not seen, as far as is known.
     pub(super) fn is_elsewhere(&self, conn: &Connection) -> bool {
         let elsewhere = |netns: u32| netns != self.here && !self.others.contains(&netns);
         self.here != NO_NAMESPACE && conn.netns().is_some_and(elsewhere)

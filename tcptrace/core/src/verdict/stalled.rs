@@ -2,7 +2,7 @@
 
 use strum::IntoStaticStr;
 
-use super::{CloseEnd, Each, TranslatedSide};
+use super::{CloseEnd, Each, OpeningDrops, TranslatedSide};
 use crate::{event::BootTime, tcp::TcpState};
 
 /// The next step of a connection that stalls.
@@ -82,6 +82,8 @@ pub struct Stalled {
     /// Number of retransmissions of the SYN, SYN,ACK or FIN whose answer is awaited, or of retransmission timeouts of data,
     /// as the socket reports them; null if unknown.
     pub retransmissions: Option<u32>,
+    /// SYNs or SYN,ACKs that this host's kernel dropped, while the handshake waits for them; null if none is known.
+    pub dropped: Option<OpeningDrops>,
     /// Numbers of the connections that are the other sides of the same exchange, whose addresses or ports a translation (NAT)
     /// changes on the way; null without any.
     pub same_as: Option<Vec<u64>>,

@@ -64,6 +64,22 @@ fn last_handshake(exchange: &Exchange) -> (Option<OpeningDrops>, String) {
 }
 
 #[test]
+fn who_waits_for_the_answer_to_a_dropped_syn_is_told_so_meanwhile() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, ISN, None, 0);
+    let syn = dropped(&exchange, CLIENT, SERVER, TcpFlags::SYN, ISN);
+    exchange.event(&Event::Drop(syn));
+    exchange.pass(1_000_000_000);
+    exchange.timeout();
+    let stalls = super::stalled::stalls(&exchange);
+    let [stalled] = stalls.as_slice() else { panic!("{stalls:?}") };
+    let sentence = "waiting for the server's SYN,ACK; the SYN was sent once; netfilter on this host dropped the SYN";
+    assert_eq!(stalled.summary, sentence);
+    assert_eq!(stalled.dropped, Some(OpeningDrops { reason: name("NETFILTER_DROP"), of_synack: false, segments: 1 }));
+}
+
+#[test]
 fn a_syn_that_gets_nowhere_tells_the_port_of_its_socket() {
     let mut exchange = Exchange::new();
     exchange.full_state(SOCKET, 0, SERVER, Close, SynSent);

@@ -193,3 +193,20 @@ fn the_port_of_a_socket_is_its_own_whatever_its_syn_shows() {
     let states = exchange::states(&placed);
     assert_eq!(states.first().map(|state| state.change.local), Some(end(CLIENT)));
 }
+
+#[test]
+fn a_syn_that_passes_no_interface_of_a_namespace_that_is_covered_has_not_left() {
+    for covered in [false, true] {
+        let mut exchange = Exchange::new();
+        if covered {
+            exchange.connections().cover_netns(POD_A);
+        }
+        state(&mut exchange, POD_A, CLIENT, SERVER, Close, SynSent);
+        exchange.pass(1_000_000_000);
+        state(&mut exchange, POD_A, CLIENT, SERVER, SynSent, Close);
+        let (handshakes, _) = exchange.records();
+        let [handshake] = handshakes.as_slice() else { panic!("{handshakes:?}") };
+        assert_eq!(handshake.syn_left, covered.then_some(false), "{covered}");
+        assert_eq!(handshake.no_segments.is_some(), !covered, "{covered}");
+    }
+}

@@ -167,9 +167,46 @@ fn a_reset_that_does_not_end_the_connection_is_told() {
     let mut exchange = opened_here();
     exchange.segment(CLIENT, SERVER, RST, 1, None, 0);
     exchange.pass(SECOND);
-    let stalled = stalled(&mut exchange);
+    let told = stalled(&mut exchange);
+    let sentence =
+        "a reset came in the client's name, whose socket is still open: something else sent it, as a firewall does";
+    assert_eq!(waits(&told), (sentence, None, None));
+
+    // No socket of the client is here.
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, SYN, 0, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, 0, Some(1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, 1, Some(1), 0);
+    exchange.state(SERVER, CLIENT, Listen, SynRecv);
+    exchange.state(SERVER, CLIENT, SynRecv, Established);
+    exchange.segment(CLIENT, SERVER, RST, 1, None, 0);
+    exchange.pass(SECOND);
+    let told = stalled(&mut exchange);
     let sentence = "the client sent a reset; the end of the connection was not seen yet";
-    assert_eq!(waits(&stalled), (sentence, None, None));
+    assert_eq!(waits(&told), (sentence, None, None));
+}
+
+#[test]
+fn an_end_whose_socket_is_gone_without_a_fin_has_not_closed_its_side() {
+    for (error, ended) in [(110, "gave up (ETIMEDOUT)"), (0, "ended without a FIN")] {
+        let mut exchange = opened_here();
+        exchange.with_error(error).state(CLIENT, SERVER, Established, Close);
+        let sentence = format!("the client's socket {ended}; the server has not closed: ESTABLISHED");
+        assert_eq!(waits(&stalled(&mut exchange)), (sentence.as_str(), None, None));
+    }
+}
+
+#[test]
+fn who_still_sends_on_a_half_closed_connection_need_not_close_it() {
+    let mut exchange = opened_here();
+    exchange.state(CLIENT, SERVER, Established, FinWait1);
+    exchange.segment(CLIENT, SERVER, FIN, 1, Some(1), 0);
+    exchange.state(SERVER, CLIENT, Established, CloseWait);
+    exchange.segment(SERVER, CLIENT, ACK, 1, Some(2), 1000);
+    exchange.state(CLIENT, SERVER, FinWait1, FinWait2);
+    exchange.segment(CLIENT, SERVER, ACK, 2, Some(1001), 0);
+    let sentence = "the client closed its side; the server has not: CLOSE_WAIT, and has sent data since";
+    assert_eq!(waits(&stalled(&mut exchange)), (sentence, Some(Awaited::Fin), Some(Turn::Server)));
 }
 
 #[test]

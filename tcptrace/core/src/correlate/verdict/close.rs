@@ -4,7 +4,10 @@ mod due;
 
 pub(super) use self::due::{RETRANSMISSION, has_stray_reset};
 pub(in crate::correlate) use self::due::{deadline, is_reset, missing_ends};
-use super::{handshake::ETIMEDOUT, reset, state_times};
+use super::{
+    handshake::{ETIMEDOUT, is_timed_out},
+    reset, state_times,
+};
 use crate::{
     correlate::table::{
         connection::{Connection, Side},
@@ -62,8 +65,10 @@ pub(in crate::correlate) fn decide(conn: &Connection, over: bool) -> Option<Clos
     };
     let told = match kind {
         // A reset that comes when an end has given up, from either of them, is not why it did.
-        CloseKind::TimedOut => closed_window(conn)
-            .or_else(|| reset.or_else(|| reset::first(conn)).map(|(side, _)| reset::told_of(conn, side))),
+        CloseKind::TimedOut => closed_window(conn).or_else(|| {
+            let seen = reset.or_else(|| reset::first(conn)).map(|(side, _)| side);
+            seen.or_else(|| reset::unanswered_probes(conn)).map(|side| reset::told_of(conn, side))
+        }),
         // A reset that was only challenged does not count.
         _ => reset.map(|(side, _)| reset::told_of(conn, side)),
     };
@@ -98,8 +103,7 @@ fn time_wait(conn: &Connection, kind: CloseKind, initiator: Option<Side>) -> Opt
 }
 
 fn kind(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>, over: bool) -> CloseKind {
-    let timed_out = |end: &End| end.closed().is_some_and(|closed| closed.error == Some(ETIMEDOUT));
-    if conn.ends.iter().any(timed_out) {
+    if conn.ends.iter().any(is_timed_out) {
         return CloseKind::TimedOut;
     }
     let all_acked = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some()));

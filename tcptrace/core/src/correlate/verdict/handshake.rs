@@ -132,6 +132,11 @@ pub(super) fn is_given_up(closed: Closed) -> bool {
     closed.error.is_some_and(|error| !matches!(error, 0 | ECONNRESET | ECONNABORTED | EPIPE))
 }
 
+/// Returns true if the end's socket on this host ended with ETIMEDOUT.
+pub(super) fn is_timed_out(end: &End) -> bool {
+    end.closed().is_some_and(|closed| closed.error == Some(ETIMEDOUT))
+}
+
 /// Returns the outcome if the socket was closed without a cause from the network.
 fn gave_up(conn: &Connection, closed: Closed) -> Opened {
     match closed.error {

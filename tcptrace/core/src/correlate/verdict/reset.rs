@@ -1,6 +1,9 @@
 //! The sender of a reset, and the reason for it if something proves one.
 
-use super::handshake::{ECONNABORTED, ECONNRESET, ETIMEDOUT, is_given_up};
+mod forged;
+
+pub(super) use self::forged::is_forged;
+use super::handshake::{ECONNABORTED, ECONNRESET, ETIMEDOUT, is_given_up, is_timed_out};
 use crate::{
     correlate::table::{
         connection::{Connection, Side},
@@ -97,6 +100,10 @@ pub(super) fn told_of(conn: &Connection, side: Side) -> Reset {
 /// Returns the reason for an end's reset.
 fn cause(conn: &Connection, side: Side) -> ResetCause {
     let own = conn.end(side);
+    // Why its socket ended later is another matter.
+    if is_forged(conn, side) {
+        return ResetCause::Forged;
+    }
     if let Some(cause) = by_socket(conn, side).or_else(|| by_kernel(conn, side)) {
         return cause;
     }
@@ -145,6 +152,13 @@ fn proof(conn: &Connection, side: Side, closed: &Closed) -> Option<ResetCause> {
         true if proof.linger => Some(ResetCause::Linger),
         _ => None,
     }
+}
+
+/// Returns the end that gave up since its keep-alive probes were not answered, as its kernel says: its reset need not have
+/// left, as without a neighbour to send it to.
+pub(super) fn unanswered_probes(conn: &Connection) -> Option<Side> {
+    let says = |end: &End| end.reset_hint().is_some_and(|hint| hint.reason == Some(ResetReason::TcpKeepaliveTimeout));
+    SIDES.into_iter().find(|&side| is_timed_out(conn.end(side)) && says(conn.end(side)))
 }
 
 /// Returns the properties of the socket that proves why it sent a reset, as a process closed it.

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 pub(crate) use self::{
     close::{CloseFacts, close},
-    handshake::{Answer, HandshakeFacts, handshake},
+    handshake::{Answer, HandshakeFacts, handshake, push_drops},
 };
 use crate::{
     event::Role,
@@ -58,6 +58,7 @@ fn cause_words(cause: ResetCause) -> &'static str {
         ResetCause::QueueFull => {
             ": its accept queue was full when the handshake was completed, so it never had a socket"
         }
+        ResetCause::Forged => ": its socket was still open, so something else sent the reset, as a firewall does",
         ResetCause::ZeroWindow => ": the other end's window was closed (0 B)",
         ResetCause::Unknown => "",
     }

@@ -7,7 +7,7 @@ mod reported;
 use super::{
     assemble,
     progress::{Phase, phase},
-    state_times,
+    sentence, state_times,
 };
 use crate::{
     correlate::{
@@ -19,7 +19,7 @@ use crate::{
     },
     event::{BootTime, Role},
     tcp::TcpState::{self, CloseWait},
-    verdict::{Awaited, Each, Stalled, Turn},
+    verdict::{Awaited, Each, OpeningDrops, Stalled, Turn},
 };
 
 /// Returns the record. `gaps` is the number of losses so far, `watched` tells whose segments are seen.
@@ -32,6 +32,8 @@ pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, w
         Some((Phase::Close, _)) => looked_at.close(),
         None => looked_at.reported().unwrap_or_else(|| Waits::nothing_known("it makes progress again")),
     };
+    let dropped = looked_at.dropped(&waits);
+    sentence::push_drops(&mut waits.summary, dropped);
     if !looked_at.is_certain() {
         waits.summary += "; events were lost since the connection began: it may have got on";
     }
@@ -49,6 +51,7 @@ pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, w
         turn: waits.turn,
         unacked_bytes: looked_at.unacked(),
         retransmissions: waits.timeouts.or(waits.sent.map(Sent::again)),
+        dropped,
         same_as: assemble::same_as(conn),
         nat: assemble::nat(conn),
         summary: waits.summary,
@@ -113,6 +116,12 @@ impl Stalling<'_> {
     /// the kernel tells of a socket that is still there.
     fn is_certain(self) -> bool {
         self.lossless || [Side::First, Side::Second].into_iter().any(|side| self.conn.report(side).is_some())
+    }
+
+    /// Returns the SYNs or SYN,ACKs that this host dropped, if the handshake waits for their answer.
+    fn dropped(self, waits: &Waits) -> Option<OpeningDrops> {
+        let opening = !self.conn.opened && matches!(waits.waiting_for, Some(Awaited::SynAck | Awaited::Ack));
+        self.conn.rare().and_then(|rare| rare.drops).filter(|_| opening)
     }
 
     /// Returns the unacknowledged payload bytes, in both directions together: those of sockets that report them, or those that

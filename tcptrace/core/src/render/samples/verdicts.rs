@@ -158,6 +158,7 @@ pub(crate) fn stalled() -> StalledOutput {
         turn: Some(Turn::Client),
         unacked_bytes: Some(14),
         retransmissions: Some(2),
+        dropped: None,
         same_as: Some(vec![1, 2]),
         nat: Some(sides()),
         summary: "the server closed its side; the client has not: CLOSE_WAIT".to_owned(),

@@ -35,6 +35,68 @@ fn a_socket_that_gives_up_and_resets_had_sent_keep_alive_probes() {
     assert!(close.summary.starts_with("timed out: keep-alive probes were not answered"), "{}", close.summary);
 }
 
+#[test]
+fn keep_alive_probes_are_the_reason_where_the_kernel_says_so_and_its_reset_does_not_leave() {
+    let mut exchange = established();
+    exchange
+        .event(&Event::Hint(Hint { reason: Some(ResetReason::TcpKeepaliveTimeout), ..hints::reset(SERVER, CLIENT) }));
+    exchange.with_error(110).state(SERVER, CLIENT, Established, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!(close.kind, CloseKind::TimedOut);
+    assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::Keepalive }));
+    assert!(close.summary.starts_with("timed out: keep-alive probes were not answered"), "{}", close.summary);
+}
+
+/// The reset that a firewall sends in the server's name ends the client's socket; the server's, which knows nothing of it,
+/// does what `then` says after a second.
+fn forged(then: impl Fn(&mut Exchange)) -> Close {
+    let mut exchange = established();
+    exchange.segment(SERVER, CLIENT, RST, S + 1, None, 0);
+    exchange.with_error(104).state(CLIENT, SERVER, Established, Close);
+    exchange.pass(SECOND);
+    then(&mut exchange);
+    let (_, close) = whole(&mut exchange);
+    close
+}
+
+#[test]
+fn a_reset_that_its_senders_socket_outlives_was_sent_by_something_else() {
+    let closes: [(_, fn(&mut Exchange)); 3] = [
+        ("the socket stays open", |_| {}),
+        ("its process closes it", |exchange| {
+            exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
+            exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+            exchange.segment(CLIENT, SERVER, RST, C + 1, None, 0);
+            exchange.with_error(104).state(SERVER, CLIENT, FinWait1, Close);
+        }),
+        ("it is destroyed", |exchange| exchange.with_error(103).state(SERVER, CLIENT, Established, Close)),
+    ];
+    for (what, then) in closes {
+        let close = forged(then);
+        let reset = Some(Reset { by: Role::Server, cause: ResetCause::Forged });
+        assert_eq!((close.kind, close.reset), (CloseKind::Reset, reset), "{what}");
+        let sentence = "reset in the server's name: its socket was still open, so something else sent the reset";
+        assert!(close.summary.contains(sentence), "{what}: {}", close.summary);
+    }
+}
+
+#[test]
+fn a_reset_that_ends_its_senders_socket_is_its_own() {
+    for after in [true, false] {
+        let mut exchange = established();
+        let close = |exchange: &mut Exchange| exchange.state(SERVER, CLIENT, Established, Close);
+        if !after {
+            close(&mut exchange);
+        }
+        exchange.segment(SERVER, CLIENT, RST, S + 1, Some(C + 1), 0);
+        if after {
+            close(&mut exchange);
+        }
+        exchange.with_error(104).state(CLIENT, SERVER, Established, Close);
+        assert_eq!(closed_by(&mut exchange), Reset { by: Role::Server, cause: ResetCause::Unknown }, "{after}");
+    }
+}
+
 /// The sentence of a close by a server that receives `late` bytes afterwards, with or without the client's FIN.
 fn late(late: u32, fin: bool) -> String {
     let mut exchange = left_by_the_server();

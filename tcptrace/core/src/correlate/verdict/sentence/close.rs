@@ -86,7 +86,11 @@ fn push_idle(text: &mut String, record: &Close) {
 
 /// Returns the end that ended the connection, as far as known: it sent the reset, or began to close.
 fn ended_first(record: &Close) -> Option<Role> {
-    let reset = record.reset.filter(|_| record.kind == CloseKind::Reset).map(|reset| reset.by);
+    let reset = record.reset.filter(|_| record.kind == CloseKind::Reset);
+    if reset.is_some_and(|reset| reset.cause == ResetCause::Forged) {
+        return None;
+    }
+    let reset = reset.map(|reset| reset.by);
     reset.or(record.initiator).filter(|_| !matches!(record.kind, CloseKind::TimedOut | CloseKind::Unseen))
 }
 
@@ -179,7 +183,10 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
         CloseKind::Reset => {
             text.push_str("reset");
             if let Some(reset) = record.reset {
-                push(text, format_args!(" by the {}", name(reset.by)));
+                match reset.cause {
+                    ResetCause::Forged => push(text, format_args!(" in the {}'s name", name(reset.by))),
+                    _ => push(text, format_args!(" by the {}", name(reset.by))),
+                }
                 push_cause(text, reset.cause, record, facts);
             }
             return;

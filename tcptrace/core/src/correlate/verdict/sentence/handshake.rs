@@ -205,7 +205,7 @@ fn push_answer(text: &mut String, answer: Option<Answer>) {
 }
 
 /// Appends the segments that this host dropped.
-fn push_drops(text: &mut String, dropped: Option<OpeningDrops>) {
+pub(crate) fn push_drops(text: &mut String, dropped: Option<OpeningDrops>) {
     let Some(OpeningDrops { reason, of_synack, segments }) = dropped else { return };
     let (who, why) = match reason.as_str() {
         "NETFILTER_DROP" => ("netfilter on this host", None),

@@ -2,12 +2,15 @@
 
 use super::{Stalling, Waits, state, times};
 use crate::{
-    correlate::table::{
-        connection::{Connection, Side},
-        endpoint::Sent,
+    correlate::{
+        table::{
+            connection::{Connection, Side},
+            endpoint::{Closed, Sent},
+        },
+        verdict::{handshake::ETIMEDOUT, reset},
     },
     event::Role,
-    tcp::TcpState::{Close, CloseWait, Closing, FinWait1, FinWait2, LastAck, TimeWait},
+    tcp::TcpState::{Close, CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, TimeWait},
     verdict::Awaited,
 };
 
@@ -28,6 +31,11 @@ impl Stalling<'_> {
         let sides = [client, client.other()];
         if let Some(side) = sides.into_iter().find(|&side| conn.end(side).rst().is_some()) {
             let by = conn.shown_role(side).word();
+            if reset::is_forged(conn, side) {
+                return Waits::nothing_known(format!(
+                    "a reset came in the {by}'s name, whose socket is still open: something else sent it, as a firewall does"
+                ));
+            }
             return Waits::nothing_known(format!("the {by} sent a reset; the end of the connection was not seen yet"));
         }
         match sides.map(|side| has_closed(conn, side)) {
@@ -65,6 +73,17 @@ impl Stalling<'_> {
             return Waits { waiting_for: Some(waiting_for), turn, ..Waits::nothing_known(summary) };
         }
         let in_peer = state(conn, side.other());
+        // Nothing tells the other end of it: the reset, if there was one, has not been seen to arrive.
+        let ended = match closed.closed() {
+            Some(Closed { error: Some(ETIMEDOUT), .. }) => Some("gave up (ETIMEDOUT)"),
+            Some(Closed { from: Established | CloseWait, .. }) if closed.fin().is_none() => Some("ended without a FIN"),
+            _ => None,
+        };
+        if let Some(ended) = ended {
+            let has = in_peer.map_or_else(String::new, |state| format!(": {state}"));
+            let (closer, peer) = (closer.word(), peer.word());
+            return Waits::nothing_known(format!("the {closer}'s socket {ended}; the {peer} has not closed{has}"));
+        }
         if !closed.had_socket && !open.spoke && in_peer.is_none() {
             return unheard(summary, peer, closed.fin().map(|fin| fin.sent));
         }
@@ -73,6 +92,11 @@ impl Stalling<'_> {
             let by_ack = if open.had_socket { "" } else { ", as its ACK shows" };
             summary += &format!(": {state}{by_ack}");
         }
+        // A half-closed connection on which the other end still sends is one that its program uses.
+        let sends = reset::late_bytes(conn, side).is_some_and(|bytes| bytes > 0);
+        if sends {
+            summary += ", and has sent data since";
+        }
         match closed.fin() {
             Some(fin) if fin.acked.is_none() => {
                 summary += &format!("; {}, and is not acknowledged", times("FIN", Some(fin.sent)));
@@ -80,7 +104,7 @@ impl Stalling<'_> {
             }
             fin => Waits {
                 summary,
-                waiting_for: Some(if in_peer == Some(CloseWait) { Awaited::Close } else { Awaited::Fin }),
+                waiting_for: Some(if in_peer == Some(CloseWait) && !sends { Awaited::Close } else { Awaited::Fin }),
                 turn: Some(peer.into()),
                 since: fin.and_then(|fin| fin.acked),
                 sent: fin.map(|fin| fin.sent),

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     event::Role,
     render::ladder::{heading::endpoint, open_block::End},
-    verdict::{Handshake, OpeningDrops, Outcome, Reset, ResetCause, WaitingFor},
+    verdict::{Handshake, Outcome, Reset, ResetCause, WaitingFor},
 };
 
 /// Returns advice for a handshake that failed or is only partly known.
@@ -85,16 +85,8 @@ fn no_answer(record: &Handshake) -> Advice {
     if record.killed {
         return Some(killed(Role::Client).into());
     }
-    if let Some(OpeningDrops { reason, of_synack, .. }) = record.dropped
-        && reason.as_str() == "NETFILTER_DROP"
-    {
-        let segment = if of_synack { "SYN,ACK" } else { "SYN" };
-        return Some(
-            format!(
-                "`nft list ruleset` in each network namespace of this host that it passes: a rule drops the {segment}"
-            )
-            .into(),
-        );
+    if let Some(advice) = unanswered::dropped_here(record.dropped) {
+        return Some(advice.into());
     }
     if record.deferred {
         return Some("the client's program: the server accepts it when its first data comes (TCP_DEFER_ACCEPT)".into());

@@ -32,6 +32,10 @@ pub(super) fn by_cause(by: Role, cause: ResetCause) -> String {
         ResetCause::Keepalive => {
             format!("the network, and whether the {peer} vanished: it answered no keep-alive probe")
         }
+        ResetCause::Forged => format!(
+            "a firewall on either host or on the way that rejects with a reset, such as a rule of `nft list ruleset`; \
+             the {end}'s socket knows nothing of it"
+        ),
         ResetCause::ZeroWindow => {
             format!("the {peer}'s program: it had stopped reading, so that its window was closed")
         }

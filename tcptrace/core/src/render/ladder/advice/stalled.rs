@@ -12,6 +12,9 @@ pub(in super::super) fn stalled(record: &Stalled, icmp: bool) -> Advice {
     if icmp && record.waiting_for == Some(Awaited::SynAck) {
         return None;
     }
+    if let Some(advice) = unanswered::dropped_here(record.dropped) {
+        return Some(advice.into());
+    }
     let port = source_port(record.server.port);
     let turn = match record.turn {
         Some(Turn::Client) => Some(Role::Client),
@@ -80,7 +83,7 @@ fn own_port(record: &Stalled, end: Role) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::samples;
+    use crate::{render::samples, verdict::OpeningDrops};
 
     /// Returns advice on a record with these facts, of two hosts.
     fn advice(waiting_for: Option<Awaited>, turn: Option<Turn>, in_server: TcpState) -> Option<String> {
@@ -150,5 +153,15 @@ mod tests {
                 assert!(given.starts_with("on this host, `nft list ruleset`"), "{awaited:?}: {given}");
             }
         }
+    }
+
+    #[test]
+    fn a_rule_that_drops_the_syn_is_named() {
+        let mut record = samples::stalled().record;
+        record.waiting_for = Some(Awaited::SynAck);
+        record.turn = Some(Turn::Server);
+        record.dropped = Some(OpeningDrops { reason: samples::dropped().reason, of_synack: false, segments: 1 });
+        let expected = "`nft list ruleset` in each network namespace of this host that it passes: a rule drops the SYN";
+        assert_eq!(stalled(&record, false).as_deref(), Some(expected));
     }
 }

@@ -2,9 +2,20 @@
 
 use std::net::IpAddr;
 
+use crate::verdict::OpeningDrops;
+
 /// Returns advice if the SYN was not seen to leave the client.
 pub(super) fn not_sent(server: IpAddr) -> String {
     format!("on the client, `ip neigh show {server}` and `nft list ruleset`: what keeps the SYN from leaving?")
+}
+
+/// Returns advice if a firewall of this host dropped the segments.
+pub(super) fn dropped_here(dropped: Option<OpeningDrops>) -> Option<String> {
+    let OpeningDrops { of_synack, .. } = dropped.filter(|drops| drops.reason.as_str() == "NETFILTER_DROP")?;
+    let segment = if of_synack { "SYN,ACK" } else { "SYN" };
+    Some(format!(
+        "`nft list ruleset` in each network namespace of this host that it passes: a rule drops the {segment}"
+    ))
 }
 
 /// Returns advice if both ends are on this host; `port` is the filter of `ss` for the server's port.

@@ -80,6 +80,13 @@ fn of_cause(cause: ResetCause) -> Vec<Row<Close>> {
                 "the client's program, if anything: it kept the connection after the server had closed it (CLOSE_WAIT)",
             ),
         )],
+        ResetCause::Forged => vec![(
+            |_| {},
+            Some(
+                "a firewall on either host or on the way that rejects with a reset, such as a rule of `nft list \
+                 ruleset`; the server's socket knows nothing of it",
+            ),
+        )],
         ResetCause::ZeroWindow => {
             vec![(|_| {}, Some("the client's program: it had stopped reading, so that its window was closed"))]
         }
