@@ -27,7 +27,10 @@ pub use self::{
 };
 
 use self::entered::Entered;
-use crate::bpf::tc::{programs::Programs, stale_filters::Cleaned};
+use crate::{
+    bpf::tc::{programs::Programs, stale_filters::Cleaned},
+    socket_owners::FourTuple,
+};
 use tcptrace_core::text::Escaped;
 
 /// The thread cannot be started.
@@ -36,10 +39,12 @@ use tcptrace_core::text::Escaped;
 pub struct StartError(#[source] io::Error);
 
 /// A request to the worker.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Command {
     /// There may be a namespace or an interface that is not known yet.
     Look,
+    /// Find the listeners of these connections in the namespace with this inode number.
+    FindListeners(u32, Vec<FourTuple>),
 }
 
 /// The handle of the thread.
@@ -67,6 +72,12 @@ impl Namespaces {
     pub fn look(&self) {
         // This fails only if the thread has ended, which has logged why.
         let _ended = self.commands.send(Command::Look);
+    }
+
+    /// Requests the listeners of these connections in the namespace with this inode number ([`News::Listeners`]).
+    pub fn find_listeners(&self, netns: u32, tuples: Vec<FourTuple>) {
+        // As above.
+        let _ended = self.commands.send(Command::FindListeners(netns, tuples));
     }
 
     /// Waits for news; never resolves once there will be none.

@@ -127,6 +127,15 @@ pub fn list(states: &[TcpState]) -> Result<Vec<Socket>, OwnersError> {
     Diag::open()?.everything(Wanted::in_states(states))
 }
 
+/// Finds for each of these the listener that would take a SYN from `remote` to `local`, in the network namespace of the calling
+/// thread.
+///
+/// # Errors
+/// When netlink cannot be used, or the kernel does not tell.
+pub fn listeners(tuples: &[FourTuple]) -> Result<Vec<(FourTuple, Socket)>, OwnersError> {
+    Diag::open()?.find_listeners(tuples)
+}
+
 /// Finds the owners of sockets, which may be of several network namespaces; `now` is the current time.
 ///
 /// # Errors

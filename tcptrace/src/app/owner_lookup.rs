@@ -5,10 +5,11 @@ mod events;
 pub(super) mod existing;
 mod stuck;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use log::warn;
 
+pub(super) use self::events::queues;
 use self::{
     elsewhere::Elsewhere,
     events::{events, matters},
@@ -17,7 +18,7 @@ use crate::{
     app::trace::own_netns,
     bpf::HeldSockets,
     causes::with_causes,
-    namespaces::Selection,
+    namespaces::{Namespaces, Selection},
     pipeline::Pipeline,
     socket_owners::{FourTuple, Request, Scanner, Snapshot},
 };
@@ -84,8 +85,9 @@ impl OwnerLookup {
         snapshots
     }
 
-    /// Requests the owners and accept queues that the pipeline needs since the last call.
-    pub(super) fn request_new(&mut self, pipeline: &mut Pipeline, now: BootTime) {
+    /// Requests the owners and accept queues that the pipeline needs since the last call; those of listeners in other network
+    /// namespaces from `namespaces`.
+    pub(super) fn request_new(&mut self, pipeline: &mut Pipeline, namespaces: Option<&Namespaces>, now: BootTime) {
         let Some(scanner) = &self.scanner else { return };
         if std::mem::take(&mut pipeline.listened) {
             self.scans = SCANS_AFTER_LISTEN;
@@ -107,10 +109,16 @@ impl OwnerLookup {
         if !tuples.is_empty() {
             scanner.request(Request::Connections { tuples, likely });
         }
-        let unanswered = std::iter::from_fn(|| pipeline.poll_unanswered());
-        let tuples: Vec<_> = unanswered.map(|Unanswered { local, remote }| FourTuple { local, remote }).collect();
-        if !tuples.is_empty() {
-            scanner.request(Request::Listeners(tuples));
+        let mut unanswered: BTreeMap<Option<u32>, Vec<FourTuple>> = BTreeMap::new();
+        while let Some(Unanswered { netns, local, remote }) = pipeline.poll_unanswered() {
+            unanswered.entry(netns).or_default().push(FourTuple { local, remote });
+        }
+        for (netns, tuples) in unanswered {
+            match (netns, namespaces) {
+                (None, _) => scanner.request(Request::Listeners(tuples)),
+                (Some(netns), Some(namespaces)) => namespaces.find_listeners(netns, tuples),
+                (Some(_), None) => {}
+            }
         }
     }
 

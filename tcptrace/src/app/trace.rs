@@ -12,7 +12,13 @@ use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
 
 use self::targets::{indices, is_wanted};
 pub(super) use self::targets::{own_netns, select};
-use super::{export, no_traffic_notice::Passed, owner_lookup::OwnerLookup, stdout_format, top::Session};
+use super::{
+    export,
+    no_traffic_notice::Passed,
+    owner_lookup::{OwnerLookup, queues},
+    stdout_format,
+    top::Session,
+};
 use crate::{
     bpf::{
         AttachMode, Attachments, Drops, Hints, LoadSettings, LossCounters, Object, Pending, ProgramLog, Ring,
@@ -175,6 +181,11 @@ impl Trace {
                 self.pipeline.cover_netns(host_clock::now(), netns, name.map(Arc::from), names);
             }
             News::Gone(netns) => self.pipeline.forget_netns(netns),
+            News::Listeners { netns, listeners } => {
+                let queues = queues(Some(netns), &listeners, filter, host_clock::now());
+                queues.for_each(|event| self.pipeline.learn(&event));
+                self.pipeline.flush();
+            }
             News::Forgot { netns, translations } => self.forget_translations(netns, &translations, filter),
         }
     }

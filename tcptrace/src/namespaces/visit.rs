@@ -10,13 +10,16 @@ use super::discovery::{self, Found, Selection};
 /// the namespace, or the error of entering it.
 pub fn visit<T: Send>(selection: &Selection, own: u32, look: impl Fn() -> T + Sync) -> Vec<(u32, io::Result<T>)> {
     let chosen = discovery::all().into_iter().filter(|&(inode, _)| inode != own && selection.contains(inode));
-    let visited = chosen.map(|(inode, found)| {
-        // The thread ends inside, so that it need not return.
-        let looked = thread::scope(|scope| scope.spawn(|| enter(&found, inode).map(|()| look())).join());
-        (inode, looked.unwrap_or_else(|_| Err(io::Error::other("the thread that entered it has failed"))))
-    });
+    let visited = chosen.map(|(inode, found)| (inode, inside(&found, inode, &look)));
     // A namespace that has gone in between counts as absent.
     visited.filter(|(_, looked)| !looked.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)).collect()
+}
+
+/// Calls `look` on a thread inside of a namespace, if it still has this inode number.
+pub(super) fn inside<T: Send>(found: &Found, inode: u32, look: impl Fn() -> T + Sync) -> io::Result<T> {
+    // The thread ends inside, so that it need not return.
+    let looked = thread::scope(|scope| scope.spawn(|| enter(found, inode).map(|()| look())).join());
+    looked.unwrap_or_else(|_| Err(io::Error::other("the thread that entered it has failed")))
 }
 
 /// Moves the calling thread into a namespace, if it still has this inode number.

@@ -21,11 +21,13 @@ use super::{
     Command, Selection,
     discovery::{self, FOLDERS, Found},
     entered::{Attached, Entered},
+    visit::inside,
 };
 use crate::{
     bpf::tc::programs::Programs,
     conntrack::{Conntrack, Forgotten},
     privileges::{Duty, reduce},
+    socket_owners::{self, FourTuple, Socket},
 };
 
 /// Minimum pause between two scans, used after a sign of change.
@@ -51,6 +53,13 @@ pub enum News {
     },
     /// The namespace with this inode number has no name and no process any more.
     Gone(u32),
+    /// The listeners of connections that wait for an answer, if there are any.
+    Listeners {
+        /// Inode number.
+        netns: u32,
+        /// The connections, from the listener's side, each with its listener.
+        listeners: Vec<(FourTuple, Socket)>,
+    },
     /// The connection tracking of a namespace has forgotten address translations of open connections.
     Forgot {
         /// Inode number.
@@ -143,13 +152,16 @@ impl Worker {
             let next = began + pause.max((began.elapsed() * SHARE).min(RARELY));
             pause = (pause * 2).min(RARELY);
             tokio::select! {
-                command = commands.recv() => match command {
-                    Some(Command::Look) => {
-                        while commands.try_recv().is_ok() {}
-                        pause = SOON;
+                command = commands.recv() => {
+                    let Some(command) = command else { break };
+                    let more = std::iter::from_fn(|| commands.try_recv().ok());
+                    for command in [command].into_iter().chain(more) {
+                        match command {
+                            Command::Look => pause = SOON,
+                            Command::FindListeners(netns, tuples) => self.find_listeners(netns, &tuples),
+                        }
                     }
-                    None => break,
-                },
+                }
                 () = changed(&folders) => pause = SOON,
                 () = sleep_until(next) => {}
             }
@@ -209,6 +221,18 @@ impl Worker {
                 Ok(_) => {}
                 Err(error) => debug!("cannot look at the network namespace {inode}: {error}"),
             }
+        }
+    }
+
+    /// Finds the listeners of connections in a namespace that is covered.
+    fn find_listeners(&self, netns: u32, tuples: &[FourTuple]) {
+        let Some(known) = self.known.get(&netns) else { return };
+        let found = inside(&known.found, netns, || socket_owners::listeners(tuples));
+        match found.map_err(anyhow::Error::from).and_then(|found| found.map_err(anyhow::Error::from)) {
+            Ok(listeners) => {
+                let _nobody_listens = self.news.send(News::Listeners { netns, listeners });
+            }
+            Err(error) => debug!("the listeners of the network namespace {netns} are not found: {error:#}"),
         }
     }
 

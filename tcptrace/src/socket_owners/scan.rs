@@ -53,11 +53,7 @@ impl Scan {
                 Ok(Snapshot { stuck, ..self.with_owners(began, Vec::new(), &BTreeSet::new())? })
             }
             Job::Listeners(tuples) => {
-                let found = tuples.iter().filter_map(|tuple| {
-                    let listener = self.diag.find_listener(tuple).transpose()?;
-                    Some(listener.map(|listener| (*tuple, listener)))
-                });
-                let listeners = found.collect::<Result<_, _>>()?;
+                let listeners = self.diag.find_listeners(tuples)?;
                 Ok(Snapshot {
                     began,
                     sockets: Vec::new(),

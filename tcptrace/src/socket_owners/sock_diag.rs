@@ -136,6 +136,18 @@ impl Diag {
         Ok(self.find_any(family, socket_id, Wanted::ALL)?.into_iter().find(|socket| socket.accepts(tuple.local)))
     }
 
+    /// Returns for each of these the listener that would take a SYN from `remote` to `local`, if there is one.
+    pub(super) fn find_listeners<'a>(
+        &mut self,
+        tuples: impl IntoIterator<Item = &'a FourTuple>,
+    ) -> Result<Vec<(FourTuple, Socket)>, OwnersError> {
+        let found = tuples.into_iter().filter_map(|tuple| {
+            let listener = self.find_listener(tuple).transpose()?;
+            Some(listener.map(|listener| (*tuple, listener)))
+        });
+        found.collect()
+    }
+
     /// Returns the socket that a segment between the ends of `socket_id` would reach, if there is one.
     fn find_any(&mut self, family: u8, socket_id: SocketId, wanted: Wanted) -> Result<Vec<Socket>, OwnersError> {
         match self.ask(0, family, socket_id, wanted) {

@@ -156,8 +156,8 @@ fn read_counters(trace: &mut Trace) {
         }
         Err(error) => warn!("cannot read the kernel's loss counters: {error}"),
     }
-    let Trace { owners, pipeline, .. } = trace;
-    owners.request_new(pipeline, now);
+    let Trace { owners, pipeline, namespaces, .. } = trace;
+    owners.request_new(pipeline, namespaces.as_ref(), now);
     trace.pipeline.flush();
 }
 

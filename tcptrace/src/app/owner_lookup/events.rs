@@ -45,23 +45,31 @@ pub(super) fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec
         let (local, process) = (Endpoint { addr, port }, only(&holders));
         Event::Listener(ListenerOwner { at: now, asked: snapshot.began, netns, local, sockets, process })
     };
-    let queues = snapshot.listeners.iter().filter_map(|(tuple, listener)| queue(*tuple, listener, filter, now));
+    let queues = queues(None, &snapshot.listeners, filter, now);
     let reports = stuck::reports(snapshot, filter, now);
     // Listeners come before connections, whose roles may depend on them.
     listeners.into_iter().map(listener).chain(events).chain(queues).chain(reports).collect()
 }
 
-/// Returns the accept queue of the listener for a connection, as a hint for that connection.
-fn queue(FourTuple { local, remote }: FourTuple, listener: &Socket, filter: &Filter, now: BootTime) -> Option<Event> {
-    // Filtered like other hints, so that a recording read with the same filter shows the same.
-    let matches = filter.matches(local, remote, Ends::LocalIsFirst);
-    let queue = listener.queue.filter(|_| matches)?;
-    Some(Event::Hint(Hint {
-        state: Some(listener.state),
-        queue_full: queue.is_full(),
-        queue: Some(queue),
-        ..Hint::new(now, None, local, remote, HintName::AcceptQueue)
-    }))
+/// Returns the accept queues of the listeners of connections, as hints for those connections. `netns` is the inode number of
+/// their network namespace, unless it is the tracer's own.
+pub(in crate::app) fn queues(
+    netns: Option<u32>,
+    listeners: &[(FourTuple, Socket)],
+    filter: &Filter,
+    now: BootTime,
+) -> impl Iterator<Item = Event> {
+    listeners.iter().filter_map(move |(FourTuple { local, remote }, listener)| {
+        // Filtered like other hints, so that a recording read with the same filter shows the same.
+        let matches = filter.matches(*local, *remote, Ends::LocalIsFirst);
+        let queue = listener.queue.filter(|_| matches)?;
+        Some(Event::Hint(Hint {
+            state: Some(listener.state),
+            queue_full: queue.is_full(),
+            queue: Some(queue),
+            ..Hint::new(now, netns, *local, *remote, HintName::AcceptQueue)
+        }))
+    })
 }
 
 /// Returns true if a socket matches the filter, or may have connections that do.

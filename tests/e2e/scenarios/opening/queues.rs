@@ -4,13 +4,14 @@ use std::{io::ErrorKind, process::Command};
 
 use serde_json::{Value, json};
 use tcptrace_tests::{
-    ANY, Actor, Netns, Tracer, assert_record, binary, but, endpoint, is_type, number, output, send, text,
+    ANY, Actor, Netns, Tracer, Veth, assert_record, binary, but, endpoint, is_type, number, output, send, text,
 };
 
 use super::{
     again, drop_at_input, loopback, no_synack, plain, receive_reset, reset_by_server, start, timed_out, wait_segments,
     wait_verdicts,
 };
+use crate::namespaces::wait_covered;
 
 #[test]
 fn a_full_accept_queue_answers_no_syn() {
@@ -66,6 +67,35 @@ fn a_full_accept_queue_answers_no_syn() {
     let same: Vec<Value> = read.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let without_end = trace.records.split_last().expect("records").1;
     assert_eq!(&same[..same.len() - 1], without_end);
+}
+
+#[test]
+fn a_full_accept_queue_in_another_namespace_is_named() {
+    const PORT: u16 = 4627;
+    let own = Netns::new();
+    let (near, far) = (own.another(), own.another());
+    let veth = Veth::between(&near, &far, 0);
+    near.sysctl("ipv4/tcp_syn_retries", "2");
+    let (client, server) = (Actor::new(&near, "tt-client"), Actor::new(&far, "tt-server"));
+    let listener = server.listen_with(veth.right_v4(PORT), 0, |_| {});
+    let tracer = Tracer::start(&own, &["-p", &PORT.to_string(), "--netns", near.name(), "--netns", far.name()]);
+    wait_covered(&near, &veth.left);
+    wait_covered(&far, &veth.right);
+    let waiting = client.connect(veth.right_v4(PORT));
+    let connecting = client.start_connect(veth.right_v4(PORT), |_| {});
+    // Long before the client times out.
+    tracer.wait_for("the queue", is_queue);
+    tracer.look(|records| assert!(records.iter().all(|record| record["outcome"] != "timed_out"), "{records:#?}"));
+    connecting.finish().expect_err("there is no room");
+    tracer.wait_for("a time-out", |record| record["outcome"] == "timed_out");
+    let trace = tracer.stop();
+    drop((waiting, listener));
+    let handshakes = trace.of_type("handshake");
+    let failed = handshakes.into_iter().find(|record| record["outcome"] == "timed_out").expect("it was waited for");
+    assert_eq!(failed["accept_queue"], json!({ "length": 1, "limit": 0 }), "{failed}");
+    assert!(text(failed, "summary").ends_with("; the server's accept queue is full (1 of 0)"), "{failed}");
+    let hint = trace.records.iter().find(|record| is_queue(record)).expect("it was waited for");
+    assert_eq!((&hint["netns"], &hint["conn"]), (&json!(far.inode()), &failed["conn"]), "{hint}");
 }
 
 #[test]

@@ -22,6 +22,8 @@ const LOOPBACK: u32 = 1;
 /// A connection whose SYN was retransmitted, and whose listener may be on this host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Unanswered {
+    /// Inode number of the network namespace of the end that does not answer; `None` for the tracer's own.
+    pub netns: Option<u32>,
     /// The end that does not answer.
     pub local: Endpoint,
     /// The other end.
@@ -43,32 +45,34 @@ impl Correlator {
             conn.queue_wanted = false;
             let server = conn.client_side().other();
             if waits_for_answer(conn)
-                && !conn.leaves
+                && let Some(reached) = conn.rare().and_then(|rare| rare.syn_reached)
                 && let Some((local, remote)) = conn.endpoint(server).zip(conn.endpoint(server.other()))
             {
-                return Some(Unanswered { local, remote });
+                let netns = Some(reached).filter(|&netns| netns != self.watched.here);
+                return Some(Unanswered { netns, local, remote });
             }
         }
         None
     }
 
     /// Observes a segment, which may be a copy. A SYN that leaves by an interface other than loopback is for another
-    /// host, even if it was forwarded.
+    /// namespace, where it is seen to come in, or for another host, even if it was forwarded.
     pub(in crate::correlate) fn watch_syn(&mut self, segment: &Segment) {
-        if !segment.header.has(TcpFlags::SYN) || segment.header.has(TcpFlags::ACK) {
+        if !self.owners.wanted || !segment.header.has(TcpFlags::SYN) || segment.header.has(TcpFlags::ACK) {
             return;
         }
-        let (key, _) = Key::new(segment.netns.unwrap_or(self.watched.here), segment.src, segment.dst);
+        let netns = segment.netns.unwrap_or(self.watched.here);
+        let (key, _) = Key::new(netns, segment.src, segment.dst);
         let key = self.key_of(key, segment.conn_netns);
         let Some(at) = self.table.find(&key) else { return };
         let place = self.table.place(at);
         let Some(conn) = self.table.get_mut(at) else { return };
-        conn.leaves |= segment.direction == Some(Direction::Out) && segment.ifindex != LOOPBACK;
-        if self.owners.wanted
-            && waits_for_answer(conn)
-            && !conn.queue_wanted
-            && self.queues.unanswered.len() < MAX_UNANSWERED
-        {
+        if !waits_for_answer(conn) {
+            return;
+        }
+        let leaves = segment.direction == Some(Direction::Out) && segment.ifindex != LOOPBACK;
+        conn.rare_mut().syn_reached = if leaves { None } else { Some(netns) };
+        if !conn.queue_wanted && self.queues.unanswered.len() < MAX_UNANSWERED {
             conn.queue_wanted = true;
             self.queues.unanswered.extend(place);
         }

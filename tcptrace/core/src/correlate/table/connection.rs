@@ -66,8 +66,6 @@ pub(in crate::correlate) struct Connection {
     pub(in crate::correlate) last_from: Option<Side>,
     /// True if state changes of its sockets are missing.
     pub(in crate::correlate) lost_states: bool,
-    /// True if its SYN left this host.
-    pub(in crate::correlate) leaves: bool,
     /// True if its listener is about to be queried.
     pub(in crate::correlate) queue_wanted: bool,
     /// True if one of its events was emitted.
@@ -124,7 +122,6 @@ impl Connection {
             first_fin: None,
             last_from: None,
             lost_states: false,
-            leaves: false,
             queue_wanted: false,
             shown: false,
             introduced: false,

@@ -4,7 +4,10 @@ use super::{
     exchange::{State, end},
     *,
 };
-use crate::event::{Direction, Segment, SocketKey};
+use crate::{
+    correlate::Unanswered,
+    event::{AcceptQueue, Direction, Hint, HintName, Segment, SocketKey},
+};
 
 /// The namespaces of two pods; the bridge between them is in [`HERE`].
 const POD_A: u32 = 71;
@@ -85,6 +88,35 @@ fn who_listens_and_who_holds_a_socket_is_known_by_namespace() {
         _ => None,
     });
     assert_eq!(owners.collect::<Vec<_>>(), [(Some(POD_A), 5)]);
+}
+
+#[test]
+fn the_listener_is_asked_for_where_the_syn_arrives() {
+    const SECOND: u64 = 1_000_000_000;
+    let mut exchange = Exchange::new();
+    exchange.connections().want_owners();
+    state(&mut exchange, POD_A, CLIENT, SERVER, Close, SynSent);
+    pass(&mut exchange, THERE, (CLIENT, SERVER), SYN, 1_000, None);
+    exchange.pass(SECOND);
+    pass(&mut exchange, THERE, (CLIENT, SERVER), SYN, 1_000, None);
+    let asked = Unanswered { netns: Some(POD_B), local: end(SERVER), remote: end(CLIENT) };
+    assert_eq!(exchange.connections().poll_unanswered(), Some(asked));
+    // What is known of it is about the one connection that there is.
+    let queue = AcceptQueue { length: 1, limit: 0 };
+    exchange.event(&Event::Hint(Hint {
+        state: Some(State::Listen),
+        queue_full: true,
+        queue: Some(queue),
+        ..Hint::new(BootTime(exchange.now()), Some(POD_B), end(SERVER), end(CLIENT), HintName::AcceptQueue)
+    }));
+    exchange.pass(2 * SECOND);
+    pass(&mut exchange, &THERE[..3], (CLIENT, SERVER), SYN, 1_000, None);
+    assert_eq!(exchange.connections().poll_unanswered(), None, "this one leaves, and is not seen to arrive");
+    exchange.with_error(110);
+    state(&mut exchange, POD_A, CLIENT, SERVER, SynSent, Close);
+    let (handshakes, _) = exchange.records();
+    let [handshake] = &handshakes[..] else { panic!("{handshakes:?}") };
+    assert_eq!(handshake.accept_queue, Some(queue), "{handshake:?}");
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn the_listener_is_asked_for_each_time_a_syn_is_sent_again() {
     let mut exchange = Exchange::new();
     knock(&mut exchange, 1);
     assert_eq!(exchange.connections().poll_unanswered(), None, "the answer may be on its way");
-    let asked = Some(Unanswered { local: exchange::end(SERVER), remote: exchange::end(CLIENT) });
+    let asked = Some(Unanswered { netns: None, local: exchange::end(SERVER), remote: exchange::end(CLIENT) });
     for _ in 0..2 {
         exchange.segment(CLIENT, SERVER, SYN, 7, None, 0);
         exchange.segment(CLIENT, SERVER, SYN, 7, None, 0);

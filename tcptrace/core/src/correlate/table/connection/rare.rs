@@ -22,6 +22,9 @@ pub(in crate::correlate) struct Rare {
     pub(in crate::correlate) nat_forgot: Option<NatForgot>,
     /// Segments of its handshake that this host's kernel dropped.
     pub(in crate::correlate) drops: Option<OpeningDrops>,
+    /// Network namespace that its SYN reached when it was last sent again, as far as was seen: its listener may be there. `None`
+    /// if the SYN left that by an interface other than loopback.
+    pub(in crate::correlate) syn_reached: Option<u32>,
     /// Accept queue of the listener, as the kernel last reported it.
     pub(in crate::correlate) queue: Option<AcceptQueue>,
     /// True if its listener's accept queue was full when the SYN,ACK was last sent again.
