@@ -45,6 +45,8 @@ fn it_understands_spans_log_records_and_metrics() {
     let trace = tracer.stop();
     assert!(!trace.log.iter().any(|line| line.contains("exported to")), "{:#?}", trace.log);
     eventually("the metrics of the end", TRAFFIC_LIMIT, || !behind.exported().metrics.is_empty());
+    // The collector makes batches of its own of each.
+    eventually("the log record of the refusal", TRAFFIC_LIMIT, || behind.exported().logs.len() == 1);
     let exported = behind.exported();
     assert_same_as_records(&exported, &trace.records);
     let handshakes = |outcome| exported.sum("system.network.tcp.handshakes", &[("outcome", outcome)]);
