@@ -104,7 +104,7 @@ fn the_listener_is_asked_for_where_the_syn_arrives() {
     // What is known of it is about the one connection that there is.
     let queue = AcceptQueue { length: 1, limit: 0 };
     exchange.event(&Event::Hint(Hint {
-        state: Some(State::Listen),
+        state: Some(Listen),
         queue_full: true,
         queue: Some(queue),
         ..Hint::new(BootTime(exchange.now()), Some(POD_B), end(SERVER), end(CLIENT), HintName::AcceptQueue)
