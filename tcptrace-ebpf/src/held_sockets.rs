@@ -1,15 +1,13 @@
 //! The sockets that processes hold: a program of the iterator `task_file`, which the kernel runs for every descriptor of every
 //! process when user space reads from the iterator. Reading the same from `/proc/PID/fd` takes ten times as long.
 
-use core::mem::MaybeUninit;
-
 use aya_ebpf::{
     bindings::seq_file,
-    helpers::generated::{bpf_probe_read_kernel, bpf_seq_write, bpf_sock_from_file},
+    helpers::generated::{bpf_seq_write, bpf_sock_from_file},
 };
-use tcptrace_ebpf::HeldSocket;
+use tcptrace_ebpf::{HeldSocket, Skip};
 
-use crate::maps::setting;
+use crate::{kernel_memory::Memory as _, maps::setting};
 
 /// `struct bpf_iter__task_file` of kernel/bpf/task_iter.c.
 #[repr(C)]
@@ -42,7 +40,7 @@ pub(crate) extern "C" fn held_sockets(context: *const TaskFile) -> i32 {
     if socket.is_null() {
         return 0;
     }
-    if let Some(held) = held(task, socket.cast_const().cast()) {
+    if let Ok(held) = held(task as u64, socket as u64) {
         // SAFETY: as above. When the buffer is full, the kernel runs this again for the same file.
         unsafe {
             let meta = (&raw const (*context).meta).read_volatile();
@@ -53,25 +51,17 @@ pub(crate) extern "C" fn held_sockets(context: *const TaskFile) -> i32 {
     0
 }
 
-/// Reads which process holds which socket; `None` if that is not readable.
+/// Reads which process holds which socket, at the addresses of a task and of a `struct socket`.
+///
+/// # Errors
+/// [`Skip::Unreadable`] if that is not readable.
 #[inline(always)]
-fn held(task: *const u8, socket: *const u8) -> Option<HeldSocket> {
-    let leader: u64 = read(task, setting!(socket.group_leader))?;
-    Some(HeldSocket {
-        inode: read(socket, setting!(holders.inode))?,
-        pid: read(task, setting!(holders.tgid))?,
+fn held(task: u64, socket: u64) -> Result<HeldSocket, Skip> {
+    let leader: u64 = task.read(setting!(socket.group_leader))?;
+    Ok(HeldSocket {
+        inode: socket.read(setting!(holders.inode))?,
+        pid: task.read(setting!(holders.tgid))?,
         reserved: 0,
-        comm: read(leader as *const u8, setting!(socket.task_comm))?,
+        comm: leader.read(setting!(socket.task_comm))?,
     })
-}
-
-/// Reads kernel memory at an offset in bytes.
-#[inline(always)]
-fn read<T: Copy>(from: *const u8, offset: u32) -> Option<T> {
-    let mut value = MaybeUninit::<T>::uninit();
-    let from = from.wrapping_add(offset as usize);
-    // SAFETY: the helper checks the source and fills the destination, or clears it when it fails.
-    let result = unsafe { bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, from.cast()) };
-    // SAFETY: filled by the helper.
-    if result == 0 { Some(unsafe { value.assume_init() }) } else { None }
 }

@@ -123,9 +123,7 @@ impl Trace {
         let skips = object.take_skip_counters()?;
         let pending = object.take_pending()?;
         let own = selection.as_ref().is_none_or(|selection| selection.contains(netns));
-        // Who withholds the capabilities that /proc asks for does not want the kernel's list to show all processes either.
-        let listed = if preflight::may_inspect() { object.held_sockets() } else { None };
-        let owners = OwnerLookup::start(&options.filter, own, listed);
+        let owners = OwnerLookup::start(&options.filter, own, object.held_sockets());
         // The output is opened last, because this empties the file of `--write`: nothing else can fail after it.
         let (pipeline, began) = open_pipeline(options, session, &object, netns, across)?;
         Ok(Self {
@@ -216,6 +214,8 @@ fn load(
             Some(Selection::Only(inodes)) => Some(inodes),
             Some(Selection::All) | None => None,
         },
+        // Who withholds the capabilities that /proc asks for does not want the kernel's list to show all processes either.
+        lists_holders: pid_namespace.is_none() && preflight::may_inspect(),
         group,
         access: match (options.btf, options.typed_loads) {
             (false, _) => SocketAccess::Fields,

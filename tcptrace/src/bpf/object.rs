@@ -55,6 +55,8 @@ pub struct LoadSettings<'a> {
     pub(crate) pid_namespace: Option<PidNamespace>,
     /// The best way to get at sockets that the programs of state changes may try.
     pub access: SocketAccess,
+    /// True if the kernel is to list the sockets that processes hold, by their IDs in the host's PID namespace.
+    pub lists_holders: bool,
     /// ID of a control group whose sockets are marked, where the kernel's types allow it.
     pub group: Option<u64>,
     /// True if the programs' own messages are wanted.
@@ -124,8 +126,7 @@ impl Object {
         }
         let mut targets = types.as_ref().cloned().unwrap_or_default();
         targets.retain(|&(target, _)| target != STATES || settings.access == SocketAccess::Typed);
-        // Their processes are numbered as the host does.
-        targets.retain(|&(target, _)| target != held_sockets::TARGET || settings.pid_namespace.is_none());
+        targets.retain(|&(target, _)| target != held_sockets::TARGET || settings.lists_holders);
         let attach_types = AttachTypes::new(&targets).inspect_err(|error| {
             targets.clear();
             info!("programs with typed arguments are left out: {error}");

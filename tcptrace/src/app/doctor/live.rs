@@ -132,6 +132,7 @@ async fn trace_one_connection() -> Result<Seen> {
         interfaces: &[],
         netns,
         pid_namespace: PidNamespace::within_host(),
+        lists_holders: false,
         group: None,
         access: SocketAccess::Typed,
         verbose: false,
