@@ -11,6 +11,8 @@
 
 mod discovery;
 mod entered;
+mod folders;
+mod news;
 mod visit;
 mod worker;
 
@@ -22,8 +24,8 @@ use tokio::sync::mpsc;
 pub use self::{
     discovery::{Selection, UnknownNamespace},
     entered::OnInterface,
+    news::News,
     visit::visit,
-    worker::News,
 };
 
 use self::entered::Entered;

@@ -9,9 +9,8 @@ use std::{
 };
 
 use log::{debug, warn};
-use rustix::{fs::inotify, io::Errno};
+use rustix::io::Errno;
 use tokio::{
-    io::unix::AsyncFd,
     sync::mpsc,
     task::JoinHandle,
     time::{Instant, sleep_until},
@@ -19,15 +18,17 @@ use tokio::{
 
 use super::{
     Command, Selection,
-    discovery::{self, FOLDERS, Found},
+    discovery::{self, Found},
     entered::{Attached, Entered},
+    folders,
+    news::News,
     visit::inside,
 };
 use crate::{
     bpf::tc::programs::Programs,
-    conntrack::{Conntrack, Forgotten},
+    conntrack::Conntrack,
     privileges::{Duty, reduce},
-    socket_owners::{self, FourTuple, Socket},
+    socket_owners::{self, FourTuple},
 };
 
 /// Minimum pause between two scans, used after a sign of change.
@@ -38,36 +39,6 @@ const RARELY: Duration = Duration::from_secs(1);
 
 /// Minimum ratio of the pause after a scan to its duration, up to [`RARELY`]: bounds the share of processor time.
 const SHARE: u32 = 10;
-
-/// A change of the covered namespaces.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum News {
-    /// A namespace is covered now, or its name or interfaces have changed.
-    Covered {
-        /// Inode number.
-        netns: u32,
-        /// The name that `ip netns` or docker gives it, if any.
-        name: Option<String>,
-        /// Its interfaces to which the programs are attached, by index.
-        interfaces: Attached,
-    },
-    /// The namespace with this inode number has no name and no process any more.
-    Gone(u32),
-    /// The listeners of connections that wait for an answer, if there are any.
-    Listeners {
-        /// Inode number.
-        netns: u32,
-        /// The connections, from the listener's side, each with its listener.
-        listeners: Vec<(FourTuple, Socket)>,
-    },
-    /// The connection tracking of a namespace has forgotten address translations of open connections.
-    Forgot {
-        /// Inode number.
-        netns: u32,
-        /// The translations.
-        translations: Vec<Forgotten>,
-    },
-}
 
 /// A namespace that has been found.
 #[derive(Debug)]
@@ -144,7 +115,7 @@ pub(super) fn run(
 
 impl Worker {
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
-        let folders = watch_folders();
+        let folders = folders::watch();
         let mut pause = SOON;
         loop {
             let began = Instant::now();
@@ -162,7 +133,7 @@ impl Worker {
                         }
                     }
                 }
-                () = changed(&folders) => pause = SOON,
+                () = folders::changed(&folders) => pause = SOON,
                 () = sleep_until(next) => {}
             }
         }
@@ -273,31 +244,6 @@ fn refusal(error: &io::Error) -> String {
                 .to_owned()
         }
     }
-}
-
-/// Watches the folders in which namespaces get their names; returns `None` if inotify is not available.
-fn watch_folders() -> Option<AsyncFd<OwnedFd>> {
-    let watched = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)
-        .map_err(io::Error::from)
-        // SAFETY: an owned descriptor is valid as long as it lives, and nothing replaces it within `AsyncFd`.
-        .and_then(|folders| Ok(unsafe { AsyncFd::register(folders) }?));
-    let watched = watched.inspect_err(|error| debug!("folders of namespaces are not watched: {error}")).ok()?;
-    for folder in FOLDERS {
-        let flags = inotify::WatchFlags::CREATE | inotify::WatchFlags::DELETE | inotify::WatchFlags::MOVED_TO;
-        if let Err(error) = inotify::add_watch(watched.get_ref(), folder, flags) {
-            debug!("{folder} is not watched: {error}");
-        }
-    }
-    Some(watched)
-}
-
-/// Waits until a named namespace is created or deleted.
-async fn changed(folders: &Option<AsyncFd<OwnedFd>>) {
-    let Some(folders) = folders else { return std::future::pending().await };
-    let Ok(mut ready) = folders.readable().await else { return std::future::pending().await };
-    let mut events = [0; 4096];
-    while rustix::io::read(folders.get_ref(), &mut events).is_ok_and(|read| read > 0) {}
-    ready.clear_ready();
 }
 
 #[cfg(test)]
