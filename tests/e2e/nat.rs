@@ -199,13 +199,13 @@ fn what_the_node_rejects_has_the_error_as_its_cause() {
 #[track_caller]
 fn printed(
     node: &Node,
-    format: &str,
+    options: &[&str],
     what: &str,
     attempt: impl FnOnce(),
     done: impl Fn(&[String]) -> bool,
 ) -> Vec<String> {
     let mut command = Command::new(binary());
-    command.args(["-o", format, "-p", &format!("{PORT},{NOBODY}")]).env("LC_ALL", "C.UTF-8").env("COLUMNS", "160");
+    command.args(options).args(["-p", &format!("{PORT},{NOBODY}")]).env("LC_ALL", "C.UTF-8").env("COLUMNS", "160");
     let mut process = node.netns.start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
     let (lines, log) = (Lines::read(process.stdout(), |line| line), Lines::read(process.stderr(), |line| line));
     wait_tracing(&log);
@@ -225,18 +225,22 @@ fn count(lines: &[String], words: &str) -> usize {
 #[test]
 fn text_is_one_ladder_that_names_the_translation() {
     let node = Node::new(false);
-    let closed = |lines: &[String]| count(lines, "closed by the client") > 0;
-    let lines = printed(&node, "timeline", "a close", || call(&node.caller, (SERVICE, PORT).into()), closed);
-    assert_eq!(count(&lines, "#1 = #2 "), 2, "one for the handshake, one for the close: {lines:#?}");
-    let said = format!("{SERVICE}:{PORT} is {SERVER}:{PORT} ");
-    let named = lines.iter().filter(|line| line.trim_start().starts_with(&said) && line.ends_with(" in #2"));
-    assert_eq!(named.count(), 2, "{lines:#?}");
-    // The states of both sockets, and each segment once, however many interfaces and addresses it passes.
-    for once in ["CLOSE → SYN_SENT", "SYN_RECV → ESTABLISHED", "├── SYN seq", "◀─ SYN,ACK seq", "LAST_ACK → CLOSE"]
-    {
-        assert_eq!(count(&lines, once), 1, "{once}: {lines:#?}");
+    let own = std::process::id().to_string();
+    // The caller is the process at the client's side only.
+    for options in [&[] as &[&str], &["--pid", &own]] {
+        let closed = |lines: &[String]| count(lines, "closed by the client") > 0;
+        let lines = printed(&node, options, "a close", || call(&node.caller, (SERVICE, PORT).into()), closed);
+        assert_eq!(count(&lines, "#1 = #2 "), 2, "one for the handshake, one for the close: {lines:#?}");
+        let said = format!("{SERVICE}:{PORT} is {SERVER}:{PORT} ");
+        let named = lines.iter().filter(|line| line.trim_start().starts_with(&said) && line.ends_with(" in #2"));
+        assert_eq!(named.count(), 2, "{lines:#?}");
+        // The states of both sockets, and each segment once, however many interfaces and addresses it passes.
+        for once in ["CLOSE → SYN_SENT", "SYN_RECV → ESTABLISHED", "├── SYN seq", "◀─ SYN,ACK seq", "LAST_ACK → CLOSE"]
+        {
+            assert_eq!(count(&lines, once), 1, "{once}: {lines:#?}");
+        }
+        assert_eq!((count(&lines, "FIN,ACK seq"), count(&lines, "only in #")), (2, 0), "{lines:#?}");
     }
-    assert_eq!((count(&lines, "FIN,ACK seq"), count(&lines, "only in #")), (2, 0), "{lines:#?}");
 }
 
 #[test]
@@ -246,18 +250,20 @@ fn text_of_what_a_pod_refuses_is_one_ladder() {
         let refused = node.outside.run(|| TcpStream::connect(SocketAddr::from((NODE, NOBODY))));
         assert_eq!(refused.expect_err("nobody listens").kind(), ErrorKind::ConnectionRefused);
     };
-    let lines = printed(&node, "timeline", "a refusal", refuse, |lines| count(lines, "look at: ") > 0);
-    assert_eq!(count(&lines, "#1 = #2 "), 1, "{lines:#?}");
-    assert_eq!((count(&lines, "├── SYN seq"), count(&lines, "RST,ACK seq")), (1, 1), "{lines:#?}");
-    // The reason is known on the pod's side.
-    assert_eq!((count(&lines, "refused: "), count(&lines, "refused: nobody listens there")), (1, 1), "{lines:#?}");
+    for options in [&[] as &[&str], &["--only", "failed"]] {
+        let lines = printed(&node, options, "a refusal", refuse, |lines| count(lines, "look at: ") > 0);
+        assert_eq!(count(&lines, "#1 = #2 "), 1, "{lines:#?}");
+        assert_eq!((count(&lines, "├── SYN seq"), count(&lines, "RST,ACK seq")), (1, 1), "{lines:#?}");
+        // The reason is known on the pod's side.
+        assert_eq!((count(&lines, "refused: "), count(&lines, "refused: nobody listens there")), (1, 1), "{lines:#?}");
+    }
 }
 
 #[test]
 fn mermaid_is_one_diagram_as_soon_as_both_sides_are_closed() {
     let node = Node::new(false);
     let drawn = |lines: &[String]| count(lines, "```") == 2;
-    let lines = printed(&node, "mermaid", "a diagram", || call(&node.caller, (SERVICE, PORT).into()), drawn);
+    let lines = printed(&node, &["-o", "mermaid"], "a diagram", || call(&node.caller, (SERVICE, PORT).into()), drawn);
     assert_eq!(count(&lines, "sequenceDiagram"), 1, "{lines:#?}");
     let said = format!("Note over c,s: {SERVICE}:{PORT} is {SERVER}:{PORT} ");
     for once in

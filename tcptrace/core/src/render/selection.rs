@@ -1,12 +1,16 @@
 //! Selection of the connections to show: the records of each are held back until its verdict decides.
 
+mod connection;
 mod held;
 mod proof;
 
 use std::collections::{BTreeMap, VecDeque};
 
 pub(super) use self::held::Held;
-use self::proof::{Proof, matches};
+use self::{
+    connection::{Connection, News, other_sides},
+    proof::{Proof, matches},
+};
 use crate::{
     filter::{Facts, Only, Who},
     output_record::OutputRecord,
@@ -16,7 +20,7 @@ use crate::{
 const RECENT: usize = 1024;
 
 /// Selects connections. The records of a connection are held back until it is selected, and then pass in order; those
-/// of different connections may be reordered as a result. Records of no connection pass, except for listeners and their
+/// of different connections may be reordered as a result. With a side of a translated connection, the other sides are selected. Records of no connection pass, except for listeners and their
 /// owners.
 #[derive(Debug)]
 pub struct Selection {
@@ -34,7 +38,7 @@ pub struct Selection {
     /// Maximum number of connections to hold back.
     most: usize,
     /// Connections that have not ended, by their numbers.
-    open: BTreeMap<u64, Open>,
+    open: BTreeMap<u64, Connection>,
     /// Selected connections that ended last.
     recent: VecDeque<u64>,
     /// Number of connections in scope.
@@ -44,18 +48,6 @@ pub struct Selection {
     left_out: u64,
     /// Value of `chosen` at the beginning of this run of a recording.
     chosen_before: u64,
-}
-
-/// A connection that has not ended.
-#[derive(Debug, Default)]
-struct Open {
-    facts: Facts,
-    /// Facts that may still become known.
-    possible: Facts,
-    /// The proof that it may be selected.
-    proof: Proof,
-    decision: Option<bool>,
-    held: Held,
 }
 
 impl Selection {
@@ -120,7 +112,7 @@ impl Selection {
 
     /// Returns the number of connections in scope that have not ended.
     pub fn open_in_scope(&self) -> u64 {
-        self.open.values().filter(|open| open.proof.is_complete()).count() as u64
+        self.open.values().filter(|open| open.proof().is_complete()).count() as u64
     }
 
     /// Returns the number of connections in scope so far.
@@ -145,7 +137,7 @@ impl Selection {
         let known = proof.is_complete()
             || conn(record)
                 .and_then(|conn| self.open.get(&conn))
-                .is_some_and(|open| open.proof.with(proof).is_complete());
+                .is_some_and(|open| open.proof().with(proof).is_complete());
         self.pass(record, proof, show);
         known
     }
@@ -234,9 +226,10 @@ impl Selection {
     ) {
         self.add(conn, News { facts, possible: Some(possible), proof }, record, show);
         if possible == Facts::NOTHING
-            && let Some(Open { decision: Some(true), .. }) = self.open.remove(&conn)
+            && let Some(open) = self.open.remove(&conn)
+            && open.decision == Some(true)
         {
-            self.ended += 1;
+            self.ended += u64::from(open.proof().is_complete());
             self.recent.push_back(conn);
             if self.recent.len() > RECENT {
                 self.recent.pop_front();
@@ -246,44 +239,50 @@ impl Selection {
 
     /// Adds a record of an open connection.
     fn add(&mut self, conn: u64, news: News, record: &OutputRecord, show: &mut dyn FnMut(&OutputRecord)) {
-        let begins = !self.open.contains_key(&conn);
-        if begins && self.open.len() >= self.most {
+        if !self.open.contains_key(&conn) && self.open.len() >= self.most {
             self.open.pop_first();
         }
-        let open = self.open.entry(conn).or_insert_with(|| Open { possible: Facts::ANYTHING, ..Open::default() });
-        let was_in_scope = !begins && open.proof.is_complete();
-        open.proof = open.proof.with(news.proof);
-        let enters = open.proof.is_complete() && !was_in_scope;
+        let open = self.open.entry(conn).or_insert_with(Connection::new);
+        let before = open.decision;
+        let enters = open.learn(news, self.only);
+        let selected = open.decision == Some(true);
         self.entered += u64::from(enters);
-        open.facts = open.facts.with(news.facts);
-        open.possible = news.possible.unwrap_or(open.possible);
-        if open.decision.is_none() && (enters || news.possible.is_some()) {
-            open.decision = match (open.proof.is_complete(), open.possible == Facts::NOTHING) {
-                (true, _) => self.only.decide(open.facts, open.possible),
-                (false, true) => Some(false),
-                (false, false) => None,
-            };
-            let held = if open.decision.is_some() { std::mem::take(&mut open.held) } else { Held::default() };
-            if open.decision == Some(true) {
-                self.chosen += 1;
-                held.show(conn, self.keeps_stalled, show);
+        match before {
+            None if selected || other_sides(record).any(|side| self.decision(side) == Some(true)) => {
+                self.choose(conn, show);
             }
-        }
-        match open.decision {
-            Some(true) => show(record),
-            None if self.keeps => open.held.push(record),
+            // As another side of a selected one, it was not counted before.
+            Some(true) => self.chosen += u64::from(enters),
             _ => {}
         }
+        if self.decision(conn) == Some(true) {
+            // Before the verdict, so that one picture can show all sides.
+            for side in other_sides(record) {
+                if self.open.get(&side).is_some_and(|open| open.decision.is_none()) {
+                    self.choose(side, show);
+                }
+            }
+            show(record);
+        } else if let Some(open) = self.open.get_mut(&conn) {
+            match open.decision {
+                None if self.keeps => open.hold(record),
+                _ => drop(open.release()),
+            }
+        }
     }
-}
 
-/// Facts that a record adds about its connection.
-#[derive(Clone, Copy, Debug)]
-struct News {
-    facts: Facts,
-    /// Facts that may still become known, if they changed.
-    possible: Option<Facts>,
-    proof: Proof,
+    /// Returns whether a connection is selected, if that is decided and still known.
+    fn decision(&self, conn: u64) -> Option<bool> {
+        self.open.get(&conn).map_or_else(|| self.recent.contains(&conn).then_some(true), |open| open.decision)
+    }
+
+    /// Selects an open connection, and shows the records held back.
+    fn choose(&mut self, conn: u64, show: &mut dyn FnMut(&OutputRecord)) {
+        let Some(open) = self.open.get_mut(&conn) else { return };
+        open.decision = Some(true);
+        self.chosen += u64::from(open.proof().is_complete());
+        open.release().show(conn, self.keeps_stalled, show);
+    }
 }
 
 /// Returns the connection of a verdict.

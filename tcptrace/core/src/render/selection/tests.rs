@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     render::samples,
-    verdict::{CloseKind, HandshakeKind, Outcome},
+    verdict::{CloseKind, HandshakeKind, Outcome, TranslatedEnd, TranslatedSide},
 };
 
 /// Offers records of connections and keeps those that pass.
@@ -69,6 +69,7 @@ fn handshake(conn: u64, outcome: Outcome) -> OutputRecord {
     handshake.record.kind = HandshakeKind::ThreeWay;
     handshake.record.outcome = Some(outcome);
     handshake.record.reset = None;
+    handshake.record.nat = None;
     OutputRecord::Handshake(handshake)
 }
 
@@ -77,12 +78,14 @@ fn close(conn: u64, kind: CloseKind) -> OutputRecord {
     close.record.conn = conn;
     close.record.kind = kind;
     close.record.reset = None;
+    close.record.nat = None;
     OutputRecord::Close(close)
 }
 
 fn stalled(conn: u64) -> OutputRecord {
     let mut stalled = samples::stalled();
     stalled.record.conn = conn;
+    stalled.record.nat = None;
     OutputRecord::Stalled(stalled)
 }
 
@@ -232,4 +235,45 @@ fn one_end_has_to_match_every_list() {
     assert!(matches(&of("wget,cur?", ""), &state));
     assert!(!matches(&of("curl", "*"), &state));
     assert!(!matches(&of("*", ""), &OutputRecord::Segment(samples::segment())));
+}
+
+/// Names another side in a verdict.
+fn tied(mut record: OutputRecord, side: u64) -> OutputRecord {
+    let end = TranslatedEnd { addr: [10, 0, 0, 1].into(), port: 80 };
+    let nat = Some(vec![TranslatedSide { conn: side, client: end, server: end }]);
+    match &mut record {
+        OutputRecord::Handshake(handshake) => handshake.record.nat = nat,
+        OutputRecord::Close(close) => close.record.nat = nat,
+        _ => {}
+    }
+    record
+}
+
+#[test]
+fn the_other_sides_of_a_translated_connection_are_shown_with_it() {
+    let mut shown = Shown::new("failed");
+    for side in [1, 2] {
+        shown.offer(state(side, false)).offer(tied(handshake(side, Outcome::Established), 3 - side));
+    }
+    shown.offer(tied(close(1, CloseKind::Reset), 2));
+    assert_eq!(shown.shown, ["state 1", "handshake 1", "state 2", "handshake 2", "close 1"], "before its verdict");
+    shown.offer(tied(close(2, CloseKind::FourSegment), 1));
+    assert_eq!(shown.shown.last().map(String::as_str), Some("close 2"));
+    // The tie becomes known by the verdict of the side that did not fail.
+    let mut shown = Shown::new("failed");
+    shown.offer(state(1, false)).offer(state(2, false)).offer(handshake(1, Outcome::Refused));
+    shown.offer(tied(handshake(2, Outcome::Established), 1));
+    assert_eq!(shown.shown, ["state 1", "handshake 1", "state 2", "handshake 2"]);
+    shown.offer(close(2, CloseKind::FourSegment)).offer(end(2));
+    assert_eq!(shown.shown[4..], ["close 2", "end, Some(0) left out"]);
+    assert_eq!((shown.selection.chosen(), shown.selection.ended()), (2, 2));
+}
+
+#[test]
+fn the_process_at_an_end_of_one_side_brings_the_others() {
+    let who = Who { pids: vec![6980], ..Who::default() };
+    let mut shown = Shown::of(Selection::new(Only::default(), 1, 10).of(who));
+    shown.offer(segment(2)).offer(state(1, false)).offer(tied(handshake(1, Outcome::Established), 2)).offer(segment(2));
+    assert_eq!(shown.shown, ["state 1", "segment 2", "handshake 1", "segment 2"]);
+    assert_eq!((shown.selection.entered(), shown.selection.chosen()), (1, 1), "only one has that process");
 }
