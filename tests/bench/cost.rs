@@ -30,6 +30,7 @@ pub(crate) fn connections(options: &Options, scratch: &Path, report: &mut Report
         Watcher::Tool(Tool::tcptrace(&["--only", "failed"])),
         Watcher::Tool(Tool::tcptrace(&["-o", "list"])),
         Watcher::Tool(Tool::tcptrace(&[])),
+        Watcher::Tool(Tool::tcptrace(&["--only", "all"])),
         Watcher::Tool(Tool::tcptrace(&["-w", "FILE"])),
         Watcher::Tool(Tool::tcptrace(&["-w", "FILE.ttr", "-o", "none"])),
         Watcher::Tool(Tool::tcptrace(&["-w", "FILE.ttr", "--compress", "zstd", "-o", "none"])),

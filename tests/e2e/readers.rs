@@ -1,8 +1,9 @@
-//! Slow readers of stdout.
+//! Readers of stdout that are slower than what they get.
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom},
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     process::{Command, Stdio},
     sync::{
         Arc,
@@ -103,4 +104,45 @@ fn one_line_a_second_neither_hangs_the_tracer_nor_hides_the_loss() {
     let summary = log.finish().pop().unwrap_or_default();
     let lost = format!(" {} lost", to_reader.by_reader + to_file.otherwise);
     assert!(summary.contains(&lost), "{lost}: {summary}");
+}
+
+#[test]
+fn ladders_that_come_too_fast_to_be_read_are_those_of_failures() {
+    const PORT: u16 = 4408;
+    const NOBODY: u16 = 4409;
+    let netns = Netns::alone();
+    let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+    let mut command = Command::new(binary());
+    command.args(["-p", &format!("{PORT},{NOBODY}"), "--ring-buffer", "64MiB"]).env("LC_ALL", "C.UTF-8");
+    let mut process = netns.start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let (lines, log) = (Lines::read(process.stdout(), |line| line), Lines::read(process.stderr(), |line| line));
+    wait_tracing(&log);
+    let says = |lines: &[String], words: &str| lines.iter().any(|line| line.contains(words));
+    // As many as it takes to open and close more than a thousand in a second, on a machine of any speed.
+    let mut connections = 0;
+    eventually("an excess", LIMIT, || {
+        connections += 500;
+        ends.churn(500);
+        let mut exceeded = false;
+        lines.look(|lines| exceeded = says(lines, "more than 1000 ladders a second"));
+        exceeded
+    });
+    netns.run(|| TcpStream::connect((Ipv4Addr::LOCALHOST, NOBODY)).expect_err("nobody listens"));
+    lines.wait_until("a refusal", LIMIT, |lines| says(lines, "refused: nobody listens there"));
+    process.signal(Signal::INT);
+    assert!(process.wait(LIMIT).success());
+
+    let lines = lines.finish();
+    let headings = lines.iter().filter_map(|line| line.strip_prefix('#')?.split(' ').next()?.parse::<u64>().ok());
+    let drawn = headings.collect::<BTreeSet<_>>().len() as u64;
+    let counted = |line: &String| {
+        let (count, _) = line.split_once(" -- ")?.1.split_once(" that did not fail w")?;
+        count.split(' ').next()?.parse::<u64>().ok()
+    };
+    let counted: u64 = lines.iter().filter_map(counted).sum();
+    assert!(counted > 0, "{:#?}", lines.last());
+    assert_eq!(drawn + counted, connections + 1, "{drawn} drawn, {counted} counted");
+    let log = log.finish();
+    assert!(says(&log, &format!("{} connections, 0 still open", connections + 1)), "{log:#?}");
+    assert!(says(&log, ", 0 lost; "), "{log:#?}");
 }

@@ -17,6 +17,7 @@ mod mermaid;
 mod mood;
 mod palette;
 mod pcapng;
+mod rate_limited;
 #[cfg(test)]
 pub(crate) mod samples;
 mod selection;
@@ -34,6 +35,7 @@ pub use leaks::{LEAK_STATES, leaks};
 pub use list::List;
 pub use mermaid::Mermaid;
 pub use pcapng::Pcapng;
+pub use rate_limited::RateLimited;
 pub use selection::Selection;
 pub use svg::Svg;
 pub use tally::Tally;

@@ -1,6 +1,12 @@
 //! Formats of the records on stdout, as chosen by the options.
 
-use std::{io, os::fd::AsFd as _, path::Path, sync::LazyLock};
+use std::{
+    io::{self, IsTerminal},
+    num::NonZeroU32,
+    os::fd::AsFd as _,
+    path::Path,
+    sync::LazyLock,
+};
 
 use jiff::tz::TimeZone;
 
@@ -14,8 +20,16 @@ use crate::{
 use tcptrace_core::{
     decode::ttr::Sealer,
     filter::{Emit, Only},
-    render::{Drawing, Events, Html, Json, Ladder, List, Mermaid, Nothing, Pcapng, Render, Selection, Svg, Tally},
+    render::{
+        Drawing, Events, Html, Json, Ladder, List, Mermaid, Nothing, Pcapng, RateLimited, Render, Selection, Svg, Tally,
+    },
 };
+
+/// Number of ladders in a second that a user can still scroll through in a terminal.
+const READ_BY_A_USER: NonZeroU32 = NonZeroU32::new(100).unwrap();
+
+/// Number of ladders in a second that are written to a file or a pipe: two megabytes.
+const READ_LATER: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
 
 /// The time zone of this host, or that of the environment variable `TZ`.
 static TIME_ZONE: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
@@ -42,7 +56,16 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
         OutputFormat::Json => (Box::new(Json), options.emit),
         OutputFormat::Timeline => {
             let width = move || columns.unwrap_or_else(terminal).into();
-            (Box::new(Ladder::new(drawing, width)), Emit::ALL)
+            let ladder = Ladder::new(drawing, width);
+            // A file is read to its end, and those who ask for certain connections get them.
+            let limited = options.read.is_empty() && options.only.is_none();
+            let render: Box<dyn Render> = if limited {
+                let limit = if on_stderr { ladder_limit(&io::stderr()) } else { ladder_limit(&io::stdout()) };
+                Box::new(RateLimited::new(ladder, limit, options.max_connections.get()))
+            } else {
+                Box::new(ladder)
+            };
+            (render, Emit::ALL)
         }
         OutputFormat::Events => (Box::new(Events::from(drawing)), Emit::ALL),
         OutputFormat::List => {
@@ -129,6 +152,11 @@ pub(super) fn choice(options: &Options, only: Only) -> Selection {
     let selection = Selection::new(only, slow_ns, options.max_connections.get());
     let selection = selection.of(options.filter.who.clone());
     if options.command.is_empty() { selection } else { selection.scoped() }
+}
+
+/// Returns the number of ladders in a second beyond which only those of failed and stalled connections are shown.
+fn ladder_limit(on: &impl IsTerminal) -> NonZeroU32 {
+    if on.is_terminal() { READ_BY_A_USER } else { READ_LATER }
 }
 
 /// Returns the width of a terminal in columns.

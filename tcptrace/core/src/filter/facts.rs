@@ -52,8 +52,8 @@ pub(super) fn bits(word: &str) -> u64 {
 pub struct Facts(pub(super) u64);
 
 impl Facts {
-    const FAILED: Self = Self(1 << 0);
-    const STALLED: Self = Self(1 << 1);
+    pub(super) const FAILED: Self = Self(1 << 0);
+    pub(super) const STALLED: Self = Self(1 << 1);
     const SLOW: Self = Self(1 << 2);
     const ALL: Self = Self(1 << 3);
 

@@ -18,6 +18,9 @@ pub struct Only {
 }
 
 impl Only {
+    /// Connections that failed or stalled.
+    pub(crate) const PROBLEMS: Self = Self { include: Facts::FAILED.0 | Facts::STALLED.0, exclude: 0 };
+
     /// Returns whether a connection is selected; `None` if that depends on facts that may still become known.
     pub fn decide(&self, known: Facts, possible: Facts) -> Option<bool> {
         if known.0 & self.exclude != 0 {

@@ -46,9 +46,11 @@ use self::{
     rows::Rows,
     sides::{PendingSides, SideContent, Verdict},
 };
+use std::fmt;
+
 use super::{Events, Render, mood::Mood};
 use crate::{
-    output_record::{CloseOutput, HandshakeOutput, OutputRecord, StalledOutput},
+    output_record::{CloseOutput, HandshakeOutput, OutputRecord, StalledOutput, Stamp},
     verdict::Each,
 };
 
@@ -76,8 +78,8 @@ enum Kind {
     Block,
 }
 
-impl std::fmt::Debug for Ladder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Ladder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ladder").field("blocks", &self.blocks).finish_non_exhaustive()
     }
 }
@@ -247,6 +249,11 @@ impl Ladder {
         }
         block.write(self.drawing, (self.width)().max(NARROWEST), out);
         self.last = Some(Kind::Block);
+    }
+
+    /// Writes a line about the output itself.
+    pub(super) fn note(&mut self, stamp: &Stamp, text: fmt::Arguments<'_>, out: &mut Vec<u8>) {
+        self.line(out, |this, out| this.events.note(stamp, text, out));
     }
 
     /// Prints a single line, with a blank line between it and a block.

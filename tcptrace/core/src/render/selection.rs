@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 pub(super) use self::held::Held;
 use self::{
-    connection::{Connection, News, other_sides},
+    connection::{Connection, News, conn, other_sides},
     proof::{Proof, matches},
 };
 use crate::{
@@ -98,6 +98,11 @@ impl Selection {
     pub fn without_past_stalls(mut self) -> Self {
         self.keeps_stalled = false;
         self
+    }
+
+    /// Selects by these words from now on: the connections that are not decided yet, and later ones.
+    pub(super) fn select(&mut self, only: Only) {
+        self.only = only;
     }
 
     /// Returns the number of connections selected so far.
@@ -282,15 +287,6 @@ impl Selection {
         open.decision = Some(true);
         self.chosen += u64::from(open.proof().is_complete());
         open.release().show(conn, self.keeps_stalled, show);
-    }
-}
-
-/// Returns the connection of a verdict.
-fn conn(record: &OutputRecord) -> Option<u64> {
-    match record {
-        OutputRecord::Handshake(handshake) => Some(handshake.record.conn),
-        OutputRecord::Close(close) => Some(close.record.conn),
-        _ => None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Infrequent lines: ICMP errors, hints, dropped segments, losses, start and end.
 
+use std::fmt;
+
 use super::Events;
 use crate::{
     event::{AcceptQueue, LossSource, OwnerSource},
@@ -44,6 +46,13 @@ impl Events {
         if let Some(kernel) = kernel {
             line.raw(", Linux ").escaped(kernel);
         }
+    }
+
+    /// Writes a line about the output itself.
+    pub(in crate::render) fn note(&self, stamp: &Stamp, text: fmt::Arguments<'_>, out: &mut Vec<u8>) {
+        let line = &mut Line::new(out);
+        self.time(stamp, line);
+        line.raw("-- ").display(text).raw("\n");
     }
 
     pub(super) fn namespace(&self, entry: &NamespaceOutput, line: &mut Line<'_>) {

@@ -86,3 +86,12 @@ pub(super) fn other_sides(record: &OutputRecord) -> impl Iterator<Item = u64> + 
     .unwrap_or_default();
     sides.iter().map(|side| side.conn)
 }
+
+/// Returns the connection of a verdict.
+pub(super) fn conn(record: &OutputRecord) -> Option<u64> {
+    match record {
+        OutputRecord::Handshake(handshake) => Some(handshake.record.conn),
+        OutputRecord::Close(close) => Some(close.record.conn),
+        _ => None,
+    }
+}
