@@ -22,6 +22,7 @@ mod spans;
 mod target;
 
 use std::{
+    borrow::Cow,
     io,
     sync::{Arc, mpsc},
     thread,
@@ -116,7 +117,9 @@ impl Exporter {
             self.queue.wait_for_room();
         }
         match &mut self.selection {
-            Some(selection) => _ = selection.offer(record, in_scope, &mut |record| self.encoder.encode(record)),
+            Some(selection) => {
+                selection.offer(Cow::Borrowed(record), in_scope, &mut |record| self.encoder.encode(record));
+            }
             None => self.encoder.encode(record),
         }
     }

@@ -5,7 +5,8 @@ mod destination;
 mod ending;
 
 use std::{
-    collections::hash_map::RandomState, hash::BuildHasher as _, ops::AddAssign, os::fd::OwnedFd, path::Path, sync::Arc,
+    borrow::Cow, collections::hash_map::RandomState, hash::BuildHasher as _, ops::AddAssign, os::fd::OwnedFd,
+    path::Path, sync::Arc,
 };
 
 use tcptrace_core::{
@@ -172,27 +173,31 @@ impl Output {
     }
 
     /// Writes a record to all destinations. Returns the number of dropped records, which may be earlier ones.
-    pub fn write(&mut self, record: &OutputRecord) -> GivenUp {
+    pub fn write(&mut self, record: OutputRecord) -> GivenUp {
         if let Some(fail_on) = &mut self.fail_on {
-            fail_on.offer(record, self.in_scope, &mut |_| {});
+            fail_on.offer(Cow::Borrowed(&record), self.in_scope, &mut |_| {});
         }
         if let Some(metrics) = &self.metrics {
-            metrics.count(record);
+            metrics.count(&record);
         }
         if let Some(exporter) = &mut self.exporter {
-            exporter.write(record, self.in_scope);
+            exporter.write(&record, self.in_scope);
         }
-        GivenUp { stdout: self.stdout.write(record, self.in_scope), ..self.write_file(record) }
+        let given_up = self.write_file(&record);
+        GivenUp { stdout: self.stdout.write(Cow::Owned(record), self.in_scope), ..given_up }
     }
 
     /// Writes a record to stdout only.
     pub fn write_stdout(&mut self, record: &OutputRecord) -> GivenUp {
-        GivenUp { stdout: self.stdout.write(record, self.in_scope), file: 0 }
+        GivenUp { stdout: self.stdout.write(Cow::Borrowed(record), self.in_scope), file: 0 }
     }
 
     /// Writes a record to the file only.
     pub fn write_file(&mut self, record: &OutputRecord) -> GivenUp {
-        GivenUp { stdout: 0, file: self.file.as_mut().map_or(0, |file| file.write(record, self.in_scope)) }
+        GivenUp {
+            stdout: 0,
+            file: self.file.as_mut().map_or(0, |file| file.write(Cow::Borrowed(record), self.in_scope)),
+        }
     }
 
     /// Returns true if a destination lacks records or reports of losses and no report there says so yet.
@@ -221,7 +226,7 @@ impl Output {
         let given_up = file.flush();
         let reopening = file.sink.reopen(how);
         // In a chunk of its own, as at the start.
-        let given_up = given_up + file.write(start, false) + file.flush();
+        let given_up = given_up + file.write(Cow::Borrowed(start), false) + file.flush();
         (GivenUp { stdout: 0, file: given_up }, Some(reopening))
     }
 

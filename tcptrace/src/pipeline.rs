@@ -145,7 +145,7 @@ impl Pipeline {
             let hidden = *control_only && matches!(&correlated, Correlated::Segment(segment) if !segment.control);
             if !hidden {
                 if output.wants(&correlated) {
-                    given_up += output.write(&describer.entry(correlated));
+                    given_up += output.write(describer.entry(correlated));
                 }
             } else if output.has_file() {
                 given_up += output.write_file(&describer.entry(correlated));
@@ -164,7 +164,7 @@ impl Pipeline {
         let host = start.stamp.boot_ns.map(|_| Arc::from(&*start.hostname));
         self.describer.set_origin(Origin { host, run: start.run.clone() });
         if !self.control_only {
-            return self.write(&OutputRecord::Start(start));
+            return self.write(OutputRecord::Start(start));
         }
         let all = StartOutput { segments: SegmentChoice::All, ..start.clone() };
         let mut given_up = self.output.write_stdout(&OutputRecord::Start(start));
@@ -173,7 +173,7 @@ impl Pipeline {
     }
 
     /// Writes an output record that does not come from the correlator.
-    pub fn write(&mut self, record: &OutputRecord) {
+    pub fn write(&mut self, record: OutputRecord) {
         let given_up = self.output.write(record);
         self.give_up(given_up);
     }
@@ -204,7 +204,7 @@ impl Pipeline {
         if let Some(recorder) = &mut self.output.recorder {
             recorder.line(&end, now);
         }
-        self.write(&end);
+        self.write(end);
     }
 
     /// Counts the records dropped because of a slow reader, and reports them in the output that lacks them.

@@ -1,5 +1,7 @@
 //! A destination of output records: its records, their form, and the chunk being filled for its sink.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use tcptrace_core::{
     event::{LossCounts, LossSource},
@@ -78,7 +80,7 @@ impl Destination {
 
     /// Renders a record if `--emit` and `--only` include it. Returns the number of records dropped. `in_scope`: the record
     /// proves its connection to be the command's.
-    pub(super) fn write(&mut self, record: &OutputRecord, in_scope: bool) -> u64 {
+    pub(super) fn write(&mut self, record: Cow<'_, OutputRecord>, in_scope: bool) -> u64 {
         if !self.needs.contains(record.emit()) {
             return 0;
         }
@@ -92,15 +94,13 @@ impl Destination {
                 }
             }
         };
-        let known = match selection {
+        let in_scope_so_far = selection.as_ref().is_none_or(|selection| selection.is_in_scope(&record, in_scope));
+        if let Some(tally) = tally.as_mut().filter(|_| in_scope_so_far) {
+            tally.count(&record);
+        }
+        match selection {
             Some(selection) => selection.offer(record, in_scope, &mut show),
-            None => {
-                show(record);
-                true
-            }
-        };
-        if let Some(tally) = tally.as_mut().filter(|_| known) {
-            tally.count(record);
+            None => show(&record),
         }
         if self.chunk.len() >= CHUNK_BYTES { self.flush() } else { 0 }
     }
@@ -196,7 +196,8 @@ mod tests {
         while dropped < 100 {
             told += 3;
             written += 1;
-            dropped += to.write(&lost(LossSource::State, 3), false) + to.write(&other(), false) + to.flush();
+            dropped += to.write(Cow::Owned(lost(LossSource::State, 3)), false);
+            dropped += to.write(Cow::Owned(other()), false) + to.flush();
             to.report_losses(lost);
         }
         let reading = std::thread::spawn(move || {

@@ -34,7 +34,7 @@ impl Pipeline {
         if let Some(recorder) = &mut self.output.recorder {
             recorder.line(&record, host_clock::now());
         }
-        self.write(&record);
+        self.write(record);
     }
 
     /// Forgets a network namespace: its inode number may become another's.
@@ -80,7 +80,7 @@ impl Pipeline {
             if let Some(recorder) = &mut self.output.recorder {
                 recorder.line(&record, host_clock::now());
             }
-            self.write(&record);
+            self.write(record);
         }
     }
 }

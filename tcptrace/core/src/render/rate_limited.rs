@@ -3,7 +3,7 @@
 
 mod rate;
 
-use std::num::NonZeroU32;
+use std::{borrow::Cow, num::NonZeroU32};
 
 use self::rate::{Change, Rate};
 use super::{Ladder, Render, Selection};
@@ -73,7 +73,7 @@ impl Render for RateLimited {
             return ladder.render(record, out);
         }
         let mut shown = false;
-        selection.offer(record, false, &mut |record| {
+        selection.offer(Cow::Borrowed(record), false, &mut |record| {
             shown = true;
             ladder.render(record, out);
         });

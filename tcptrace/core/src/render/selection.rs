@@ -4,7 +4,10 @@ mod connection;
 mod held;
 mod proof;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+};
 
 pub(super) use self::held::Held;
 use self::{
@@ -135,31 +138,33 @@ impl Selection {
         self.scoped || !self.who.is_empty()
     }
 
-    /// Passes `record`, and the records held back before it, to `show` if its connection is selected. `in_scope` states
-    /// that the record proves its connection to be in scope. Returns whether the connection is known to be in scope.
-    pub fn offer(&mut self, record: &OutputRecord, in_scope: bool, show: &mut dyn FnMut(&OutputRecord)) -> bool {
-        let proof = Proof { own: in_scope || !self.scoped, who: self.who.is_empty() || matches(&self.who, record) };
-        let known = proof.is_complete()
-            || conn(record)
-                .and_then(|conn| self.open.get(&conn))
-                .is_some_and(|open| open.proof().with(proof).is_complete());
-        self.pass(record, proof, show);
-        known
+    /// Returns whether the connection of a record is known to be in scope. `in_scope`: the record proves it to be.
+    pub fn is_in_scope(&self, record: &OutputRecord, in_scope: bool) -> bool {
+        let proof = self.proof(record, in_scope);
+        let before = || conn(record).and_then(|conn| self.open.get(&conn));
+        proof.is_complete() || before().is_some_and(|open| open.proof().with(proof).is_complete())
     }
 
-    fn pass(&mut self, record: &OutputRecord, proof: Proof, show: &mut dyn FnMut(&OutputRecord)) {
-        match record {
+    fn proof(&self, record: &OutputRecord, in_scope: bool) -> Proof {
+        Proof { own: in_scope || !self.scoped, who: self.who.is_empty() || matches(&self.who, record) }
+    }
+
+    /// Passes `record`, and the records held back before it, to `show` if its connection is selected. `in_scope` states
+    /// that the record proves its connection to be in scope.
+    pub fn offer(&mut self, record: Cow<'_, OutputRecord>, in_scope: bool, show: &mut dyn FnMut(&OutputRecord)) {
+        let proof = self.proof(&record, in_scope);
+        match &*record {
             OutputRecord::Start(_) => {
                 // The next run of a recording, whose connection numbers start again.
                 self.open.clear();
                 self.recent.clear();
                 self.chosen_before = self.chosen;
-                show(record);
+                show(&record);
             }
             // A command's connections all come later than that.
             OutputRecord::Existing(_) if self.scoped => {}
             OutputRecord::Existing(_) | OutputRecord::Namespace(_) | OutputRecord::Leak(_) | OutputRecord::Lost(_) => {
-                show(record);
+                show(&record);
             }
             OutputRecord::End(end) => {
                 let mut end = end.clone();
@@ -197,7 +202,7 @@ impl Selection {
             }
             OutputRecord::Evicted(evicted) => {
                 if self.open.remove(&evicted.conn).is_some_and(|open| open.decision == Some(true)) {
-                    show(record);
+                    show(&record);
                 }
             }
         }
@@ -209,14 +214,14 @@ impl Selection {
         late: bool,
         begins: bool,
         proof: Proof,
-        record: &OutputRecord,
+        record: Cow<'_, OutputRecord>,
         show: &mut dyn FnMut(&OutputRecord),
     ) {
         let Some(conn) = conn else { return };
         if !late && (begins || self.open.contains_key(&conn)) {
             self.add(conn, News { facts: Facts::NEW, possible: None, proof }, record, show);
         } else if self.recent.contains(&conn) {
-            show(record);
+            show(&record);
         }
     }
 
@@ -226,7 +231,7 @@ impl Selection {
         facts: Facts,
         possible: Facts,
         proof: Proof,
-        record: &OutputRecord,
+        record: Cow<'_, OutputRecord>,
         show: &mut dyn FnMut(&OutputRecord),
     ) {
         self.add(conn, News { facts, possible: Some(possible), proof }, record, show);
@@ -243,7 +248,7 @@ impl Selection {
     }
 
     /// Adds a record of an open connection.
-    fn add(&mut self, conn: u64, news: News, record: &OutputRecord, show: &mut dyn FnMut(&OutputRecord)) {
+    fn add(&mut self, conn: u64, news: News, record: Cow<'_, OutputRecord>, show: &mut dyn FnMut(&OutputRecord)) {
         if !self.open.contains_key(&conn) && self.open.len() >= self.most {
             self.open.pop_first();
         }
@@ -253,7 +258,7 @@ impl Selection {
         let selected = open.decision == Some(true);
         self.entered += u64::from(enters);
         match before {
-            None if selected || other_sides(record).any(|side| self.decision(side) == Some(true)) => {
+            None if selected || other_sides(&record).any(|side| self.decision(side) == Some(true)) => {
                 self.choose(conn, show);
             }
             // As another side of a selected one, it was not counted before.
@@ -262,15 +267,15 @@ impl Selection {
         }
         if self.decision(conn) == Some(true) {
             // Before the verdict, so that one picture can show all sides.
-            for side in other_sides(record) {
+            for side in other_sides(&record) {
                 if self.open.get(&side).is_some_and(|open| open.decision.is_none()) {
                     self.choose(side, show);
                 }
             }
-            show(record);
+            show(&record);
         } else if let Some(open) = self.open.get_mut(&conn) {
             match open.decision {
-                None if self.keeps => open.hold(record),
+                None if self.keeps => open.hold(record.into_owned()),
                 _ => drop(open.release()),
             }
         }

@@ -179,7 +179,7 @@ impl Merging {
             run: None,
         });
         if let Some(start) = start {
-            let _patient = output.write(&OutputRecord::Start(start));
+            let _patient = output.write(OutputRecord::Start(start));
         }
         let joiner = Joiner::new(recorded, MOST_WAITING);
         Self { joiner, output, events: 0, lost: 0, open: 0, evicted: 0, last: first }
@@ -196,9 +196,9 @@ impl Merging {
                 Ok(Message::View(view)) if !view.has_times() => return Err(untimed(&input.name)),
                 Ok(Message::View(view)) => {
                     let Self { joiner, output, .. } = self;
-                    joiner.take(file, *view, &mut |record| _ = output.write(&record));
+                    joiner.take(file, *view, &mut |record| _ = output.write(record));
                 }
-                Ok(Message::Lost(lost)) => _ = self.output.write(&OutputRecord::Lost(lost)),
+                Ok(Message::Lost(lost)) => _ = self.output.write(OutputRecord::Lost(lost)),
                 Ok(Message::Ended(end)) => {
                     self.events += end.events;
                     self.lost += end.lost;
@@ -223,12 +223,12 @@ impl Merging {
     /// Writes the rest, and returns the exit status.
     fn finish(mut self, inputs: &[Input], outcome: Result<()>) -> Result<ExitCode> {
         let Self { joiner, output, .. } = &mut self;
-        joiner.finish(&mut |record| _ = output.write(&record));
+        joiner.finish(&mut |record| _ = output.write(record));
         let (connections, joined) = self.joiner.counts();
         let Self { events, lost, open, evicted, .. } = self;
         if let Some(stamp) = without_boot(self.last) {
             let end = EndOutput { stamp, connections, open, evicted, events, lost, left_out: None };
-            let _patient = self.output.write(&OutputRecord::End(end));
+            let _patient = self.output.write(OutputRecord::End(end));
         }
         let timeout = if outcome.is_ok() { PATIENT_FLUSH_TIMEOUT } else { FLUSH_TIMEOUT };
         let complete = self.output.finish(timeout);

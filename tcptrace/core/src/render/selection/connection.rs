@@ -65,7 +65,7 @@ impl Connection {
     }
 
     /// Holds back a record until the decision.
-    pub(super) fn hold(&mut self, record: &OutputRecord) {
+    pub(super) fn hold(&mut self, record: OutputRecord) {
         self.held.push(record);
     }
 

@@ -24,11 +24,11 @@ pub(in crate::render) struct Held {
 
 impl Held {
     /// Adds a record, and drops one from the middle if there are too many.
-    pub(in crate::render) fn push(&mut self, record: &OutputRecord) {
+    pub(in crate::render) fn push(&mut self, record: OutputRecord) {
         if self.first.len() < FIRST {
-            return self.first.push(record.clone());
+            return self.first.push(record);
         }
-        self.last.push_back(record.clone());
+        self.last.push_back(record);
         if self.last.len() > LAST
             && let Some(oldest) = self.last.pop_front()
         {

@@ -28,7 +28,7 @@ impl Shown {
 
     fn offer_in(&mut self, record: OutputRecord, in_scope: bool) -> &mut Self {
         let Self { selection, shown } = self;
-        selection.offer(&record, in_scope, &mut |record| shown.push(name(record)));
+        selection.offer(Cow::Owned(record), in_scope, &mut |record| shown.push(name(record)));
         self
     }
 

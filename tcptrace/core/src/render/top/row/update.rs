@@ -58,7 +58,7 @@ impl Row {
             OutputRecord::Stalled(stalled) => self.on_stall(&stalled.record),
             _ => {}
         }
-        self.held.push(record);
+        self.held.push(record.clone());
     }
 
     fn on_state(&mut self, state: &StateOutput) {
