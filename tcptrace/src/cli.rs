@@ -22,8 +22,9 @@ use std::{
 };
 
 use clap::{
-    ArgAction, Args, Parser, Subcommand,
+    ArgAction, Args, CommandFactory as _, Parser, Subcommand,
     builder::{PathBufValueParser, TypedValueParser},
+    error::{ContextKind, ContextValue},
 };
 
 pub use self::{
@@ -230,8 +231,18 @@ impl Cli {
     /// status.
     pub fn from_args<A: Into<OsString> + Clone>(args: impl IntoIterator<Item = A>) -> Result<Self, clap::Error> {
         let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
-        let cli = Self::try_parse_from(&args)?;
+        let cli = Self::try_parse_from(&args).map_err(with_place_of_task)?;
         cli.check_combinations(args.last().map(OsString::as_os_str))?;
         Ok(cli)
     }
+}
+
+/// Adds to an error about a task that follows options where its place is.
+fn with_place_of_task(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(unexpected)) = error.get(ContextKind::InvalidArg) else { return error };
+    if let Some(task) = Cli::command().find_subcommand(unexpected) {
+        let tip = format!("a task comes before its options: tcptrace {} [OPTIONS]", task.get_name());
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
 }

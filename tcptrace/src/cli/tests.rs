@@ -2,7 +2,7 @@ mod refusals;
 
 use std::{ffi::OsStr, num::NonZeroU32, path::PathBuf};
 
-use clap::{CommandFactory as _, error::ErrorKind};
+use clap::error::ErrorKind;
 
 use super::*;
 use tcptrace_core::{

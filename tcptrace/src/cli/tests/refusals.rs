@@ -108,3 +108,15 @@ fn what_needs_a_command_or_goes_without_one_is_refused() {
     }
     assert!(error(&["--fail-on", "resets", "--", "true"], ErrorKind::ValueValidation).contains("resets"));
 }
+
+#[test]
+fn a_task_after_options_is_told_its_place() {
+    for (args, tip) in [
+        (&["-p", "80", "top"][..], "tip: a task comes before its options: tcptrace top [OPTIONS]"),
+        (&["--json", "doctor"], "tip: a task comes before its options: tcptrace doctor [OPTIONS]"),
+    ] {
+        let error = parse(args).expect_err("the order is wrong").to_string();
+        assert!(error.contains(tip), "{error}");
+    }
+    assert!(!parse(&["elsewhere"]).expect_err("no such task").to_string().contains("comes before"));
+}
