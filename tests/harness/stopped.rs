@@ -4,6 +4,12 @@ use std::{fs, marker::PhantomData, ptr::null_mut};
 
 use crate::{process::eventually, tracer::LIMIT};
 
+/// The type of ptrace(2)'s requests, which differs between C libraries.
+#[cfg(target_env = "musl")]
+type Request = libc::c_int;
+#[cfg(not(target_env = "musl"))]
+type Request = libc::c_uint;
+
 /// A thread that is stopped while all others of its process continue; it continues when this is dropped.
 pub struct Stopped {
     tid: libc::pid_t,
@@ -35,7 +41,7 @@ impl Stopped {
     }
 
     #[track_caller]
-    fn ptrace(&self, request: libc::c_uint) {
+    fn ptrace(&self, request: Request) {
         // SAFETY: these requests read and write no memory of this process.
         let result = unsafe { libc::ptrace(request, self.tid, null_mut::<libc::c_void>(), null_mut::<libc::c_void>()) };
         assert_eq!(result, 0, "ptrace request {request:#x}: {}", std::io::Error::last_os_error());

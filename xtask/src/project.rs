@@ -1,6 +1,7 @@
 //! The checkout with all tools installed, which the sub-commands work with.
 
 use std::{
+    env::consts::ARCH,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -114,6 +115,13 @@ impl Project {
         Ok(self.target_dir().join(target.triple()).join("release").join("tcptrace"))
     }
 
+    /// Builds static tests, the targets that `arguments` of `cargo test` choose, and returns cargo's messages.
+    pub(crate) fn build_static_tests(&self, target: &StaticTarget, arguments: &[&str]) -> Result<String> {
+        self.ensure_static(target)?;
+        let mut cargo = self.static_cargo(target, "test")?;
+        process::output(cargo.args(arguments).args(["--no-run", "--message-format", MESSAGES]))
+    }
+
     /// Returns the object with the kernel programs in the program of [`Self::build_static`].
     pub(crate) fn static_object(&self, target: &StaticTarget) -> Result<PathBuf> {
         let messages = process::output(self.static_build(target)?.args(["--quiet", "--message-format", MESSAGES]))?;
@@ -123,26 +131,41 @@ impl Project {
 
     /// Returns the command of [`Self::build_static`].
     fn static_build(&self, target: &StaticTarget) -> Result<Command> {
+        let mut cargo = self.static_cargo(target, "build")?;
+        cargo.args(["--package", "tcptrace", "--release"]);
+        Ok(cargo)
+    }
+
+    /// Returns a cargo command, `build` or another one that builds, for a static target.
+    fn static_cargo(&self, target: &StaticTarget, command: &str) -> Result<Command> {
         let mut cargo = if target.is_host() {
-            let mut cargo = self.cargo("build");
+            let mut cargo = self.cargo(command);
             cargo.env(format!("CC_{}", target.triple().replace('-', "_")), MUSL_COMPILER);
             cargo
         } else {
-            self.cross_build()?
+            self.cross_cargo(command)?
         };
-        cargo.args(["--package", "tcptrace", "--locked", "--release", "--target", target.triple()]);
+        cargo.args(["--locked", "--target", target.triple()]);
         Ok(cargo)
     }
 
     /// Returns a cargo command that builds for another processor.
-    fn cross_build(&self) -> Result<Command> {
+    fn cross_cargo(&self, command: &str) -> Result<Command> {
         let zig = self.wheels(wheels::ZIG)?;
         let mut cargo = self.toolchain.command(zig.join("bin/cargo-zigbuild"));
-        cargo.arg("zigbuild").env("CARGO_ZIGBUILD_ZIG_PATH", zig.join("ziglang/zig"));
+        // All other commands have cargo's names.
+        cargo.arg(if command == "build" { "zigbuild" } else { command });
+        cargo.env("CARGO_ZIGBUILD_ZIG_PATH", zig.join("ziglang/zig"));
         for cache in ["CARGO_ZIGBUILD_CACHE_DIR", "ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"] {
             cargo.env(cache, zig.join("cache"));
         }
         Ok(cargo)
+    }
+
+    /// Returns a command for the toolchain's copy of objcopy(1), which supports the objects of all processors.
+    pub(crate) fn objcopy(&self) -> Command {
+        self.toolchain
+            .command(self.toolchain.libraries().join(format!("rustlib/{ARCH}-unknown-linux-gnu/bin/rust-objcopy")))
     }
 
     /// Returns the folder with the programs of the pinned toolchain.

@@ -1,6 +1,10 @@
 //! Targets of static binaries.
 
-use std::env::consts::ARCH;
+use std::{env::consts::ARCH, path::Path, process::Command};
+
+use anyhow::{Result, bail};
+
+use crate::setup::apt::{self, Tool};
 
 /// The targets that `cargo xtask dist` makes files for, besides this machine's.
 pub(crate) const TARGETS: [&str; 2] = ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"];
@@ -33,6 +37,21 @@ impl StaticTarget {
     /// Returns true if its programs run on this machine.
     pub(crate) fn is_host(&self) -> bool {
         *self == Self::host()
+    }
+
+    /// Returns a command that runs a program of this target here. One for another processor runs in an emulator, which is
+    /// installed if it is missing, and which has no kernel of that processor.
+    pub(crate) fn run(&self, program: &Path) -> Result<Command> {
+        let emulator = match self.arch() {
+            _ if self.is_host() => return Ok(Command::new(program)),
+            "aarch64" => "qemu-aarch64-static",
+            "x86_64" => "qemu-x86_64-static",
+            other => bail!("no emulator is known for {other}"),
+        };
+        apt::ensure(&[Tool { program: emulator, package: "qemu-user-static" }])?;
+        let mut command = Command::new(emulator);
+        command.arg(program);
+        Ok(command)
     }
 }
 

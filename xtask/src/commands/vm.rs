@@ -1,6 +1,6 @@
 //! `cargo xtask vm`: runs the end-to-end tests on other kernels in an emulator.
 
-use std::{env::consts::ARCH, fs, path::PathBuf, time::Duration};
+use std::{env::consts, fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, builder::PossibleValuesParser};
@@ -10,6 +10,7 @@ use crate::{
     setup::machine_tools,
     vm::{
         Guest,
+        arch::{ARCHS, Arch},
         checks::{self, Row},
         kernels::{KERNELS, Kernel},
         machine,
@@ -23,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 /// Number of lines of a log that are shown after a failure.
 const TAIL: usize = 60;
 
-/// Boot Debian's kernels in an emulator and run end-to-end tests inside (table: target/vm/results.md)
+/// Boot Debian's kernels in an emulator and run end-to-end tests inside (table: target/vm/ARCH/results.md)
 #[derive(Args)]
 pub(crate) struct Vm {
     /// Which kernels; they are fetched with apt-get
@@ -33,6 +34,14 @@ pub(crate) struct Vm {
         value_parser = PossibleValuesParser::new(KERNELS.map(|kernel| kernel.name))
     )]
     kernels: Vec<String>,
+
+    /// The processor of the kernels; it is emulated, even if it is this machine's
+    #[arg(
+        long,
+        default_value = consts::ARCH,
+        value_parser = PossibleValuesParser::new(ARCHS.each_ref().map(|arch| arch.name))
+    )]
+    arch: String,
 
     /// All checks, not only the most important ones; all kernels, where none is named
     #[arg(long)]
@@ -46,16 +55,14 @@ pub(crate) struct Vm {
 impl Vm {
     /// Builds once, then boots one kernel after the other; failures are listed at the end.
     pub(crate) fn execute(self) -> Result<()> {
-        if ARCH != "x86_64" {
-            bail!("this needs an x86-64 processor: it runs this machine's programs on other kernels");
-        }
+        let arch = Arch::named(&self.arch).context("an unknown processor")?;
         let project = Project::set_up()?;
-        machine_tools::ensure()?;
-        let folder = project.target_dir().join("vm");
+        machine_tools::ensure(arch.emulator)?;
+        let folder = project.target_dir().join("vm").join(arch.name);
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let guest = Guest::build(&project, &folder)?;
+        let guest = Guest::build(&project, arch, &folder)?;
         let tests = guest.tests()?;
-        let runs = Runs { guest, folder, rows: checks::rows(&tests, self.all)?, arguments: &self.args };
+        let runs = Runs { arch, guest, folder, rows: checks::rows(&tests, self.all)?, arguments: &self.args };
 
         let wanted = |kernel: &&Kernel| self.kernels.is_empty() || self.kernels.iter().any(|name| name == kernel.name);
         let ended = KERNELS.iter().filter(wanted).map(|kernel| runs.run(kernel)).collect::<Result<Vec<_>>>()?;
@@ -72,6 +79,7 @@ impl Vm {
 
 /// The settings that all machines share.
 struct Runs<'a> {
+    arch: &'a Arch,
     guest: Guest,
     folder: PathBuf,
     rows: Vec<Row<'a>>,
@@ -89,7 +97,7 @@ struct Run {
 impl Runs<'_> {
     /// Boots a kernel and runs the tests.
     fn run(&self, kernel: &Kernel) -> Result<Run> {
-        let unpacked = kernel.fetch(&self.folder.join("kernels"))?;
+        let unpacked = kernel.fetch(self.arch, &self.folder.join("kernels"))?;
         let arguments = if self.arguments.is_empty() { self.names(&unpacked.release) } else { self.arguments.to_vec() };
         let image = self.folder.join(format!("{}.cpio", unpacked.release));
         self.guest
@@ -97,7 +105,7 @@ impl Runs<'_> {
             .with_context(|| format!("cannot make {}", image.display()))?;
 
         eprintln!("xtask: booting {}", unpacked.release);
-        let ended = machine::run(&unpacked, &image, LIMIT, &self.folder.join("logs"))?;
+        let ended = machine::run(self.arch, &unpacked, &image, LIMIT, &self.folder.join("logs"))?;
         // The machine writes this last: the tests' exit status, which is 0 only if all that were asked for passed.
         let good = ended.tests.lines().any(|line| line == "ended with 0");
         if !good {

@@ -6,15 +6,10 @@ use std::{
     process::{Command, id},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::{copy_files, remove, version::VERSION};
-use crate::{
-    process,
-    project::Project,
-    setup::apt::{self, Tool},
-    static_target::StaticTarget,
-};
+use crate::{process, project::Project, static_target::StaticTarget};
 
 /// Files packed in the archive besides what cargo builds.
 const TEXTS: [&str; 7] =
@@ -64,35 +59,17 @@ fn stage(root: &Path, binary: &Path, share: &Path, to: &Path) -> io::Result<()> 
 /// Unpacks the archive, and makes its program print its version and read a recording. One for another processor runs in an
 /// emulator, which has no kernel of that processor to trace.
 pub(crate) fn check(target: &StaticTarget, archive: &Path) -> Result<()> {
-    let emulator = emulator(target)?;
     let folder = env::temp_dir().join(format!("tcptrace-archive-{}", id()));
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let checked = runs(archive, &folder, &folder.join(name(target)), emulator);
+    let checked = runs(target, archive, &folder, &folder.join(name(target)));
     remove(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     checked
 }
 
-/// Returns the emulator that runs the programs of a target, installed if it is missing; `None` if this machine runs them
-/// itself.
-fn emulator(target: &StaticTarget) -> Result<Option<&'static str>> {
-    let program = match target.arch() {
-        _ if target.is_host() => return Ok(None),
-        "aarch64" => "qemu-aarch64-static",
-        "x86_64" => "qemu-x86_64-static",
-        other => bail!("no emulator is known for {other}"),
-    };
-    apt::ensure(&[Tool { program, package: "qemu-user-static" }])?;
-    Ok(Some(program))
-}
-
-fn runs(archive: &Path, folder: &Path, unpacked: &Path, emulator: Option<&str>) -> Result<()> {
+fn runs(target: &StaticTarget, archive: &Path, folder: &Path, unpacked: &Path) -> Result<()> {
     process::run(Command::new("tar").arg("--extract").arg("--file").arg(archive).arg("--directory").arg(folder))?;
     let program = unpacked.join("tcptrace");
-    let run = |arguments: &[&str]| {
-        let mut command = Command::new(emulator.map_or(program.as_path(), Path::new));
-        command.args(emulator.map(|_| &program)).args(arguments).current_dir(unpacked);
-        process::output(&mut command)
-    };
+    let run = |arguments: &[&str]| process::output(target.run(&program)?.args(arguments).current_dir(unpacked));
     let version = run(&["--version"])?;
     ensure!(version.trim_end() == format!("tcptrace {VERSION}"), "it calls itself {version}");
     let ladder = run(&["-r", "docs/reset.jsonl"])?;

@@ -4,48 +4,58 @@ use std::{
     fs::File,
     io::BufWriter,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::{image::Image, kernels::Unpacked, modules};
+use super::{arch::Arch, image::Image, kernels::Unpacked, modules, system};
 use crate::{process, project::Project, static_target::StaticTarget};
 
 /// The first process.
 const INIT: &str = include_str!("../guest/init");
 
-/// Programs that the tests call and busybox lacks.
-const PROGRAMS: [&str; 10] = ["bash", "bpftool", "ethtool", "ip", "nft", "setcap", "setpriv", "ss", "tc", "unshare"];
+/// The documentation in Debian's packages, which is most of their files.
+const DOCUMENTATION: &str = "usr/share";
 
-/// The built programs.
+/// The programs for the machines of a processor.
 pub(crate) struct Guest {
+    target: StaticTarget,
     tracer: PathBuf,
-    tests: PathBuf,
+    tests: Built,
     /// Started by the tests by its path on this machine.
-    traffic: PathBuf,
-    /// The tests without debugging information, which is most of their size.
-    small_tests: PathBuf,
+    traffic: Built,
+    /// The folder with Debian's packages.
+    system: PathBuf,
+}
+
+/// A program that was built for the tests.
+struct Built {
+    /// Its path on this machine.
+    path: PathBuf,
+    /// The same without debugging information, which is most of its size.
+    small: PathBuf,
 }
 
 impl Guest {
-    /// Builds the tracer, static, and the tests, for which this machine's libraries are included.
-    pub(crate) fn build(project: &Project, folder: &Path) -> Result<Self> {
-        let tracer = project.build_static(&StaticTarget::host())?;
-        let mut cargo = project.cargo("test");
-        cargo.args(["--package", "tcptrace-tests", "--test", "e2e", "--no-run", "--locked"]);
-        let messages = process::output(cargo.args(["--message-format", "json-render-diagnostics"]))?;
-        let program = |name| executable(&messages, name).with_context(|| format!("cargo has built no {name}"));
-        let tests = program("e2e")?;
-        let small_tests = folder.join("e2e");
-        process::run(Command::new("strip").arg("-o").args([&small_tests, &tests]))?;
-        Ok(Self { tracer, traffic: program("tt-traffic")?, tests, small_tests })
+    /// Builds the tracer and the tests, static, and fetches the other programs, into `folder`.
+    pub(crate) fn build(project: &Project, arch: &Arch, folder: &Path) -> Result<Self> {
+        let target = arch.target();
+        let tracer = project.build_static(&target)?;
+        let messages = project.build_static_tests(&target, &["--package", "tcptrace-tests", "--test", "e2e"])?;
+        let built = |name| {
+            let path = executable(&messages, name).with_context(|| format!("cargo has built no {name}"))?;
+            let small = folder.join(name);
+            process::run(project.objcopy().arg("--strip-debug").args([&path, &small]))?;
+            Ok::<_, anyhow::Error>(Built { path, small })
+        };
+        let (tests, traffic) = (built("e2e")?, built("tt-traffic")?);
+        Ok(Self { target, tracer, tests, traffic, system: system::fetch(arch, folder)? })
     }
 
     /// Returns the names of all tests.
     pub(crate) fn tests(&self) -> Result<Vec<String>> {
-        let listed = process::output(Command::new(&self.tests).args(["--list", "--format", "terse"]))?;
+        let listed = process::output(self.target.run(&self.tests.small)?.args(["--list", "--format", "terse"]))?;
         Ok(listed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
     }
 
@@ -54,38 +64,18 @@ impl Guest {
         let mut image = Image::new(BufWriter::new(File::create(to)?));
         image.file(Path::new("/init"), 0o755, INIT.as_bytes())?;
         image.file(Path::new("/guest/arguments"), 0o644, arguments.join("\n").as_bytes())?;
-        image.copy(&installed("busybox")?, Path::new("/bin/busybox"))?;
         // The kernel calls it by this name.
-        image.link(Path::new("/sbin/modprobe"), "/bin/busybox")?;
+        image.link(Path::new("/sbin/modprobe"), Path::new("/bin/busybox"))?;
         image.copy(&self.tracer, Path::new("/guest/tcptrace"))?;
-        image.copy(&self.small_tests, Path::new("/guest/e2e"))?;
-        image.same(&self.traffic)?;
-        let programs = PROGRAMS.iter().map(|name| installed(name)).collect::<Result<Vec<_>>>()?;
-        for program in programs.iter().chain([&self.small_tests, &self.traffic]) {
-            for library in libraries(program)? {
-                image.same(&library)?;
-            }
-        }
-        for program in &programs {
-            image.same(program)?;
-        }
+        image.copy(&self.tests.small, Path::new("/guest/e2e"))?;
+        image.copy(&self.traffic.small, &self.traffic.path)?;
+        image.tree(&self.system, Path::new("/"), &self.system.join(DOCUMENTATION))?;
         let modules = Path::new("/lib/modules").join(&kernel.release);
         for module in modules::collect(&kernel.modules)? {
             image.file(&modules.join(module.place), 0o644, &module.content)?;
         }
         Ok(image.finish()?)
     }
-}
-
-/// Returns the path of a program.
-fn installed(program: &str) -> Result<PathBuf> {
-    process::find(program).with_context(|| format!("{program} is not installed"))
-}
-
-/// Returns the libraries of a program with the loader, as `ldd` finds them on this machine.
-fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
-    let listed = process::output(Command::new("ldd").arg(program))?;
-    Ok(listed.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect())
 }
 
 /// Returns the executable of a target in cargo's messages.

@@ -38,9 +38,21 @@ impl<W: Write> Image<W> {
         self.entry(path, FOLDER, &[])
     }
 
-    /// Adds a file of this machine under the same path.
-    pub(crate) fn same(&mut self, path: &Path) -> io::Result<()> {
-        self.copy(path, path)
+    /// Adds the content of a folder of this machine, except the one at `without`. What is there already stays.
+    pub(crate) fn tree(&mut self, folder: &Path, path: &Path, without: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let (from, kind) = (entry.path(), entry.file_type()?);
+            let path = path.join(entry.file_name());
+            if kind.is_symlink() {
+                self.link(&path, &fs::read_link(&from)?)?;
+            } else if kind.is_dir() && from != without {
+                self.tree(&from, &path, without)?;
+            } else if kind.is_file() {
+                self.copy(&from, &path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Adds a file of this machine.
@@ -55,8 +67,8 @@ impl<W: Write> Image<W> {
     }
 
     /// Adds a symbolic link.
-    pub(crate) fn link(&mut self, path: &Path, target: &str) -> io::Result<()> {
-        self.within(path, LINK, target.as_bytes())
+    pub(crate) fn link(&mut self, path: &Path, target: &Path) -> io::Result<()> {
+        self.within(path, LINK, target.as_os_str().as_encoded_bytes())
     }
 
     /// Ends the archive.
@@ -101,7 +113,7 @@ impl<W: Write> Image<W> {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::Result;
+    use anyhow::{Context as _, Result};
 
     use super::*;
 
@@ -120,6 +132,29 @@ mod tests {
         let names: Vec<_> = entries.iter().map(|at| text[at + 110..].split('\0').next().unwrap_or_default()).collect();
         assert_eq!(names, ["a", "a/b", TRAILER]);
         assert!(text.contains("text\n\0\0\0"));
+        Ok(())
+    }
+
+    #[test]
+    fn a_folder_is_added_with_its_links_and_without_a_part() -> Result<()> {
+        let folder = std::env::temp_dir().join(format!("xtask-image-{}", std::process::id()));
+        for part in ["lib", "unused"] {
+            fs::create_dir_all(folder.join(part))?;
+            fs::write(folder.join(part).join(format!("{part}.so.1")), "from the folder")?;
+        }
+        std::os::unix::fs::symlink("lib.so.1", folder.join("lib/lib.so"))?;
+        let mut archive = Vec::new();
+        let mut image = Image::new(&mut archive);
+        image.file(Path::new("/lib/lib.so.1"), 0o755, b"from before")?;
+        image.tree(&folder, Path::new("/"), &folder.join("unused"))?;
+        image.finish()?;
+        fs::remove_dir_all(&folder)?;
+        let text = String::from_utf8(archive)?;
+        assert!(text.contains("lib/lib.so\0") && text.contains("from before"), "{text}");
+        assert!(!text.contains("unused") && !text.contains("from the folder"), "{text}");
+        // The mode of a symbolic link, and its target.
+        let (_, link) = text.split_once("0000a1ff").context("a link")?;
+        assert!(link.contains("lib.so.1"), "{text}");
         Ok(())
     }
 }

@@ -1,18 +1,13 @@
-//! Debian's kernels: found, downloaded and unpacked by apt and dpkg, with package lists of their own, independent of this
-//! machine's suites.
+//! Debian's kernels.
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context as _, Result};
 
-use crate::{
-    process,
-    setup::{apt::RETRIES, machine_tools::KEYRING},
-};
+use super::{arch::Arch, packages::Packages};
 
 /// A kernel that can be requested.
 pub(crate) struct Kernel {
@@ -20,21 +15,18 @@ pub(crate) struct Kernel {
     pub(crate) name: &'static str,
     /// Source of its packages: an address and a suite. Small suites, whose lists are a few hundred kilobytes.
     source: &'static str,
-    /// The package that depends on all its parts. Kernels for virtual machines: they are small and boot quickly.
-    package: &'static str,
+    /// The version in the name of its package, with a hyphen; empty for the suite's latest kernel.
+    version: &'static str,
 }
-
-/// The suite's latest kernel for virtual machines.
-const LATEST: &str = "linux-image-cloud-amd64";
 
 /// All kernels that can be requested, oldest first. Backports contain several kernels at a time: each is requested by its
 /// full name.
 pub(crate) const KERNELS: [Kernel; 5] = [
-    Kernel { name: "5.10", source: "http://deb.debian.org/debian-security bullseye-security", package: LATEST },
-    Kernel { name: "6.1", source: "http://deb.debian.org/debian-security bookworm-security", package: LATEST },
-    Kernel { name: "6.12", source: "http://deb.debian.org/debian-security trixie-security", package: LATEST },
-    Kernel { name: "7.2", source: BACKPORTS, package: "linux-image-7.2.12+deb13-cloud-amd64" },
-    Kernel { name: "7.3", source: BACKPORTS, package: "linux-image-7.3.4+deb13-cloud-amd64" },
+    Kernel { name: "5.10", source: "http://deb.debian.org/debian-security bullseye-security", version: "" },
+    Kernel { name: "6.1", source: "http://deb.debian.org/debian-security bookworm-security", version: "" },
+    Kernel { name: "6.12", source: "http://deb.debian.org/debian-security trixie-security", version: "" },
+    Kernel { name: "7.2", source: BACKPORTS, version: "7.2.12+deb13-" },
+    Kernel { name: "7.3", source: BACKPORTS, version: "7.3.4+deb13-" },
 ];
 
 /// The suite of kernels newer than those of Debian's stable release.
@@ -54,13 +46,13 @@ pub(crate) struct Unpacked {
 }
 
 impl Kernel {
-    /// Returns the kernel in its folder below `folder`, fetched unless it exists. Newer versions are not searched for:
-    /// remove its folder to get Debian's latest.
-    pub(crate) fn fetch(&self, folder: &Path) -> Result<Unpacked> {
+    /// Returns the kernel for a processor in its folder below `folder`, fetched unless it exists. Newer versions are not
+    /// searched for: remove its folder to get Debian's latest.
+    pub(crate) fn fetch(&self, arch: &Arch, folder: &Path) -> Result<Unpacked> {
         let own = folder.join(self.name);
         let unpacked = own.join("unpacked");
         if !unpacked.exists() {
-            self.download(&own, &unpacked).with_context(|| format!("cannot fetch the kernel {}", self.name))?;
+            self.download(arch, &own, &unpacked).with_context(|| format!("cannot fetch the kernel {}", self.name))?;
         }
         find(&unpacked).with_context(|| {
             format!("{} holds no kernel with its modules: remove it and try again", unpacked.display())
@@ -68,64 +60,18 @@ impl Kernel {
     }
 
     /// Downloads and unpacks it.
-    fn download(&self, own: &Path, unpacked: &Path) -> Result<()> {
-        eprintln!("xtask: fetching the kernel {}", self.name);
-        let apt = Apt::new(own.join("apt"), self.source)?;
-        apt.run("apt-get", |command| command.args(["-qq", "update"]))?;
-        // Only strict dependencies, transitively.
-        let only = ["recommends", "suggests", "conflicts", "breaks", "replaces", "enhances"];
-        let depends = apt.run("apt-cache", |command| {
-            command.args(["depends", "--recurse"]).args(only.map(|kind| format!("--no-{kind}"))).arg(self.package)
-        })?;
-        let packages: Vec<&str> = depends.lines().filter(|line| is_part(line)).collect();
-        apt.run("apt-get", |command| command.args(["-qq", "download"]).args(&packages))?;
-
-        // All or nothing: an existing folder is taken for complete.
-        let partial = own.join("partial");
-        if partial.exists() {
-            fs::remove_dir_all(&partial)?;
-        }
-        for entry in fs::read_dir(&apt.folder)? {
-            let file = entry?.path();
-            if file.extension().is_some_and(|extension| extension == "deb") {
-                process::run(Command::new("dpkg").arg("-x").args([&file, &partial]))?;
-            }
-        }
-        fs::rename(&partial, unpacked)?;
-        fs::remove_dir_all(&apt.folder)?;
-        Ok(())
-    }
-}
-
-/// apt with a source, lists and a cache of its own, independent of the packages installed here.
-struct Apt {
-    folder: PathBuf,
-}
-
-impl Apt {
-    fn new(folder: PathBuf, source: &str) -> Result<Self> {
-        if folder.exists() {
-            fs::remove_dir_all(&folder)?;
-        }
-        for part in ["lists/partial", "cache/archives/partial"] {
-            fs::create_dir_all(folder.join(part))?;
-        }
-        fs::write(folder.join("sources.list"), format!("deb [arch=amd64 signed-by={KEYRING}] {source} main\n"))?;
-        fs::write(folder.join("status"), "")?;
-        Ok(Self { folder })
+    fn download(&self, arch: &Arch, own: &Path, unpacked: &Path) -> Result<()> {
+        eprintln!("xtask: fetching the kernel {} for {}", self.name, arch.name);
+        let packages = Packages::list(self.source, arch, own.join("apt"))?;
+        let depends = packages.depends(&self.package(arch))?;
+        let parts: Vec<&str> = depends.lines().filter(|line| is_part(line)).collect();
+        packages.download(&parts)?;
+        packages.unpack(unpacked)
     }
 
-    /// Runs a program of apt in the folder, into which it downloads, and returns its standard output.
-    fn run(&self, program: &str, arguments: impl FnOnce(&mut Command) -> &mut Command) -> Result<String> {
-        let place = |option: &str, name: &str| format!("-oDir::{option}={}", self.folder.join(name).display());
-        let mut command = Command::new(program);
-        command
-            .current_dir(&self.folder)
-            .args([place("Etc::sourcelist", "sources.list"), "-oDir::Etc::sourceparts=-".to_owned()])
-            .args([place("State::lists", "lists"), place("State::status", "status"), place("Cache", "cache")])
-            .args(["-oAcquire::Languages=none", "-oAPT::Sandbox::User=root", "-oAPT::Architecture=amd64"])
-            .arg(RETRIES);
-        process::output(arguments(&mut command))
+    /// Returns the package that depends on all its parts. Kernels for virtual machines: they are small and boot quickly.
+    fn package(&self, arch: &Arch) -> String {
+        format!("linux-image-{}cloud-{}", self.version, arch.debian)
     }
 }
 
@@ -148,6 +94,19 @@ fn find(unpacked: &Path) -> Option<Unpacked> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vm::arch::ARCHS;
+
+    #[test]
+    fn the_package_is_that_of_the_processor() {
+        let packages = |name: &str| {
+            let kernel = KERNELS.iter().find(|kernel| kernel.name == name);
+            kernel.map(|kernel| ARCHS.each_ref().map(|arch| kernel.package(arch)))
+        };
+        let expected = ["linux-image-cloud-amd64", "linux-image-cloud-arm64"].map(str::to_owned);
+        assert_eq!(packages("6.12"), Some(expected));
+        let expected = ["amd64", "arm64"].map(|arch| format!("linux-image-7.3.4+deb13-cloud-{arch}"));
+        assert_eq!(packages("7.3"), Some(expected));
+    }
 
     #[test]
     fn takes_the_packages_of_the_kernel_alone() {

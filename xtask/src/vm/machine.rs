@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::kernels::Unpacked;
+use super::{arch::Arch, kernels::Unpacked};
 
 /// The output of a machine.
 pub(crate) struct Ended {
@@ -25,7 +25,7 @@ pub(crate) struct Ended {
 
 /// Boots a kernel with a file system and waits until the machine ends, or ends it after `limit`; its output shows its
 /// progress.
-pub(crate) fn run(kernel: &Unpacked, image: &Path, limit: Duration, logs: &Path) -> Result<Ended> {
+pub(crate) fn run(arch: &Arch, kernel: &Unpacked, image: &Path, limit: Duration, logs: &Path) -> Result<Ended> {
     fs::create_dir_all(logs)?;
     let file = |kind: &str| logs.join(format!("{}.{kind}.log", kernel.release));
     let (console_file, tests_file) = (file("console"), file("tests"));
@@ -35,22 +35,31 @@ pub(crate) fn run(kernel: &Unpacked, image: &Path, limit: Duration, logs: &Path)
             fs::remove_file(old)?;
         }
     }
-    let serial = |file: &Path| format!("file:{}", file.display());
-
     // coreutils' timeout ends it by force; in the foreground, so that Ctrl-C reaches it, too.
     let mut command = Command::new("timeout");
     command.args(["--foreground", "--kill-after=5"]).arg(limit.as_secs().to_string());
     command
-        .arg("qemu-system-x86_64")
+        .arg(arch.emulator.program)
         // Without KVM, which is not available everywhere, and hangs on some machines that are virtual themselves.
-        .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1024", "-smp", "2"])
-        .args(["-nodefaults", "-display", "none", "-no-reboot"])
-        .args(["-serial", &serial(&console_file), "-serial", &serial(&tests_file)])
+        .args([
+            "-accel",
+            "tcg,thread=multi",
+            "-m",
+            "1024",
+            "-smp",
+            "2",
+            "-nodefaults",
+            "-display",
+            "none",
+            "-no-reboot",
+        ])
+        .args(arch.machine(&console_file, &tests_file))
         .arg("-kernel")
         .arg(&kernel.image)
         .arg("-initrd")
         .arg(image)
-        .args(["-append", "console=ttyS0 quiet panic=-1"])
+        // What the kernel does not know becomes a variable of the first process.
+        .args(["-append", &format!("console={} quiet panic=-1 TESTS={}", arch.console, arch.tests)])
         .stdin(Stdio::null());
     // Its exit status is ignored, even after a time-out: the tests' output is what counts.
     command.status().context("cannot start timeout, of coreutils")?;

@@ -91,8 +91,7 @@ fn list(folder: &Path, files: &mut BTreeMap<String, PathBuf>) -> Result<()> {
 /// Returns a module's content, which newer kernels compress.
 fn read(file: &Path) -> Result<Vec<u8>> {
     if file.extension().is_some_and(|extension| extension == "xz") {
-        // busybox is included anyway.
-        return process::bytes(Command::new("busybox").args(["xz", "-dc"]).arg(file));
+        return process::bytes(Command::new("xz").arg("-dc").arg(file));
     }
     Ok(fs::read(file)?)
 }
