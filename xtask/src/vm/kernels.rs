@@ -13,8 +13,9 @@ use super::{arch::Arch, packages::Packages};
 pub(crate) struct Kernel {
     /// Its name on the command line.
     pub(crate) name: &'static str,
-    /// Source of its packages: an address and a suite. Small suites, whose lists are a few hundred kilobytes.
-    source: &'static str,
+    /// Sources of its packages, each an address and a suite, of which the first that has them is used. Small suites, whose
+    /// lists are a few hundred kilobytes, come first.
+    sources: &'static [&'static str],
     /// The version in the name of its package, with a hyphen; empty for the suite's latest kernel.
     version: &'static str,
 }
@@ -22,12 +23,15 @@ pub(crate) struct Kernel {
 /// All kernels that can be requested, oldest first. Backports contain several kernels at a time: each is requested by its
 /// full name.
 pub(crate) const KERNELS: [Kernel; 5] = [
-    Kernel { name: "5.10", source: "http://deb.debian.org/debian-security bullseye-security", version: "" },
-    Kernel { name: "6.1", source: "http://deb.debian.org/debian-security bookworm-security", version: "" },
-    Kernel { name: "6.12", source: "http://deb.debian.org/debian-security trixie-security", version: "" },
-    Kernel { name: "7.2", source: BACKPORTS, version: "7.2.12+deb13-" },
-    Kernel { name: "7.3", source: BACKPORTS, version: "7.3.4+deb13-" },
+    Kernel { name: "5.10", sources: &[BULLSEYE_SECURITY, "http://deb.debian.org/debian bullseye"], version: "" },
+    Kernel { name: "6.1", sources: &["http://deb.debian.org/debian-security bookworm-security"], version: "" },
+    Kernel { name: "6.12", sources: &["http://deb.debian.org/debian-security trixie-security"], version: "" },
+    Kernel { name: "7.2", sources: &[BACKPORTS], version: "7.2.12+deb13-" },
+    Kernel { name: "7.3", sources: &[BACKPORTS], version: "7.3.4+deb13-" },
 ];
+
+/// The updates of a release that is no longer supported: its lists name files for arm64 that the server no longer has.
+const BULLSEYE_SECURITY: &str = "http://deb.debian.org/debian-security bullseye-security";
 
 /// The suite of kernels newer than those of Debian's stable release.
 const BACKPORTS: &str = "http://deb.debian.org/debian trixie-backports";
@@ -59,10 +63,21 @@ impl Kernel {
         })
     }
 
-    /// Downloads and unpacks it.
+    /// Downloads and unpacks it from the first source that has it.
     fn download(&self, arch: &Arch, own: &Path, unpacked: &Path) -> Result<()> {
-        eprintln!("xtask: fetching the kernel {} for {}", self.name, arch.name);
-        let packages = Packages::list(self.source, arch, own.join("apt"))?;
+        let mut outcome = Ok(());
+        for source in self.sources {
+            eprintln!("xtask: fetching the kernel {} for {} from {source}", self.name, arch.name);
+            outcome = self.download_from(source, arch, own, unpacked);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    fn download_from(&self, source: &str, arch: &Arch, own: &Path, unpacked: &Path) -> Result<()> {
+        let packages = Packages::list(source, arch, own.join("apt"))?;
         let depends = packages.depends(&self.package(arch))?;
         let parts: Vec<&str> = depends.lines().filter(|line| is_part(line)).collect();
         packages.download(&parts)?;
