@@ -37,6 +37,13 @@ fn wait_segments(tracer: &Tracer, flags: &str, count: usize) {
     });
 }
 
+/// Plays an exchange until `play` says that a FIN carried the ACK of the other one, five times at most: the kernel delays
+/// that ACK by 40 ms, within which an end on a busy machine may not close.
+#[track_caller]
+pub(crate) fn until_in_time(play: impl Fn() -> bool) {
+    assert!((0..5).any(|_| play()), "no FIN came in time");
+}
+
 /// Waits until this many connections inside `netns` have a handshake record, and this many a close.
 #[track_caller]
 pub(crate) fn wait_verdicts(tracer: &Tracer, netns: &Netns, handshakes: usize, closes: usize) {

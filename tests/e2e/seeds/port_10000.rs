@@ -4,7 +4,7 @@
 use tcptrace_tests::{Ends, Netns, Trace, Veth, assert_record, line_of, lines_of, receive, send};
 
 use super::{check_options_of_syns, seen_by, start};
-use crate::scenarios::wait_verdicts;
+use crate::scenarios::{until_in_time, wait_verdicts};
 
 const PORT: u16 = 10000;
 
@@ -21,6 +21,11 @@ const SEGMENTS: [&str; 8] = [
 
 #[test]
 fn the_fifth_document_shows_the_same_from_either_host() {
+    until_in_time(exchange);
+}
+
+/// Returns false if the client has not closed in time.
+fn exchange() -> bool {
     let (left, right) = (Netns::new(), Netns::new());
     let veth = Veth::between(&left, &right, 0);
     let ends = Ends::between(&left, &right, veth.right_v4(PORT));
@@ -41,7 +46,11 @@ fn the_fifth_document_shows_the_same_from_either_host() {
 
     for (own_end, netns, tracer) in tracers {
         let trace = tracer.stop();
-        assert_eq!(lines_of(&trace.segments(netns, PORT), PORT), SEGMENTS);
+        let segments = lines_of(&trace.segments(netns, PORT), PORT);
+        if segments.iter().any(|segment| segment == "client . 1:1 ack 28") {
+            return false;
+        }
+        assert_eq!(segments, SEGMENTS);
         Trace::only_connection(&trace.about(netns, PORT));
         check_options_of_syns(&trace, netns, PORT);
         for segment in trace.segments(netns, PORT) {
@@ -53,4 +62,5 @@ fn the_fifth_document_shows_the_same_from_either_host() {
         assert!(states.len() == 5 && states.iter().all(|state| state["role"] == own_end), "{states:#?}");
         assert_record(trace.closed(netns), &seen_by(own_end, netns, [client, server], 0, 26));
     }
+    true
 }

@@ -5,12 +5,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tcptrace_tests::{Ends, Netns, Trace, assert_record, close, number, receive, receive_end, send};
 
 use super::{check_options_of_syns, sent, start, three_segments, went};
-use crate::scenarios::wait_verdicts;
+use crate::scenarios::{until_in_time, wait_verdicts};
 
 const PORT: u16 = 20000;
 
 #[test]
 fn the_fourth_document_shows_data_and_fin_back_to_back() {
+    until_in_time(exchange);
+}
+
+/// Returns false if the client has not closed in time.
+fn exchange() -> bool {
     let netns = Netns::new();
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
     let tracer = start(&netns, PORT);
@@ -27,6 +32,9 @@ fn the_fourth_document_shows_data_and_fin_back_to_back() {
     let trace = tracer.stop();
 
     let (from_client, from_server) = sent(&trace, &netns, PORT);
+    if from_client.iter().any(|segment| segment == ". 1:1 ack 257") {
+        return false;
+    }
     assert_eq!(from_client, ["S 0:0", ". 1:1 ack 1", ". 1:1 ack 256", "F. 1:1 ack 257"]);
     assert_eq!(from_server, ["S. 0:0 ack 1", "P. 1:256 ack 1", "F. 256:256 ack 1", ". 257:257 ack 2"]);
     let (clients, servers) = went(&trace, &netns, PORT);
@@ -49,4 +57,5 @@ fn the_fourth_document_shows_data_and_fin_back_to_back() {
         }
     }
     assert_record(trace.closed(&netns), &three_segments(&netns, ends.address, 0, 255));
+    true
 }
