@@ -36,7 +36,8 @@ pub(in super::super) fn stalled(record: &Stalled, icmp: bool) -> Advice {
             format!("on the server, `ss -ltnp{port}`: is Recv-Q above Send-Q? Then its accept queue is full")
         }
         (Awaited::Ack | Awaited::DataAck, _) if here => {
-            "on this host, `nft list ruleset`: a rule that drops, or that relies on a connection tracking entry that is gone"
+            "on the host of both ends, `nft list ruleset`: a rule that drops, or that relies on a connection tracking entry \
+             that is gone"
                 .to_owned()
         }
         (Awaited::Ack, Some(end)) => format!("the network between the ends, and whether the {} vanished", end.word()),
@@ -83,6 +84,8 @@ fn own_port(record: &Stalled, end: Role) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use strum::IntoEnumIterator as _;
+
     use crate::{render::samples, verdict::OpeningDrops};
 
     /// Returns advice on a record with these facts, of two hosts.
@@ -150,7 +153,23 @@ mod tests {
             for awaited in [Awaited::SynAck, Awaited::Ack, Awaited::DataAck] {
                 record.waiting_for = Some(awaited);
                 let given = stalled(&record, false).expect("advice");
-                assert!(given.starts_with("on this host, `nft list ruleset`"), "{awaited:?}: {given}");
+                assert!(given.starts_with("on the host of both ends, `nft list ruleset`"), "{awaited:?}: {given}");
+            }
+        }
+    }
+
+    #[test]
+    fn advice_without_a_report_of_the_kernel_is_not_about_this_host() {
+        let mut record = samples::stalled().record;
+        record.dropped = None;
+        for (client, server) in
+            [([10, 0, 0, 1], [10, 0, 0, 2]), ([10, 0, 0, 1], [10, 0, 0, 1]), ([127, 0, 0, 1], [127, 0, 0, 1])]
+        {
+            (record.client.addr, record.server.addr) = (client.into(), server.into());
+            for (awaited, turn) in Awaited::iter().flat_map(|awaited| Turn::iter().map(move |turn| (awaited, turn))) {
+                (record.waiting_for, record.turn) = (Some(awaited), Some(turn));
+                let given = stalled(&record, false).unwrap_or_default();
+                assert!(!given.contains("this host"), "{awaited:?} {turn:?}: {given}");
             }
         }
     }

@@ -25,6 +25,7 @@ type Row<T> = (fn(&mut T), Option<&'static str>);
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
 const SERVER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
+const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 const ROUTER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 254));
 
 /// A SYN to 10.0.0.2:9999, and nothing else.
@@ -89,6 +90,12 @@ const NO_WAY: Option<&str> = Some("on the client, `ip route get 10.0.0.2` and `i
 const LOST: Option<&str> = Some("a larger --ring-buffer, or filters: events were lost");
 const BACK: Option<&str> =
     Some("the way from the server back to the client; if there are many of these, a flood of SYNs");
+
+/// Returns true if advice is about the host on which tcptrace runs. Only what its kernel reported may be: a capture does not
+/// say where it was made.
+fn speaks_of_this_host(advice: &Advice) -> bool {
+    advice.as_ref().is_some_and(|text| text.contains("this host"))
+}
 
 #[test]
 fn every_missing_part_has_its_advice() {

@@ -18,11 +18,12 @@ pub(super) fn dropped_here(dropped: Option<OpeningDrops>) -> Option<String> {
     ))
 }
 
-/// Returns advice if both ends are on this host; `port` is the filter of `ss` for the server's port.
+/// Returns advice if both ends are on one host, which need not be this one: a capture does not say where it was made. `port`
+/// is the filter of `ss` for the server's port.
 pub(super) fn here(port: &str) -> String {
     format!(
-        "on this host, `nft list ruleset` (a rule that drops) and `ss -ltn{port}` (Recv-Q above Send-Q: the queue is \
-         full)"
+        "on the host of both ends, `nft list ruleset` (a rule that drops) and `ss -ltn{port}` (Recv-Q above Send-Q: the \
+         queue is full)"
     )
 }
 

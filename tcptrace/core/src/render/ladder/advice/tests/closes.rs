@@ -93,6 +93,8 @@ fn every_kind_of_close_has_its_advice() {
             let mut record = Close { kind, ..plain_close() };
             change(&mut record);
             assert_eq!(close(&record).as_deref(), expected, "{kind:?}, row {row}");
+            (record.client.addr, record.server.addr) = (LOOPBACK, LOOPBACK);
+            assert!(!speaks_of_this_host(&close(&record)), "{kind:?}, row {row}");
         }
     }
 }

@@ -170,8 +170,8 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
             (
                 |record| record.server.addr = record.client.addr,
                 Some(
-                    "on this host, `nft list ruleset` (a rule that drops) and `ss -ltn 'sport = :9999'` (Recv-Q above \
-                     Send-Q: the queue is full)",
+                    "on the host of both ends, `nft list ruleset` (a rule that drops) and `ss -ltn 'sport = :9999'` \
+                     (Recv-Q above Send-Q: the queue is full)",
                 ),
             ),
             (|record| record.killed = true, CLIENT_KILLED),
@@ -229,6 +229,11 @@ fn every_outcome_has_its_advice() {
             let mut record = Handshake { outcome: Some(outcome), ..plain_handshake() };
             change(&mut record);
             assert_eq!(handshake(&record).as_deref(), expected, "{outcome:?}, row {row}");
+            for (client, server) in [(CLIENT, SERVER), (CLIENT, CLIENT), (LOOPBACK, LOOPBACK)] {
+                (record.client.addr, record.server.addr) = (client, server);
+                let by_kernel = record.dropped.is_some();
+                assert!(by_kernel || !speaks_of_this_host(&handshake(&record)), "{outcome:?}, row {row}, {server}");
+            }
         }
     }
     assert_eq!(handshake(&Handshake { outcome: None, ..plain_handshake() }), None);
