@@ -30,8 +30,13 @@ pub enum LooksLike {
     Short(usize),
     /// A compressed file; the command that unpacks it to stdout.
     Compressed(&'static str),
-    /// An archive of this kind.
-    Archive(&'static str),
+    /// An archive.
+    Archive {
+        /// Kind of archive.
+        kind: &'static str,
+        /// Command that writes one of its files to stdout.
+        extract: &'static str,
+    },
     /// A program or an object file.
     Elf,
     /// A capture in this other format.
@@ -50,7 +55,9 @@ impl Display for LooksLike {
             Self::Compressed(program) => {
                 write!(f, "it is compressed; give its contents, as in `{program} FILE | tcptrace -r -`")
             }
-            Self::Archive(kind) => write!(f, "it is a {kind} archive; give a file from it"),
+            Self::Archive { kind, extract } => {
+                write!(f, "it is a {kind} archive; give a file from it, as in `{extract} | tcptrace -r -`")
+            }
             Self::Elf => f.write_str("it is an ELF program or object"),
             Self::Foreign(kind) => {
                 write!(f, "it is in the format of {kind}; convert it, as in `editcap FILE converted.pcapng`")
@@ -98,14 +105,31 @@ pub(super) fn format(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksL
         [b'B', b'Z', b'h', b'1'..=b'9'] => Err(LooksLike::Compressed("bzcat")),
         [0x04, 0x22, 0x4d, 0x18] => Err(LooksLike::Compressed("lz4cat")),
         _ if bytes.starts_with(b"TRSNIFF data") => Err(LooksLike::Foreign("Sniffer")),
-        [b'P', b'K', 3, 4] => Err(LooksLike::Archive("zip")),
-        [b'7', b'z', 0xbc, 0xaf] => Err(LooksLike::Archive("7z")),
+        [b'P', b'K', 3, 4] => Err(LooksLike::Archive { kind: "zip", extract: "unzip -p FILE NAME" }),
+        [b'7', b'z', 0xbc, 0xaf] => Err(LooksLike::Archive { kind: "7z", extract: "7z x -so FILE NAME" }),
         [0x7f, b'E', b'L', b'F'] => Err(LooksLike::Elf),
         [b's', b'n', b'o', b'o'] if bytes.starts_with(b"snoop\0") => Ok(Some(Format::Snoop)),
         [b'G', b'M', b'B', b'U'] | [b'R', b'T', b'S', b'S'] => Err(LooksLike::Foreign("Microsoft Network Monitor")),
         [b'X', b'C', b'P', 0] => Err(LooksLike::Foreign("NetXRay or Windows Sniffer")),
         _ => unmarked(bytes, ended),
     }
+}
+
+/// Returns true if this begins with the header of a file in a tar archive, by its checksum, which all variants have (POSIX
+/// pax, "ustar Interchange Format"); `None` if more bytes are needed. A packed archive comes here unpacked.
+fn is_tar(bytes: &[u8], ended: bool) -> Option<bool> {
+    const HEADER: usize = 512;
+    const CHECKSUM: std::ops::Range<usize> = 148..156;
+    let Some(header) = bytes.first_chunk::<HEADER>() else {
+        // A name comes first.
+        let named = bytes.first().is_some_and(|&first| first > b' ');
+        return if ended || !named { Some(false) } else { None };
+    };
+    let digits = header.get(CHECKSUM)?.trim_ascii_start().split(|digit| !digit.is_ascii_digit()).next()?;
+    let stated = str::from_utf8(digits).ok().and_then(|digits| u32::from_str_radix(digits, 8).ok());
+    let spaces = |at: usize, byte: u8| if CHECKSUM.contains(&at) { b' ' } else { byte };
+    let sum: u32 = header.iter().enumerate().map(|(at, &byte)| u32::from(spaces(at, byte))).sum();
+    Some(stated == Some(sum))
 }
 
 /// Distinguishes formats without a magic number: Endace's records begin with a fraction of a second, which may look like a
@@ -121,7 +145,11 @@ fn unmarked(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksLike> {
     };
     match erf {
         Some(true) => Ok(Some(Format::Erf)),
-        Some(false) => text,
+        Some(false) => match (text, is_tar(bytes, ended)) {
+            (Err(_), None) => Ok(None),
+            (Err(_), Some(true)) => Err(LooksLike::Archive { kind: "tar", extract: "tar -xOf FILE NAME" }),
+            (text, _) => text,
+        },
         None => Ok(None),
     }
 }
@@ -166,6 +194,27 @@ mod tests {
         assert!(matches!(format(snoop, false), Ok(Some(Format::Snoop))));
         assert!(matches!(format(b"snoopy", false), Ok(None)));
         assert!(matches!(format(b"snoopy", true), Err(LooksLike::Text)));
+    }
+
+    #[test]
+    fn an_archive_is_told_by_the_checksum_of_its_first_header() {
+        let mut header = [0; 512];
+        header[..8].copy_from_slice(b"one.pcap");
+        header[100..108].copy_from_slice(b"0000644\0");
+        header[156] = b'0';
+        let sum = header.iter().map(|&byte| u32::from(byte)).sum::<u32>() + 8 * u32::from(b' ');
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        header[155] = b' ';
+        let archive = LooksLike::Archive { kind: "tar", extract: "tar -xOf FILE NAME" };
+        for length in 8..512 {
+            assert_eq!(format(&header[..length], false), Ok(None), "{length} bytes");
+        }
+        assert_eq!(format(&header, false), Err(archive));
+        let advice = "it is a tar archive; give a file from it, as in `tar -xOf FILE NAME | tcptrace -r -`";
+        assert_eq!(archive.to_string(), advice);
+        header[0] = b'O';
+        assert!(matches!(format(&header, true), Err(LooksLike::Unknown(_))));
+        assert!(matches!(format(&header[..300], true), Err(LooksLike::Unknown(_))));
     }
 
     #[test]

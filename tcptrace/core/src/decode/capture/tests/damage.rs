@@ -151,7 +151,8 @@ fn what_is_no_capture_is_recognised() {
     assert_eq!(looks(b"\x28\xb5\x2f\xfd\x00"), LooksLike::Compressed("zstdcat"));
     assert_eq!(looks(b"\xfd7zXZ\0"), LooksLike::Compressed("xzcat"));
     assert_eq!(looks(b"BZh91AY"), LooksLike::Compressed("bzcat"));
-    assert_eq!(looks(b"PK\x03\x04\x14"), LooksLike::Archive("zip"));
+    let zip = LooksLike::Archive { kind: "zip", extract: "unzip -p FILE NAME" };
+    assert_eq!(looks(b"PK\x03\x04\x14"), zip);
     assert_eq!(looks(b"\x7fELF\x02\x01"), LooksLike::Elf);
     assert_eq!(looks(b"XCP\0\0\0"), LooksLike::Foreign("NetXRay or Windows Sniffer"));
     assert_eq!(looks(b"12:00:00.000000 IP localhost.http"), LooksLike::Text);
