@@ -25,6 +25,9 @@ const MAX_AGE: u64 = 100_000_000;
 const MAX_AGE_UNIDENTIFIED: u64 = 1_000_000;
 
 /// Fields beside those of a [`Segment`] in which a packet differs from one that repeats the same segment.
+///
+/// Whatever a router may change on the way is not among them: TTL, options of IPv4 such as a recorded route, extension
+/// headers of IPv6.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Identity {
     /// Identification in the IPv4 header; 0 in packets that cannot be fragmented (RFC 6864 §4.1), and in IPv6.

@@ -59,6 +59,21 @@ fn a_router_on_a_trunk_changes_tag_and_ttl_of_its_copy() {
 }
 
 #[test]
+fn what_a_router_records_in_options_makes_no_packet_of_its_own() {
+    // An option that records a route (RFC 791 §3.1): two free entries, of which the router fills one.
+    let recorded = |pointer: u8, hop: [u8; 4]| {
+        let option = join(&[&[7, 11, pointer], &hop, &[0; 5]]);
+        let mut packet = ipv4(6, &option, &tcp(PSH_ACK, &[], 10));
+        packet[4..6].copy_from_slice(&[0, 7]);
+        plain(&packet)
+    };
+    assert_eq!(copies(&[(0, recorded(4, [0; 4])), (20, recorded(8, [10, 0, 0, 1]))]), [false, true]);
+    // A counter in a hop-by-hop option (RFC 9486).
+    let counted = |hops| ethernet(0x86dd, &ipv6(0, &[6, 0, 0x31, 4, 0, 0, 0, hops], &tcp(SYN, &[], 0)));
+    assert_eq!(copies(&[(0, counted(0)), (20, counted(1))]), [false, true]);
+}
+
+#[test]
 fn a_retransmission_is_a_packet_of_its_own() {
     for flags in [SYN, PSH_ACK, FIN_ACK] {
         let again = |id| plain(&packet(id, 64, flags, 10));
