@@ -10,6 +10,19 @@ use super::{
 };
 use crate::event::Family;
 
+/// Returns the kind of a datagram that carries packets or parts of them, but none that can be read, by its registered port
+/// and the first bytes of `payload`.
+fn unread_udp(payload: &[u8], destination: u16, either: impl Fn(u16) -> bool) -> Unread {
+    match payload {
+        // Versions 2, 4 and 5 of sFlow are in use.
+        [0, 0, 0, 2 | 4 | 5, ..] if destination == 6343 => Unread::Sflow,
+        // The number of a security association is never 0 (RFC 3948 §2.2); key exchange and keep-alive are short of it.
+        [s0, s1, s2, s3, ..] if either(4500) && [s0, s1, s2, s3] != [&0; 4] => Unread::EspInUdp,
+        [1..=4, 0, 0, 0, ..] if either(51820) => Unread::WireGuard,
+        _ => Unread::Protocol(17),
+    }
+}
+
 impl Walk {
     /// Returns the headers in the payload of `ip`, an IP header of `family` that ends at [`Walk::offset`].
     pub(super) fn tunnel(&mut self, frame: &[u8], family: Family, ip: &Ip) -> Result<Next, Reason> {
@@ -118,7 +131,7 @@ impl Walk {
             _ if either(1701) => inner.l2tp(frame)?,
             _ if either(3544) => inner.teredo(frame)?,
             _ if either(5247) => inner.capwap(frame)?,
-            _ => None,
+            _ => return Err(Reason::NotTcp(unread_udp(inner.rest(frame), destination, either))),
         };
         *self = inner;
         next.ok_or(NOT_READ)

@@ -17,6 +17,12 @@ pub enum Unread {
     NoIp,
     /// The protocol number of an IP header.
     Protocol(u8),
+    /// UDP with samples of frames (sFlow): parts of the traffic of others.
+    Sflow,
+    /// UDP with an encrypted packet (RFC 3948).
+    EspInUdp,
+    /// UDP with an encrypted packet of WireGuard.
+    WireGuard,
     /// ICMP that quotes no TCP segment.
     Icmp,
     /// An IEEE 802.11 frame without data.
@@ -55,6 +61,7 @@ impl Display for Unread {
             Self::EtherType(0x8863) => "PPPoE discovery",
             Self::EtherType(0x88cc) => "LLDP",
             Self::EtherType(0x888e) => "EAPOL",
+            Self::EtherType(0x88e5) => "MACsec",
             Self::EtherType(number) => return write!(f, "EtherType {number:#06x}"),
             Self::Llc(0x42) => "spanning tree",
             Self::Llc(number) => return write!(f, "LLC {number:#04x}"),
@@ -65,8 +72,12 @@ impl Display for Unread {
             Self::Protocol(17) => "UDP",
             Self::Protocol(2) => "IGMP",
             Self::Protocol(50) => "ESP",
+            Self::Protocol(108) => "IPComp",
             Self::Protocol(132) => "SCTP",
             Self::Protocol(number) => return write!(f, "IP protocol {number}"),
+            Self::Sflow => "sFlow",
+            Self::EspInUdp => "ESP in UDP",
+            Self::WireGuard => "WireGuard",
             Self::Icmp => "ICMP",
             Self::Wlan => "802.11 without data",
             Self::Protected => "802.11 encrypted",

@@ -149,3 +149,26 @@ fn kinds_are_told() {
     assert!(frames.next().is_none());
     assert_eq!(frames.unread(), [(Unread::EtherType(0x0806), 2), (Unread::Protocol(17), 1)]);
 }
+
+#[test]
+fn what_carries_packets_that_are_not_read_has_a_name() {
+    let named = |packet: &[u8]| {
+        let file = one(101, packet);
+        let Ok(Capture::Frames(mut frames)) = open(file.as_slice()) else { panic!("it is a capture") };
+        assert!(frames.next().is_none());
+        frames.unread().first().map(|(kind, _)| kind.to_string()).unwrap_or_default()
+    };
+    for (packet, name) in [
+        (udp(6343, &[0, 0, 0, 5, 0, 0, 0, 1]), "sFlow"),
+        (udp(4500, &[0, 0, 0, 9, 0, 0, 0, 1]), "ESP in UDP"),
+        // Key exchange, a keep-alive, and other contents.
+        (udp(4500, &[0, 0, 0, 0, 1, 2, 3, 4]), "UDP"),
+        (udp(4500, &[0xff]), "UDP"),
+        (udp(51820, &[4, 0, 0, 0, 1, 2, 3, 4]), "WireGuard"),
+        (udp(51820, &[0x45, 0, 0, 0]), "UDP"),
+        (udp(6343, b"text"), "UDP"),
+        (ipv4(108, &[], &[6, 0, 0, 2]), "IPComp"),
+    ] {
+        assert_eq!(named(&packet), name, "{packet:02x?}");
+    }
+}
