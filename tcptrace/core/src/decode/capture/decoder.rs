@@ -229,7 +229,7 @@ impl Decoder {
 
     fn event(&mut self, frame: &Frame<'_>, at: BootTime) -> Result<Framed, Reason> {
         let layout = self.interfaces.layout(frame.interface).ok_or(Reason::LinkType)?;
-        let mut walk = Walk::default();
+        let mut walk = Walk::through(frame.original());
         let next = walk.link(frame.bytes, layout)?;
         let direction = frame.direction.or(walk.direction);
         let interface = match walk.device {

@@ -30,7 +30,10 @@ impl Walk {
         match number {
             ETH_P_IP => return Ok(Next::Ip(Family::V4)),
             ETH_P_IPV6 => return Ok(Next::Ip(Family::V6)),
-            ..=LONGEST_LENGTH => return Ok(Next::Llc),
+            ..=LONGEST_LENGTH => {
+                self.encloses(number);
+                return Ok(Next::Llc);
+            }
             // IEEE 802.1Q, 802.1ad, and the numbers that were in use before 802.1ad.
             0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300 => {
                 let [v0, v1] = self.take::<2>(frame)?;
@@ -134,10 +137,11 @@ impl Walk {
 
     /// A PPPoE session (RFC 2516 §4): version and type, code, session, length, then PPP.
     pub(super) fn pppoe(&mut self, frame: &[u8]) -> Result<Next, Reason> {
-        let [version, code, ..] = self.take::<6>(frame)?;
+        let [version, code, _, _, l0, l1] = self.take::<6>(frame)?;
         if version != 0x11 || code != 0 {
             return Err(Reason::NotIp(Unread::EtherType(0x8864)));
         }
+        self.encloses(u16::from_be_bytes([l0, l1]));
         self.enter(Layer::Pppoe)?;
         Ok(Next::Ppp)
     }

@@ -35,21 +35,19 @@ pub(super) fn event(
     place: impl FnOnce(&Walk) -> Place,
 ) -> Result<Event, Reason> {
     let cut = frame.len() < original as usize;
-    // The end of the packet by the headers passed so far.
-    let mut end = original;
     let mut in_fragment = false;
     for _ in 0..=DEPTH {
         let family = walk.descend_to_ip(frame, next)?;
         let rest = walk.rest(frame);
-        let left = end.saturating_sub(offset(walk.offset));
+        let left = length(walk.end.saturating_sub(walk.offset));
         let ip = Ip::read(family, rest, left)?;
         let transport = rest.get(ip.transport..);
-        let left = left.saturating_sub(offset(ip.transport));
+        let left = left.saturating_sub(length(ip.transport));
         match (ip.protocol, family) {
             (TCP, _) => {
                 // The rest of a fragment's payload is in the other fragments.
                 walk.shortened = !in_fragment && left < ip.payload;
-                let length = if walk.shortened { left } else { ip.payload };
+                let kept = if walk.shortened { left } else { ip.payload };
                 let bytes = transport.unwrap_or_default();
                 let bytes = bytes.get(..ip.payload as usize).unwrap_or(bytes);
                 let checksum = array(bytes, CHECKSUM).map_or(0, u16::from_be_bytes);
@@ -62,7 +60,7 @@ pub(super) fn event(
                     false if in_fragment => Reason::FirstFragment,
                     false => Reason::Shortened,
                 })?;
-                return segment(&ip, header, length, place(walk)).map(Event::Segment);
+                return segment(&ip, header, kept, place(walk)).map(Event::Segment);
             }
             (ICMP, Family::V4) | (ICMPV6, Family::V6) => {
                 return icmp(family, &ip, transport.ok_or(Reason::Ends)?, place(walk)).map(Event::Icmp);
@@ -71,7 +69,7 @@ pub(super) fn event(
                 // A protocol that is not a tunnel is not TCP, however little was captured.
                 walk.offset += ip.transport;
                 in_fragment |= ip.is_fragment;
-                end = end.min(offset(walk.offset).saturating_add(ip.payload));
+                walk.end = walk.end.min(walk.offset.saturating_add(ip.payload as usize));
                 next = walk.tunnel(frame, family, &ip)?;
             }
         }
@@ -79,7 +77,7 @@ pub(super) fn event(
     Err(Reason::Nested)
 }
 
-fn offset(bytes: usize) -> u32 {
+fn length(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 

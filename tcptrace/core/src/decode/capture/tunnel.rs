@@ -77,6 +77,9 @@ impl Walk {
         if pptp && !sequence {
             return Err(NOT_READ);
         }
+        if pptp && let Some([l0, l1, ..]) = key {
+            self.encloses(u16::from_be_bytes([l0, l1]));
+        }
         match protocol {
             // ERSPAN: type I has no header of its own, type II one of 8 bytes, type III of 12 and perhaps 8 more.
             0x88be => {
@@ -113,10 +116,12 @@ impl Walk {
     /// Tunnels in UDP, recognised by their registered ports and the contents of their headers.
     fn udp(&mut self, frame: &[u8]) -> Result<Next, Reason> {
         const NOT_READ: Reason = Reason::NotTcp(Unread::Protocol(17));
-        let [s0, s1, d0, d1, ..] = self.peek::<8>(frame).map_err(|_| NOT_READ)?;
+        let [s0, s1, d0, d1, l0, l1, ..] = self.peek::<8>(frame).map_err(|_| NOT_READ)?;
         let (source, destination) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
         let either = |port| source == port || destination == port;
-        let mut inner = Self { offset: self.offset + 8, ..*self };
+        let mut inner = *self;
+        inner.encloses(u16::from_be_bytes([l0, l1]));
+        inner.offset += 8;
         let next = match destination {
             // Linux used 8472 before the port was assigned.
             4789 | 8472 | 4790 => inner.vxlan(frame, destination == 4790)?,
@@ -171,11 +176,12 @@ impl Walk {
     /// GTP-U (3GPP TS 29.281 §5): a header, optional fields, extension headers, then a user's IP packet.
     fn gtpu(&mut self, frame: &[u8]) -> Result<Option<Next>, Reason> {
         const EXTENSIONS: usize = 8;
-        let [flags, kind, ..] = self.take::<8>(frame)?;
+        let [flags, kind, l0, l1, ..] = self.take::<8>(frame)?;
         // Version 1, GTP rather than GTP', a user's packet.
         if flags >> 4 != 3 || kind != 255 {
             return Ok(None);
         }
+        self.encloses(u16::from_be_bytes([l0, l1]));
         if flags & 7 != 0 {
             let [.., mut next] = self.take::<4>(frame)?;
             for _ in 0..EXTENSIONS {
@@ -196,12 +202,15 @@ impl Walk {
 
     /// L2TPv2 (RFC 2661 §3.1): flags say which fields are present.
     fn l2tp(&mut self, frame: &[u8]) -> Result<Option<Next>, Reason> {
-        let [f0, f1] = self.take::<2>(frame)?;
+        let [f0, f1, l0, l1] = self.peek::<4>(frame)?;
         let (control, length, sequence, offset) = (f0 & 0x80 != 0, f0 & 0x40 != 0, f0 & 0x08 != 0, f0 & 0x02 != 0);
         if control || f1 & 0xf != 2 {
             return Ok(None);
         }
-        self.skip(frame, usize::from(length) * 2 + 4 + usize::from(sequence) * 4)?;
+        if length {
+            self.encloses(u16::from_be_bytes([l0, l1]));
+        }
+        self.skip(frame, 2 + usize::from(length) * 2 + 4 + usize::from(sequence) * 4)?;
         if offset {
             let padding = u16::from_be_bytes(self.take::<2>(frame)?);
             self.skip(frame, padding.into())?;

@@ -32,6 +32,8 @@ pub(super) enum Next {
 pub(super) struct Walk {
     /// Offset of the next header in bytes.
     pub(super) offset: usize,
+    /// Offset at which the headers passed so far say that the packet ends; what follows is padding or a trailer.
+    pub(super) end: usize,
     /// Encapsulation of the IP packet.
     pub(super) layers: Layers,
     /// Direction of the frame at the device.
@@ -47,6 +49,19 @@ pub(super) struct Walk {
 }
 
 impl Walk {
+    /// Creates a walk through a frame of which `original` bytes were on the wire.
+    pub(super) fn through(original: u32) -> Self {
+        Self { end: original as usize, ..Self::default() }
+    }
+
+    /// Notes that a header says how many bytes follow it. A length of 0 says nothing, and neither does one of 16 bits about
+    /// more than they can count: segments that the device is to split (BIG TCP) have both.
+    pub(super) fn encloses(&mut self, length: u16) {
+        if length > 0 && self.end.saturating_sub(self.offset) <= u16::MAX.into() {
+            self.end = self.end.min(self.offset + usize::from(length));
+        }
+    }
+
     /// Returns the bytes from here on.
     pub(super) fn rest<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
         frame.get(self.offset..).unwrap_or_default()

@@ -168,3 +168,60 @@ fn other_icmp_is_counted() {
     assert_eq!((reading.counters.short, reading.counters.icmp_errors), (1, 0));
     assert_eq!(whole(&ipv6(58, &[], &join(&[&header(128), &syn]))).counters.skipped.not_tcp, 1);
 }
+
+#[test]
+fn without_a_length_in_ip_a_segment_ends_where_the_headers_before_it_say() {
+    let (mut v4, mut v6) = (ipv4(6, &[], &tcp(0x18, &[], 3)), ipv6(6, &[], &tcp(0x18, &[], 3)));
+    v4[2..4].fill(0);
+    v6[4..6].fill(0);
+    for packet in [v4, v6] {
+        let first = packet[0];
+        let bytes = |more: usize| ((packet.len() + more) as u16).to_be_bytes();
+        let ([p0, p1], ppp) = (bytes(2), [0, if first >> 4 == 4 { 0x21 } else { 0x57 }]);
+        let [e0, e1] = if first >> 4 == 4 { [0x08, 0x00] } else { [0x86, 0xdd] };
+        let udp = |port: u16, header: &[u8]| {
+            let [l0, l1] = bytes(8 + header.len());
+            let [d0, d1] = port.to_be_bytes();
+            // Beyond it, the outer packet goes on.
+            let datagram = join(&[&[0xc0, 0, d0, d1, l0, l1, 0, 0], header, &packet, &[0; 6]]);
+            ethernet(0x0800, &ipv4(17, &[], &datagram))
+        };
+        let ([g0, g1], [t0, t1]) = (bytes(0), bytes(10));
+        let frames = [
+            ethernet(0x8864, &join(&[&[0x11, 0, 0, 9, p0, p1], &ppp, &packet, &[0; 6]])),
+            ethernet(u16::from_be_bytes(bytes(8)), &join(&[&[0xaa, 0xaa, 3, 0, 0, 0, e0, e1], &packet, &[0; 6]])),
+            ethernet(0x0800, &join(&[&ipv4(if first >> 4 == 4 { 4 } else { 41 }, &[], &packet), &[0; 6]])),
+            udp(4_341, &[0; 8]),
+            ethernet(
+                0x0800,
+                &ipv4(
+                    17,
+                    &[],
+                    &join(&[&[0xc0, 0, 8, 0x68, 0, 0, 0, 0, 0x30, 255, g0, g1, 0, 0, 0, 1], &packet, &[0; 6]]),
+                ),
+            ),
+            ethernet(
+                0x0800,
+                &ipv4(
+                    17,
+                    &[],
+                    &join(&[&[0xc0, 0, 6, 0xa5, 0, 0, 0, 0, 0x40, 2, t0, t1, 0, 1, 0, 2], &ppp, &packet, &[0; 6]]),
+                ),
+            ),
+            ethernet(
+                0x0800,
+                &ipv4(47, &[], &join(&[&[0x30, 1, 0x88, 0x0b, p0, p1, 0, 1, 0, 0, 0, 1], &ppp, &packet, &[0; 6]])),
+            ),
+        ];
+        for (place, frame) in frames.iter().enumerate() {
+            let reading = read(one(1, frame).as_slice());
+            assert_eq!((reading.segment().length, reading.counters.shortened), (3, 0), "frame {place}");
+        }
+    }
+    // A length of 16 bits cannot say how long a segment is that the device is to split.
+    let mut big = ipv4(6, &[], &tcp(0x18, &[], 70_000));
+    big[2..4].fill(0);
+    let mut outer = ipv4(17, &[], &join(&[&[0xc0, 0, 0x10, 0xf5, 0x11, 0x98, 0, 0], &[0; 8], &big]));
+    outer[2..4].fill(0);
+    assert_eq!(whole(&outer).segment().length, 70_000);
+}
