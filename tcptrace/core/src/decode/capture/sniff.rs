@@ -143,13 +143,18 @@ fn unmarked(bytes: &[u8], ended: bool) -> Result<Option<Format>, LooksLike> {
         None if ended || text.is_ok() => Some(false),
         None => None,
     };
-    match erf {
+    let found = match erf {
         Some(true) => Ok(Some(Format::Erf)),
-        Some(false) => match (text, is_tar(bytes, ended)) {
-            (Err(_), None) => Ok(None),
-            (Err(_), Some(true)) => Err(LooksLike::Archive { kind: "tar", extract: "tar -xOf FILE NAME" }),
-            (text, _) => text,
-        },
+        Some(false) => text,
+        None => Ok(None),
+    };
+    if matches!(found, Ok(Some(Format::Json) | None)) {
+        return found;
+    }
+    // The name of a file and the zeros behind it may pass for the header of a record.
+    match is_tar(bytes, ended) {
+        Some(true) => Err(LooksLike::Archive { kind: "tar", extract: "tar -xOf FILE NAME" }),
+        Some(false) => found,
         None => Ok(None),
     }
 }
@@ -196,15 +201,20 @@ mod tests {
         assert!(matches!(format(b"snoopy", true), Err(LooksLike::Text)));
     }
 
-    #[test]
-    fn an_archive_is_told_by_the_checksum_of_its_first_header() {
+    /// The header of a file in an archive.
+    fn tar_header(name: &[u8]) -> [u8; 512] {
         let mut header = [0; 512];
-        header[..8].copy_from_slice(b"one.pcap");
+        header[..name.len()].copy_from_slice(name);
         header[100..108].copy_from_slice(b"0000644\0");
         header[156] = b'0';
         let sum = header.iter().map(|&byte| u32::from(byte)).sum::<u32>() + 8 * u32::from(b' ');
-        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
-        header[155] = b' ';
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        header
+    }
+
+    #[test]
+    fn an_archive_is_told_by_the_checksum_of_its_first_header() {
+        let mut header = tar_header(b"one.pcap");
         let archive = LooksLike::Archive { kind: "tar", extract: "tar -xOf FILE NAME" };
         for length in 8..512 {
             assert_eq!(format(&header[..length], false), Ok(None), "{length} bytes");
@@ -215,6 +225,15 @@ mod tests {
         header[0] = b'O';
         assert!(matches!(format(&header, true), Err(LooksLike::Unknown(_))));
         assert!(matches!(format(&header[..300], true), Err(LooksLike::Unknown(_))));
+    }
+
+    #[test]
+    fn a_name_in_an_archive_is_no_header_of_a_record() {
+        // As the header of one of Endace's records: November 2023, padding, 11888 bytes long.
+        let header = tar_header(b"evidence05.pcap");
+        let file = [&header[..], &[0; 11_888 - 512], &header[..16]].concat();
+        assert_eq!(Erf::begins(&file, false), Some(true));
+        assert!(matches!(format(&file, false), Err(LooksLike::Archive { .. })));
     }
 
     #[test]
