@@ -15,7 +15,7 @@ mod reset;
 pub(in crate::correlate) use self::accepted::{Accepted, Ack, Reset};
 use super::table::{
     connection::{Connection, Side},
-    endpoint::End,
+    endpoint::{End, Sent},
 };
 use crate::{
     event::Segment,
@@ -106,6 +106,13 @@ impl View<'_> {
         self.own.sent_syn && !self.own.sent_synack && !self.other.syn_seen() && !self.conn.answered
     }
 
+    /// Returns the offset up to which the receiver may be acknowledged, by what was seen of it. A SYN that is also a FIN is
+    /// acknowledged whole by a reset, and by stacks that do not drop it.
+    fn sent_by_receiver(&self) -> u64 {
+        let fin = || self.other.syn().filter(|syn| syn.fin).map_or(0, Sent::end_of_syn);
+        if self.receiver_in_syn_sent() { self.other.sent.max(fin()) } else { self.other.sent }
+    }
+
     /// Returns true if the handshake is not known to be complete.
     fn opening(&self) -> bool {
         let acked = self.conn.ack_at().is_some() || self.conn.lacks_acks() && self.conn.answered;
@@ -118,7 +125,7 @@ impl View<'_> {
             // Nothing is known of the receiver's numbers.
             return if self.is_far_behind_syn(header, 0) { Ack::Ahead(1) } else { Ack::Valid(1) };
         };
-        let sent = to_signed(self.other.sent);
+        let sent = to_signed(self.sent_by_receiver());
         // Older than the largest window, it is not a delayed acknowledgement (RFC 5961 §5.2).
         let before_all = self.other.isn_known && offset < 1;
         if before_all || offset < to_signed(self.other.acked()) - HIDDEN {

@@ -87,6 +87,7 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     let mut acks_fin = false;
     if let (Ack::Valid(_), Some(ack)) = (accepted.ack, ack_of(header)) {
         acks_fin = other.acknowledged(ack, accepted.syn || answers_unseen, *at);
+        acks_fin |= accepted.syn && other.close_by_syn(*at);
         // A SYN,ACK that was sent again acknowledges what its first copy did. The reset of a socket shows how far that has
         // received; the other end's has the number after everything sent, unless it answers a segment.
         let beyond = || other.rst().is_some_and(|rst| rst.has_ack && other.offset(ack) > rst.offset);
@@ -149,6 +150,10 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     if unsent && conn.first_fin == Some(from) {
         conn.first_fin = conn.end(from.other()).fin().map(|_| from.other());
     }
+    if acks_fin && conn.first_fin.is_none() {
+        // The FIN of a SYN counts once it is acknowledged.
+        conn.first_fin = Some(from.other());
+    }
     if accepted.fin {
         let other_closed = conn.end(from.other()).fin().is_some();
         let first = conn.first_fin.get_or_insert(from);
@@ -161,7 +166,8 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     }
     if accepted.syn && acked.is_some() {
         conn.answered = true;
-        conn.fast_open |= acked.is_some_and(|acked| acked > 1) && other_syn;
+        let fin = conn.end(from.other()).syn().is_some_and(|syn| syn.fin);
+        conn.fast_open |= acked.is_some_and(|acked| acked > 1 + u64::from(fin)) && other_syn;
     }
     let completes = if own_syn && other_syn {
         // A simultaneous open needs the acknowledgements of both SYNs.

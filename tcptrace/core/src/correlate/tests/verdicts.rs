@@ -13,6 +13,7 @@ mod reasons;
 mod reset_causes;
 mod resets;
 mod sentences;
+mod syn_flags;
 mod syn_recv;
 mod vantage;
 mod why;

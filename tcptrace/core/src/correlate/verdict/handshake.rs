@@ -180,7 +180,7 @@ fn reset_of_half(conn: &Connection) -> Option<Opened> {
 fn proven_open(conn: &Connection) -> bool {
     let (client, server) = conn.roles();
     let by_fin = conn.lacks_acks() && client.fin().is_some();
-    server.sent_synack && !conn.fast_open && (server.sent > 1 || client.acked() > 1 || by_fin)
+    server.sent_synack && !conn.fast_open && (server.sent_more_than_syn() || client.acked_more_than_syn() || by_fin)
 }
 
 /// Returns true if the client may have acknowledged the SYN,ACK: the capture has no ACKs.
@@ -208,7 +208,7 @@ fn reached(conn: &Connection) -> Option<BootTime> {
 fn established_by_segments(conn: &Connection, side: Side) -> Option<BootTime> {
     let (own, other) = (conn.end(side), conn.end(side.other()));
     let by_ack = side == conn.client_side() && conn.ack_at().is_some();
-    let proven = by_ack || own.sent > 1 || other.acked() > 1;
+    let proven = by_ack || own.sent_more_than_syn() || other.acked() > 1;
     (proven && !own.had_socket).then(|| conn.ack_at().unwrap_or(conn.first))
 }
 

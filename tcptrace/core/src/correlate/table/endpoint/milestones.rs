@@ -13,12 +13,27 @@ pub(in crate::correlate) struct Sent {
     pub(in crate::correlate) first: BootTime,
     pub(in crate::correlate) last: BootTime,
     count: NonZeroU32,
+    /// Number of payload bytes that a SYN carried, at most.
+    payload: u16,
+    /// True if a SYN was also a FIN.
+    pub(in crate::correlate) fin: bool,
 }
 
 impl Sent {
     /// Creates the entry for the first segment of the kind.
     pub(in crate::correlate) fn once(at: BootTime) -> Self {
-        Self { first: at, last: at, count: NonZeroU32::MIN }
+        Self { first: at, last: at, count: NonZeroU32::MIN, payload: 0, fin: false }
+    }
+
+    /// Notes what a SYN carries.
+    pub(in crate::correlate) fn note_contents(&mut self, payload: u32, fin: bool) {
+        self.payload = self.payload.max(u16::try_from(payload).unwrap_or(u16::MAX));
+        self.fin |= fin;
+    }
+
+    /// Returns the offset from the ISN of the number after everything in a SYN.
+    pub(in crate::correlate) fn end_of_syn(self) -> u64 {
+        1 + u64::from(self.payload) + u64::from(self.fin)
     }
 
     /// Counts one more segment of the kind.

@@ -32,7 +32,7 @@ impl End {
             return self.send_reset(header, accepted.reset, at, other.sent, context);
         }
         if accepted.syn {
-            self.send_syn(header, at);
+            self.send_syn(header, accepted.payload.unwrap_or_default(), at);
         }
         let Some(payload) = accepted.payload else { return };
         self.spoke = true;
@@ -128,7 +128,7 @@ impl End {
         (detail.options, detail.other_isn, detail.fin) = (None, None, None);
     }
 
-    fn send_syn(&mut self, header: &TcpHeader, at: BootTime) {
+    fn send_syn(&mut self, header: &TcpHeader, payload: u32, at: BootTime) {
         if !self.syn_seen() {
             self.set_isn(header.seq);
             self.isn_known = true;
@@ -142,17 +142,47 @@ impl End {
         self.sent_synack |= answers;
         self.sent_syn |= !answers;
         let detail = self.detail_mut();
-        let again = match if answers { &mut detail.synack } else { &mut detail.syn } {
-            Some(sent) => {
-                sent.note_again(at);
-                true
-            }
-            none => {
-                *none = Some(Sent::once(at));
-                false
-            }
-        };
+        let known = if answers { &mut detail.synack } else { &mut detail.syn };
+        let again = known.is_some();
+        let sent = known.get_or_insert(Sent::once(at));
+        if again {
+            sent.note_again(at);
+        }
+        sent.note_contents(payload, header.has(TcpFlags::FIN));
         self.reopened |= again;
+    }
+
+    /// Returns true if it was seen to send more than was in its SYN.
+    pub(in crate::correlate) fn sent_more_than_syn(&self) -> bool {
+        let end = |sent: Option<Sent>| sent.map_or(1, Sent::end_of_syn);
+        self.sent > end(self.syn()).max(end(self.synack()))
+    }
+
+    /// Returns true if more of it was acknowledged than was in its SYN.
+    pub(in crate::correlate) fn acked_more_than_syn(&self) -> bool {
+        self.acked() > self.syn().filter(|syn| syn.fin).map_or(1, Sent::end_of_syn)
+    }
+
+    /// Notes the FIN of its SYN if the other end's SYN,ACK acknowledges exactly that (RFC 9293 §3.10.7.2): most drop such a
+    /// SYN, and later acknowledgements may be of data.
+    pub(in crate::correlate) fn close_by_syn(&mut self, at: BootTime) -> bool {
+        let acked = self.acked();
+        let Some(syn) = self.syn().filter(|syn| syn.fin && acked == syn.end_of_syn() && self.fin().is_none()) else {
+            return false;
+        };
+        let end = syn.end_of_syn();
+        self.closing = true;
+        self.detail_mut().fin = Some(Fin {
+            sent: syn,
+            end,
+            acks_other: false,
+            acked_before: false,
+            other_sent: 0,
+            acks: 0,
+            before: end - 1,
+            acked: Some(at),
+        });
+        true
     }
 
     /// Notes that the other end has acknowledged everything before `ack`. Returns true if that includes the FIN.
