@@ -183,38 +183,31 @@ impl Replay<'_> {
 
 /// Logs the frames that could not be used.
 fn report(counters: &Counters, unread: &[(Unread, u64)], name: &str) {
-    if counters.short > 0 {
-        warn!("{name}: {} frames were cut too short to be read; raise the snap length", counters.short);
-    }
-    if counters.shortened > 0 {
-        let (shortened, frames) = (counters.shortened, counters.frames);
-        warn!(
-            "{name}: {shortened} of {frames} frames are shorter than their IP header says: their segments end with the frame"
-        );
-    }
-    if counters.untimed > 0 {
-        let (untimed, frames) = (counters.untimed, counters.frames);
-        warn!(
-            "{name}: {untimed} of {frames} frames have no time: from the first of them on, times and durations are unknown"
-        );
-    }
-    if counters.backwards > 0 {
-        warn!("{name}: {} frames are older than the frame before them", counters.backwards);
-    }
-    if counters.lost > 0 {
-        warn!("{name}: {} frames were dropped by the capturing program", counters.lost);
-    }
-    if counters.copies > 0 {
-        let (copies, frames) = (counters.copies, counters.frames);
-        warn!(
-            "{name}: {copies} of {frames} frames are copies of an earlier frame, as from a mirror port: each counted once"
-        );
-    }
+    let Counters { short, shortened, untimed, backwards, lost, copies, frames, .. } = *counters;
+    let some = |count: u64, verb: &str, verbs: &str, text: &str| match count {
+        0 => {}
+        1 => warn!("{name}: 1 frame {verb} {text}"),
+        _ => warn!("{name}: {count} frames {verbs} {text}"),
+    };
+    some(short, "was", "were", "cut too short to be read; raise the snap length");
+    let of_all = |count: u64, verb: &str, verbs: &str, text: &dyn Display| {
+        if count > 0 {
+            let (noun, verb) = (if frames == 1 { "frame" } else { "frames" }, if count == 1 { verb } else { verbs });
+            warn!("{name}: {count} of {frames} {noun} {verb} {text}");
+        }
+    };
+    let text = "shorter than their IP header says: their segments end with the frame";
+    of_all(shortened, "is", "are", &text);
+    let text = "no time: from the first of them on, times and durations are unknown";
+    of_all(untimed, "has", "have", &text);
+    some(backwards, "is", "are", "older than the frame before");
+    some(lost, "was", "were", "dropped by the capturing program");
+    let text = "of an earlier frame, as from a mirror port: each counted once";
+    of_all(copies, "is a copy", "are copies", &text);
     let read = counters.segments + counters.icmp_errors;
-    let damaged = counters.skipped.interface;
-    let left = counters.frames.saturating_sub(read + damaged);
-    if left > 0 && !unread.is_empty() {
-        warn!("{name}: {left} of {} frames were not read: {}", counters.frames, Kinds(unread));
+    let left = frames.saturating_sub(read + counters.skipped.interface);
+    if !unread.is_empty() {
+        of_all(left, "was", "were", &format_args!("not read: {}", Kinds(unread)));
     }
 }
 

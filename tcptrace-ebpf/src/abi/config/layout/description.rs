@@ -41,7 +41,7 @@ pub struct KernelValue {
     pub place: Place,
     /// Its place in other versions of the kernel.
     pub alternative: Option<Place>,
-    /// The programs can do without: then the field is [`ABSENT`].
+    /// The programs can do without: then the field is [`ABSENT`](super::ABSENT).
     pub optional: bool,
     /// The bound of its offset, where it is read from the head of a socket.
     pub head: Option<HeadMember>,
