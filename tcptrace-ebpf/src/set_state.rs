@@ -7,7 +7,7 @@ use aya_ebpf::{
 use aya_log_ebpf::warn;
 use tcptrace_ebpf::{
     CountedStateRecord, KIND_COUNTED_STATE, KIND_STATE, LOST_STATE, PF_EXITING, PF_KTHREAD, PROOF_DEFERRED,
-    PROOF_RESTORED, PROOF_UNACCEPTED, RecordHeader, StateRecord, filter::Match,
+    PROOF_REPAIR, PROOF_RESTORED, PROOF_UNACCEPTED, RecordHeader, StateRecord, filter::Match,
 };
 
 use crate::{
@@ -51,7 +51,7 @@ pub(crate) fn observe<M: Memory>(
         local_port: common.local_port(socket),
         remote_port: common.remote_port(),
         proof: if new == CLOSE { socket::proof(socket, common) | unaccepted(number, old) } else { 0 }
-            | opening(number, old, new),
+            | silent(number, old, new),
         old_state: old,
         new_state: new,
         comm: [0; 2],
@@ -148,12 +148,14 @@ fn unaccepted(socket: u64, old: u8) -> u16 {
     }
 }
 
-/// Evidence that there was no handshake: it was not necessary, or had not begun.
+/// Evidence that nothing was sent: there was no handshake, since it was not necessary or had not begun, or close() in
+/// TCP_REPAIR took the socket away.
 #[inline(always)]
-fn opening(socket: u64, old: u8, new: u8) -> u16 {
+fn silent(socket: u64, old: u8, new: u8) -> u16 {
     match (old, new) {
         (SYN_SENT, ESTABLISHED) if socket::is_in_repair(socket) => PROOF_RESTORED,
         (SYN_SENT, CLOSE) if socket::is_deferred(socket) => PROOF_DEFERRED,
+        (ESTABLISHED | CLOSE_WAIT, CLOSE) if socket::is_in_repair(socket) => PROOF_REPAIR,
         _ => 0,
     }
 }

@@ -1,5 +1,7 @@
 //! Dropped segments: each is reported with its reason, at its connection, and nothing else is reported as dropped.
 
+mod later;
+
 use std::{
     net::{Ipv4Addr, SocketAddr},
     process::Command,

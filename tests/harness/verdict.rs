@@ -21,11 +21,12 @@ const NOT_COMPARED: [&str; 9] =
     ["type", "time", "boot_ns", "conn", "host", "run", "started", "started_ns", "community_id"];
 
 /// Facts behind the advice, compared where a test names them.
-const REASONS: [&str; 16] = [
+const REASONS: [&str; 17] = [
     "severity",
     "netns_name",
     "icmp",
     "dropped",
+    "dropped_segments",
     "syn_left",
     "killed",
     "no_segments",

@@ -233,11 +233,7 @@ impl Correlator {
                 at
             }
             Event::Drop(segment) if segment.is_copy() => None,
-            Event::Drop(segment) => {
-                let (placed, at) = self.place_drop(segment);
-                emit(Correlated::Drop(placed));
-                at
-            }
+            Event::Drop(segment) => self.place_drop(segment, emit),
             Event::Report(report) => self.place_report(report, emit),
             Event::Loss(loss) => {
                 if let Some(loss) = self.state_gaps.count(loss) {

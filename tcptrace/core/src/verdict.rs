@@ -1,6 +1,7 @@
 //! Verdicts: one record for a connection's handshake and one for its close. Their fields are those of the JSON lines.
 
 mod close;
+mod drops;
 mod handshake;
 mod severity;
 mod stalled;
@@ -10,9 +11,8 @@ use strum::{IntoStaticStr, VariantNames};
 
 pub use self::{
     close::{Bytes, Close, CloseEnd, CloseKind, Rtt, StateTime, TimeWait},
-    handshake::{
-        Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, OpeningDrops, OpeningRetransmissions, Outcome, WaitingFor,
-    },
+    drops::{OpeningDrops, SegmentDrops},
+    handshake::{Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, OpeningRetransmissions, Outcome, WaitingFor},
     severity::Severity,
     stalled::{Awaited, Stalled, Turn},
     translation::{TranslatedEnd, TranslatedSide},

@@ -66,6 +66,12 @@ impl Pipeline {
     /// Writes the record of the sockets that existed when tracing began, each with the ID of its control group; nothing if
     /// there were none.
     pub fn report_existing(&mut self, sockets: impl Iterator<Item = (ExistingSocket, Option<u64>)>, at: BootTime) {
+        // The kernel lists the sockets while tracing has begun already.
+        let Self { correlator, correlates, .. } = self;
+        let begun = |(socket, _): &(ExistingSocket, _)| {
+            *correlates && correlator.has_seen_begin(socket.netns, socket.local, socket.remote)
+        };
+        let sockets = sockets.filter(|socket| !begun(socket));
         let mut groups = KnownGroups::new(self.cgroups.as_mut());
         let named = sockets.map(|(socket, id)| ExistingSocket { cgroup: id.and_then(|id| groups.group(id)), ..socket });
         let existing = Existing::of(at, named.collect());

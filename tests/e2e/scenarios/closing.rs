@@ -7,6 +7,7 @@ mod orderly;
 mod processes;
 mod resets;
 mod reuse;
+mod silent;
 mod timeouts;
 mod volume;
 mod why;

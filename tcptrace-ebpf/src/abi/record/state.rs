@@ -15,6 +15,8 @@ pub const PROOF_UNACCEPTED: u16 = 1 << 2;
 pub const PROOF_RESTORED: u16 = 1 << 3;
 /// Bit of [`StateRecord::proof`], from SYN_SENT: no SYN was sent, since TCP_FASTOPEN_CONNECT waits for data.
 pub const PROOF_DEFERRED: u16 = 1 << 4;
+/// Bit of [`StateRecord::proof`], at CLOSE: TCP_REPAIR is on, so that nothing was sent.
+pub const PROOF_REPAIR: u16 = 1 << 5;
 /// Bit of [`StateRecord::proof`], where the task is known: it was exiting, so that [`StateRecord::exit_code`] holds.
 pub const PROOF_EXITING: u16 = 1 << 14;
 /// Bit of [`StateRecord::proof`], at any change: the socket was made in the control group [`Config::group`](crate::abi::Config::group).

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Correlator,
-    table::connection::{Connection, Side},
+    table::connection::{Connection, Key, Side},
     verdict::state_times,
 };
 use crate::{
@@ -43,6 +43,14 @@ impl Correlator {
             conns.flat_map(|(_, conn)| sides.into_iter().filter_map(move |side| open_socket(conn, side))).collect();
         open.sort_by_key(|socket| socket.conn);
         open
+    }
+
+    /// Returns true if the connection of a socket with these ends, in this namespace or else in the tracer's own, was seen to
+    /// begin.
+    pub fn has_seen_begin(&self, netns: Option<u32>, local: Endpoint, remote: Endpoint) -> bool {
+        let (key, _) = Key::new(netns.unwrap_or(self.watched.here), local, remote);
+        let known = self.table.find(&self.table.known_as(key)).and_then(|at| self.table.get(at));
+        known.is_some_and(|conn| !conn.mid_life)
     }
 }
 

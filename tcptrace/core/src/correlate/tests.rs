@@ -56,6 +56,18 @@ fn each_socket_has_its_role_and_a_number_of_its_own() {
 }
 
 #[test]
+fn a_connection_that_was_seen_to_begin_was_not_there_before() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.state(CLIENT + 1, SERVER, Established, CloseWait);
+    let mut begun =
+        |netns, port, peer| exchange.connections().has_seen_begin(netns, exchange::end(port), exchange::end(peer));
+    assert!(begun(None, CLIENT, SERVER) && begun(Some(HERE), SERVER, CLIENT));
+    assert!(!begun(None, CLIENT + 1, SERVER), "it was seen in mid-life");
+    assert!(!begun(None, CLIENT + 2, SERVER) && !begun(Some(HERE + 1), CLIENT, SERVER), "it was not seen");
+}
+
+#[test]
 fn numbers_are_relative_to_the_isns() {
     let mut exchange = Exchange::new();
     exchange.local_connection(CLIENT, SERVER);

@@ -2,6 +2,7 @@
 
 pub(in crate::correlate) mod assemble;
 pub(in crate::correlate) mod close;
+pub(in crate::correlate) mod drops;
 pub(in crate::correlate) mod handshake;
 mod inferred_states;
 pub(in crate::correlate) mod progress;

@@ -50,7 +50,7 @@ impl DroppedSegment {
 pub struct DropReasons(Vec<(u32, KernelName)>);
 
 /// Reasons for which the kernel frees segments that were not dropped on their way, or whose end shows elsewhere.
-const NO_DROPS: [&str; 12] = [
+const NO_DROPS: [&str; 14] = [
     // Given for buffers of all kinds by callers that name no reason.
     "NOT_SPECIFIED",
     // Answered by a reset, which is seen.
@@ -59,6 +59,9 @@ const NO_DROPS: [&str; 12] = [
     // They served their purpose: a reset ended the connection, a last segment its socket.
     "TCP_RESET",
     "TCP_CLOSE",
+    // The receiver has their data already, and answers with an ACK: keep-alives, probes of a window, retransmissions.
+    "TCP_OLD_DATA",
+    "TCP_OLD_SEQUENCE",
     "TCP_FASTOPEN",
     "SOCKET_CLOSE",
     // The data went into another buffer.
@@ -116,6 +119,7 @@ mod tests {
             ("SKB_DROP_REASON_NOT_SPECIFIED", 2),
             ("SKB_DROP_REASON_TCP_RESET", 45),
             ("SKB_DROP_REASON_NETFILTER_DROP", 12),
+            ("SKB_DROP_REASON_TCP_OLD_SEQUENCE", 30),
             ("SKB_DROP_REASON_MAX", 128),
         ]);
         let numbers: Vec<u32> = reasons.iter().map(|(number, _)| number).collect();

@@ -1,7 +1,6 @@
 //! Properties of a socket, as a list of words.
 
-/// Properties of a socket as it entered CLOSE or ESTABLISHED, which prove why it sent a reset, or that no handshake took
-/// place.
+/// Properties of a socket as it entered CLOSE or ESTABLISHED, which prove why it sent a reset, or that it sent nothing.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Proof {
     /// SO_LINGER was set with time 0.
@@ -14,6 +13,8 @@ pub struct Proof {
     pub restored: bool,
     /// The socket left SYN_SENT before it sent a SYN: TCP_FASTOPEN_CONNECT waits for data.
     pub deferred: bool,
+    /// TCP_REPAIR was on, so that close() sent nothing.
+    pub repair: bool,
 }
 
 impl Proof {
@@ -25,19 +26,19 @@ impl Proof {
 
 impl Proof {
     /// Words for the properties, in the order of the fields.
-    pub const WORDS: [&str; 5] = ["linger", "unread", "unaccepted", "restored", "deferred"];
+    pub const WORDS: [&str; 6] = ["linger", "unread", "unaccepted", "restored", "deferred", "repair"];
 
     /// Returns those of [`Self::WORDS`] whose property is set.
     pub fn words(&self) -> impl Iterator<Item = &'static str> {
-        let Self { linger, unread, unaccepted, restored, deferred } = *self;
-        let set = [linger, unread, unaccepted, restored, deferred];
+        let Self { linger, unread, unaccepted, restored, deferred, repair } = *self;
+        let set = [linger, unread, unaccepted, restored, deferred, repair];
         Self::WORDS.into_iter().zip(set).filter_map(|(word, there)| there.then_some(word))
     }
 
     #[cfg(feature = "serde")]
     fn set(&mut self, word: &str) {
-        let Self { linger, unread, unaccepted, restored, deferred } = self;
-        let all = [linger, unread, unaccepted, restored, deferred];
+        let Self { linger, unread, unaccepted, restored, deferred, repair } = self;
+        let all = [linger, unread, unaccepted, restored, deferred, repair];
         if let Some((_, proved)) = Self::WORDS.into_iter().zip(all).find(|&(known, _)| known == word) {
             *proved = true;
         }
@@ -87,8 +88,8 @@ impl schemars::JsonSchema for Proof {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "description": "What a socket was like when it entered CLOSE: SO_LINGER with time 0, data that nobody had \
-                            read, never accepted by a process, no SYN sent (TCP_FASTOPEN_CONNECT). Or when it entered \
-                            ESTABLISHED: restored (TCP_REPAIR).",
+                            read, never accepted by a process, no SYN sent (TCP_FASTOPEN_CONNECT), nothing sent at all \
+                            (TCP_REPAIR). Or when it entered ESTABLISHED: restored (TCP_REPAIR).",
             "type": "array",
             "items": { "enum": Self::WORDS },
             "minItems": 1,
@@ -105,8 +106,8 @@ mod tests {
     fn evidence_is_a_list_of_words() {
         let all = Proof { linger: true, unread: true, unaccepted: true, ..Proof::default() };
         assert_eq!(serde_json::to_string(&all).unwrap(), r#"["linger","unread","unaccepted"]"#);
-        let opening = Proof { restored: true, deferred: true, ..Proof::default() };
-        assert_eq!(serde_json::to_string(&opening).unwrap(), r#"["restored","deferred"]"#);
+        let silent = Proof { restored: true, deferred: true, repair: true, ..Proof::default() };
+        assert_eq!(serde_json::to_string(&silent).unwrap(), r#"["restored","deferred","repair"]"#);
         assert_eq!(serde_json::to_string(&Proof::default()).unwrap(), "[]");
         assert_eq!(serde_json::from_str::<Proof>(r#"["unread","unheard_of","unaccepted","linger"]"#).unwrap(), all);
         assert!(serde_json::from_str::<Proof>("7").is_err());

@@ -107,6 +107,7 @@ pub(super) fn close(views: &[&View]) -> Option<(usize, CloseOutput)> {
         record.bytes.client_to_server = record.bytes.client_to_server.max(other.bytes.client_to_server);
         record.bytes.server_to_client = record.bytes.server_to_client.max(other.bytes.server_to_client);
         record.gave_up = record.gave_up.or(other.gave_up);
+        record.dropped_segments = record.dropped_segments.or(other.dropped_segments);
         record.duration_ns = record.duration_ns.max(other.duration_ns);
     }
     Some((place, joined))

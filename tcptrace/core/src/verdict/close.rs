@@ -4,7 +4,7 @@ use std::{net::IpAddr, num::NonZeroU16, sync::Arc};
 
 use strum::{IntoStaticStr, VariantNames};
 
-use super::{Each, Missing, NoSegments, Reset, Role, TranslatedSide};
+use super::{Each, Missing, NoSegments, Reset, Role, SegmentDrops, TranslatedSide};
 use crate::{
     event::{BootTime, Cgroup, Comm, Exit, Proof},
     tcp::TcpState,
@@ -33,7 +33,7 @@ pub enum CloseKind {
     Orderly,
     /// The close had begun but was not complete when tracing ended.
     Unfinished,
-    /// The connection ended in a way that was not seen.
+    /// The connection ended in a way that was not seen, or in a way that nothing shows to the other end (TCP_REPAIR).
     Unseen,
 }
 
@@ -180,6 +180,9 @@ pub struct Close {
     pub close_known: Option<bool>,
     /// The end whose socket on this host timed out (ETIMEDOUT); null if none did.
     pub gave_up: Option<Role>,
+    /// Segments that this host's kernel dropped before the connection timed out, or while it waited for the end of the close;
+    /// null if none is known.
+    pub dropped_segments: Option<SegmentDrops>,
     /// Number of times that each end sent its FIN again; null if no FIN of that end is known.
     pub retransmissions: Each<Option<u32>>,
     /// Number of segments with data that each end's socket sent again; null if it is not on this host, if its handshake was not

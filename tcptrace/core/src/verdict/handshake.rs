@@ -4,9 +4,9 @@ use std::{net::IpAddr, num::NonZeroU16, sync::Arc};
 
 use strum::{IntoStaticStr, VariantNames};
 
-use super::{Missing, NoSegments, Reset, TranslatedSide};
+use super::{Missing, NoSegments, OpeningDrops, Reset, TranslatedSide};
 use crate::{
-    event::{AcceptQueue, BootTime, Cgroup, Comm, KernelName, icmp},
+    event::{AcceptQueue, BootTime, Cgroup, Comm, icmp},
     tcp::TcpOptions,
 };
 
@@ -148,20 +148,6 @@ impl IcmpAnswer {
     pub(crate) fn ends_request(&self) -> bool {
         self.of_synack && icmp::ends_request(self.from, self.icmp_type, self.icmp_code)
     }
-}
-
-/// Segments of a handshake that this host's kernel dropped.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[non_exhaustive]
-pub struct OpeningDrops {
-    /// The kernel's reason for the first one, by its name in `enum skb_drop_reason` without the prefix: `NETFILTER_DROP`.
-    pub reason: KernelName,
-    /// True if that was the server's SYN,ACK, false if the client's SYN.
-    pub of_synack: bool,
-    /// Number of those dropped for this reason, from 1.
-    pub segments: u32,
 }
 
 /// The handshake of a connection: the way it was set up, or the reason why it was not.

@@ -2,7 +2,7 @@
 
 use strum::IntoStaticStr;
 
-use super::{CloseEnd, Each, OpeningDrops, TranslatedSide};
+use super::{CloseEnd, Each, OpeningDrops, SegmentDrops, TranslatedSide};
 use crate::{event::BootTime, tcp::TcpState};
 
 /// The next step of a connection that stalls.
@@ -84,6 +84,8 @@ pub struct Stalled {
     pub retransmissions: Option<u32>,
     /// SYNs or SYN,ACKs that this host's kernel dropped, while the handshake waits for them; null if none is known.
     pub dropped: Option<OpeningDrops>,
+    /// Other segments that this host's kernel dropped, while an answer to them is awaited; null if none is known.
+    pub dropped_segments: Option<SegmentDrops>,
     /// Numbers of the connections that are the other sides of the same exchange, whose addresses or ports a translation (NAT)
     /// changes on the way; null without any.
     pub same_as: Option<Vec<u64>>,

@@ -99,8 +99,9 @@ fn of_reset(walk: &Walk, vantage: Vantage, reset: Reset) -> Expect<Word> {
 fn of_fins(history: &History, walk: &Walk) -> Expect<Word> {
     let [client, server] = walk.fin;
     let (Some(client), Some(server)) = (client, server) else {
-        let any = client.or(server);
-        return Is(any.map(|_| "unfinished"));
+        // A FIN may wait behind data.
+        let begun = client.or(server).is_some() || walk.shut_by.is_some();
+        return Is(begun.then_some("unfinished"));
     };
     let acked = walk.fin_acked.iter().all(Option::is_some);
     if !acked {
@@ -147,14 +148,20 @@ fn initiator(walk: &Walk, vantage: Vantage, kind: &Expect<Word>, reset: Option<R
             // A socket that waits for missing data has not accepted the FIN.
             let untaken = |side: Side| walk.has_not_taken_fin(side.other());
             let waits = |side: Side| walk.closed[side as usize].is_some_and(|closed| closed.from == State::FinWait1);
+            let gave_up = walk.closed.iter().flatten().find(|closed| closed.error == Errno::ETIMEDOUT);
+            let too_late = |side: Side| {
+                let order = walk.fin[side as usize].map(|seen| seen.order);
+                gave_up.zip(order).is_some_and(|(closed, order)| closed.order < order)
+            };
             match fin {
+                Some(side) if too_late(side) => Is(None),
                 Some(side) if untaken(side) => OneOf(vec![None, Some(side.word()), Some(side.other().word())]),
                 // It has closed, but its FIN was never sent.
                 None if waits(Side::Client) || waits(Side::Server) => Any,
                 fin => Is(fin.map(Side::word)),
             }
         }
-        Is(Some("three_segment" | "four_segment" | "unfinished")) => fin.map_or(Any, word),
+        Is(Some("three_segment" | "four_segment" | "unfinished")) => fin.or(walk.shut_by).map_or(Any, word),
         _ => Any,
     }
 }

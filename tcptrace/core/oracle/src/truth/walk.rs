@@ -19,6 +19,8 @@ use crate::{
 pub(super) struct Closed {
     pub(super) from: State,
     pub(super) error: Errno,
+    /// Position in the view.
+    pub(super) order: usize,
 }
 
 /// State of one connection after the events seen. Arrays are indexed by [`Side`]; orders are positions in the view.
@@ -40,6 +42,8 @@ pub(super) struct Walk {
     /// Highest offset from the ISN that the end is seen to have sent, without and with refused segments.
     pub(super) sent: [Option<u32>; 2],
     pub(super) claimed: [Option<u32>; 2],
+    /// The end whose socket is seen first to close its side, whether its FIN leaves or not.
+    pub(super) shut_by: Option<Side>,
     /// The end whose SYN, or SYN_SENT, is seen first: in a simultaneous open, it is the client.
     pub(super) opener: Option<Side>,
     /// Order of the last segment of the end that is no reset.
@@ -122,11 +126,14 @@ impl Walk {
             if new == State::Established {
                 self.established_order[side as usize].get_or_insert(order);
             }
+            if new == State::FinWait1 {
+                self.shut_by.get_or_insert(side);
+            }
             if new == State::SynSent {
                 self.opener.get_or_insert(side);
             }
             if new == State::Close {
-                self.closed[side as usize] = Some(Closed { from: old, error });
+                self.closed[side as usize] = Some(Closed { from: old, error, order });
             }
         }
     }

@@ -2,8 +2,9 @@
 
 use crate::{
     correlate::{
-        CorrelatedDrop, Correlator,
-        table::connection::{Connection, Key},
+        Correlated, CorrelatedDrop, Correlator,
+        table::connection::{Connection, Key, LaterDrops, SentAgain, Side},
+        verdict::{drops::RETRANSMISSION, progress, stalled},
     },
     event::DroppedSegment,
     tcp::{SeqNumber, TcpFlags},
@@ -13,16 +14,22 @@ use crate::{
 impl Correlator {
     /// Finds the connection of a dropped segment, which begins none: what a firewall keeps out of this host is no connection
     /// of it. The segment may tell the port of a connection whose SYN got to no interface.
-    pub(in crate::correlate) fn place_drop(&mut self, segment: &DroppedSegment) -> (CorrelatedDrop, Option<u32>) {
+    pub(in crate::correlate) fn place_drop(
+        &mut self,
+        segment: &DroppedSegment,
+        emit: &mut dyn FnMut(Correlated),
+    ) -> Option<u32> {
         let netns = segment.netns.unwrap_or(self.watched.here);
         let (key, from) = Key::new(netns, segment.src, segment.dst);
         let key = self.key_of(key, segment.conn_netns);
         let found = self.quoted(key, from);
-        if let Some(conn) = found.and_then(|at| self.table.get_mut(at))
-            && !conn.opened
-            && segment.flags.contains(TcpFlags::SYN)
-        {
-            note(conn, segment);
+        if let Some(conn) = found.and_then(|at| self.table.get_mut(at)) {
+            match segment.flags.contains(TcpFlags::SYN) {
+                true if !conn.opened => note_opening(conn, segment),
+                // Nothing answers a reset.
+                false if !conn.ended && !segment.flags.contains(TcpFlags::RST) => note_later(conn, from, segment),
+                _ => {}
+            }
         }
         let conn = found.and_then(|at| self.table.get(at));
         let isn = conn.and_then(|conn| conn.end(from).isn());
@@ -34,16 +41,57 @@ impl Correlator {
             since_start_ns: conn.map(|conn| segment.at.since(conn.first)),
             late: conn.is_some_and(|conn| conn.ended),
         };
-        (placed, found)
+        emit(Correlated::Drop(placed));
+        let (gaps, watched) = (self.table.gaps, &self.watched);
+        if let Some(conn) = found.and_then(|at| self.table.get_mut(at))
+            && is_due(conn, from)
+        {
+            emit(Correlated::Stalled(Box::new(stalled::record(conn, segment.at, gaps, watched))));
+        }
+        found
     }
 }
 
 /// Counts a SYN or a SYN,ACK that was dropped. The first one decides what is counted.
-fn note(conn: &mut Connection, segment: &DroppedSegment) {
+fn note_opening(conn: &mut Connection, segment: &DroppedSegment) {
     let of_synack = segment.flags.contains(TcpFlags::ACK);
     let first = OpeningDrops { reason: segment.reason, of_synack, segments: 0 };
     let drops = conn.rare_mut().drops.get_or_insert(first);
     if (drops.reason, drops.of_synack) == (segment.reason, of_synack) {
         drops.segments = drops.segments.saturating_add(1);
     }
+}
+
+/// Counts a segment without SYN that was dropped. After a pause as long as no sender makes before it sends again, the next one
+/// is the first of others.
+fn note_later(conn: &mut Connection, from: Side, segment: &DroppedSegment) {
+    let (seq, fin) = (segment.seq, segment.length == 0);
+    let once = SentAgain { seq, fin, times: 0, first: segment.at, told: 0 };
+    let first = LaterDrops { reason: segment.reason, segments: 0, last: segment.at, again: once };
+    let drops = conn.rare_mut().later_drops.of_mut(from);
+    let goes_on = drops.filter(|drops| segment.at.since(drops.last) <= RETRANSMISSION);
+    let mut counted = goes_on.unwrap_or(first);
+    if counted.reason == segment.reason {
+        (counted.segments, counted.last) = (counted.segments.saturating_add(1), segment.at);
+        // An ACK has the same number as the one before, too, and waits for nothing.
+        if segment.length > 0 || segment.flags.contains(TcpFlags::FIN) {
+            let again = if counted.again.seq == seq { counted.again } else { once };
+            counted.again = SentAgain { times: again.times.saturating_add(1), ..again };
+        }
+    }
+    *drops = Some(counted);
+}
+
+/// Notes that a stall is reported, if the established connection makes no progress: a segment of this end has been dropped for
+/// long each time that it was sent. Its socket tells more of that if the kernel was asked about it.
+fn is_due(conn: &mut Connection, from: Side) -> bool {
+    let reported = conn.report(from).is_some_and(|noted| noted.report.stuck().is_some());
+    if reported || !progress::is_open(conn) {
+        return false;
+    }
+    let Some(drops) = conn.rare_mut().later_drops.of_mut(from) else { return false };
+    let SentAgain { times, first, told, .. } = drops.again;
+    let due = times > 1 && drops.last.since(first) >= progress::stall_level(told);
+    drops.again.told += u32::from(due);
+    due
 }

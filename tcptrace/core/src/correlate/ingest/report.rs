@@ -48,7 +48,11 @@ impl Correlator {
         self.introduce(at, emit);
         let (gaps, watched) = (self.table.gaps, &self.watched);
         let conn = self.table.get_mut(at)?;
-        *conn.rare_mut().reports.of_mut(side) = Some(news.noted);
+        let first = conn.rare_mut().reports.of_mut(side).replace(news.noted).is_none();
+        // A stall of the close was reported without what its socket waits for.
+        if first && report.stuck().is_some() && conn.stalls > 0 {
+            progress::tell_again(conn, report.at);
+        }
         emit(Correlated::Report(CorrelatedReport {
             report: *report,
             conn: conn.number,
@@ -96,7 +100,9 @@ fn news(conn: &Connection, side: Side, report: &SocketReport) -> Option<News> {
             && before.report.state == report.state
             && before.report.acked_bytes == report.acked_bytes
     });
-    let (since, told) = same.map_or((since, 0), |before| (since.min(before.since), before.told));
+    // What was dropped has shown the same stall.
+    let dropped = conn.rare().and_then(|rare| rare.later_drops.of(side).as_ref()).map_or(0, |drops| drops.again.told);
+    let (since, told) = same.map_or((since, dropped), |before| (since.min(before.since), before.told));
     let open = progress::is_open(conn);
     let due = open
         && stuck.is_some()

@@ -9,7 +9,7 @@ mod rare;
 pub(in crate::correlate) use self::{
     accurate_ecn::AccurateEcn,
     key::{Key, Side},
-    rare::{NatForgot, Noted, Rare},
+    rare::{LaterDrops, NatForgot, Noted, Rare, SentAgain},
 };
 use super::endpoint::{End, ResetContext};
 use crate::{
@@ -150,6 +150,7 @@ impl Connection {
         if let Some(rare) = &mut self.rare {
             rare.end_netns.reverse();
             rare.reports.reverse();
+            rare.later_drops.reverse();
         }
     }
 

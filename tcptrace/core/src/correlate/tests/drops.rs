@@ -1,6 +1,8 @@
 //! Segments that the kernel dropped: they find their connection and begin none, and the record of a failed handshake
 //! mentions them.
 
+mod later;
+
 use super::{
     CLIENT, HERE, SERVER,
     exchange::{self, Exchange, State::*},

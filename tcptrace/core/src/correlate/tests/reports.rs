@@ -189,9 +189,31 @@ fn data_before_a_fin_is_told_with_the_close() {
     exchange.pass(SECOND);
     exchange.timeout();
     let stalled = only(&exchange);
-    let sentence = "the client closed its side, but its FIN has not left: data is still to be sent; \
+    let sentence = "the client closed its side, but its FIN was not seen to leave; \
                     14 B of the client are not acknowledged after one retransmission timeout";
     assert_eq!(waits(&stalled), (sentence, Some(Awaited::DataAck), Some(Turn::Network)));
+}
+
+#[test]
+fn what_a_closed_socket_waits_for_is_told_as_soon_as_it_is_known() {
+    let mut exchange = opened();
+    exchange.state(CLIENT, SERVER, Established, FinWait1);
+    exchange.pass(SECOND + 100 * MILLISECOND);
+    exchange.timeout();
+    let sentence = "the client closed its side, but its FIN was not seen to leave";
+    assert_eq!(waits(&only(&exchange)), (sentence, Some(Awaited::Fin), None));
+    let closed = SocketReport { state: FinWait1, unacked_bytes: 14, window_closed: true, ..fine(FinWait1) };
+    answer(&mut exchange, closed);
+    exchange.pass(SECOND + 100 * MILLISECOND);
+    exchange.timeout();
+    let sentence = "the client closed its side, but its FIN was not seen to leave; \
+                    the server's receive window is closed; 14 B of the client wait for it";
+    let stalls = stalls(&exchange);
+    assert_eq!(stalls.last().map(waits), Some((sentence, Some(Awaited::Window), Some(Turn::Server))));
+    // Once is enough.
+    exchange.pass(SECOND);
+    exchange.timeout();
+    assert_eq!((stalls.len(), super::stalled::stalls(&exchange).len()), (2, 2));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod due;
 
-pub(super) use self::due::{RETRANSMISSION, has_stray_reset};
+pub(super) use self::due::has_stray_reset;
 pub(in crate::correlate) use self::due::{deadline, is_reset, missing_ends};
 use super::{
     handshake::{ETIMEDOUT, is_timed_out},
@@ -49,8 +49,7 @@ pub(in crate::correlate) fn accept_last_reset(conn: &mut Connection) {
 pub(in crate::correlate) fn decide(conn: &Connection, over: bool) -> Option<Closing> {
     let fins = Fins::of(conn);
     let reset = accepted_reset(conn);
-    let began = fins.first.is_some() || reset.is_some() || conn.ends.iter().any(|end| end.closed().is_some());
-    if over && !began {
+    if over && fins.first.is_none() && reset.is_none() && !closes_by_states(conn) {
         return None;
     }
     let kind = kind(conn, &fins, reset, over);
@@ -59,6 +58,8 @@ pub(in crate::correlate) fn decide(conn: &Connection, over: bool) -> Option<Clos
         CloseKind::Reset => first_of(conn, &fins, reset),
         CloseKind::Orderly if conn.lacks_acks() => fins.first.map(|(side, _)| side),
         CloseKind::Orderly | CloseKind::Unseen => by_states(conn),
+        // A FIN that comes after an end has given up closes nothing any more.
+        CloseKind::TimedOut if began_too_late(conn, &fins) => None,
         CloseKind::TimedOut | CloseKind::ThreeSegment | CloseKind::FourSegment | CloseKind::Unfinished => {
             fins.first.map(|(side, _)| side).or_else(|| by_states(conn))
         }
@@ -141,6 +142,17 @@ fn kind(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>, over: b
     }
 }
 
+/// Returns true if no end closed its side before a socket on this host timed out.
+fn began_too_late(conn: &Connection, fins: &Fins) -> bool {
+    let by_states = || {
+        let side = by_states(conn)?;
+        conn.end(side).entered(FinWait1).or(conn.end(side.other()).entered(CloseWait))
+    };
+    let began = fins.first.map(|(_, fin)| fin.sent.first).or_else(by_states);
+    let given_up = |end: &End| end.closed().filter(|closed| closed.error == Some(ETIMEDOUT));
+    began.is_some_and(|began| conn.ends.iter().filter_map(given_up).any(|closed| closed.at < began))
+}
+
 /// Returns the reset cause of an end that timed out while the other end's window was closed: the other end had
 /// acknowledged everything that it accepted (tcp_probe_timer of net/ipv4/tcp_timer.c). Its last segment tells that, or where
 /// that was not recorded, the socket that gave up.
@@ -204,12 +216,31 @@ fn first_of(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>) -> 
     by_fin.or(by_state).or(Some(side))
 }
 
-/// Returns the end that closed first by its states: it was in FIN_WAIT1 and never in CLOSE_WAIT.
+/// Returns true if a socket on this host is in a state of the close, or was: a FIN that waits behind data, or that nothing
+/// carries, is not seen.
+fn closes_by_states(conn: &Connection) -> bool {
+    conn.ends.iter().any(|end| end.states().any(|(state, _)| state.belongs_to_close()))
+}
+
+/// Returns true if the end has closed its side, and its FIN was not seen to leave although its segments are watched.
+pub(super) fn holds_fin(conn: &Connection, side: Side) -> bool {
+    let end = conn.end(side);
+    let state = end.states().last().map(|(state, _)| state);
+    state == Some(FinWait1) && end.fin().is_none() && end.spoke && !conn.lost_states
+}
+
+/// Returns true if close() took the end's socket away without sending anything, as TCP_REPAIR makes it do.
+pub(super) fn is_silent(conn: &Connection, side: Side) -> bool {
+    conn.end(side).closed().is_some_and(|closed| closed.by_process && closed.proof.repair)
+}
+
+/// Returns the end that closed first by its states: it was in FIN_WAIT1 and never in CLOSE_WAIT, or vanished without any
+/// segment.
 fn by_states(conn: &Connection) -> Option<Side> {
-    [Side::First, Side::Second].into_iter().find(|&side| conn.end(side).entered(FinWait1).is_some()).or_else(|| {
-        let passive = [Side::First, Side::Second].into_iter().find(|&side| conn.end(side).entered(CloseWait).is_some());
-        passive.map(Side::other)
-    })
+    let first = |is: &dyn Fn(Side) -> bool| [Side::First, Side::Second].into_iter().find(|&side| is(side));
+    first(&|side| conn.end(side).entered(FinWait1).is_some())
+        .or_else(|| first(&|side| conn.end(side).entered(CloseWait).is_some()).map(Side::other))
+        .or_else(|| first(&|side| is_silent(conn, side)))
 }
 
 /// Returns true if states prove both FINs: a socket that was in LAST_ACK and ended without an error received the

@@ -1,6 +1,6 @@
 //! Progress of a handshake or a close, and the times at which stalls are reported.
 
-use super::{close, handshake::may_be_acked};
+use super::{close, drops::RETRANSMISSION, handshake::may_be_acked};
 use crate::{
     correlate::table::{
         connection::{Connection, Side},
@@ -44,7 +44,7 @@ pub(in crate::correlate) fn due(conn: &Connection) -> Option<BootTime> {
     if !is_over(conn) {
         return Some(due);
     }
-    let wait = if close::has_stray_reset(conn) { close::RETRANSMISSION } else { 0 };
+    let wait = if close::has_stray_reset(conn) { RETRANSMISSION } else { 0 };
     Some(due.max(conn.last.plus(wait + MAX_RECORD_DELAY)))
 }
 

@@ -3,7 +3,10 @@
 mod forged;
 
 pub(super) use self::forged::is_forged;
-use super::handshake::{ECONNABORTED, ECONNRESET, ETIMEDOUT, is_given_up, is_timed_out};
+use super::{
+    close::is_silent,
+    handshake::{ECONNABORTED, ECONNRESET, ETIMEDOUT, is_given_up, is_timed_out},
+};
 use crate::{
     correlate::table::{
         connection::{Connection, Side},
@@ -61,7 +64,7 @@ fn proven(conn: &Connection) -> Option<(Side, BootTime)> {
 /// Returns true if a socket that ended like this sent a reset (tcp_close, tcp_disconnect and tcp_abort of
 /// net/ipv4/tcp.c).
 fn resets(conn: &Connection, side: Side, closed: &Closed) -> bool {
-    if !matches!(closed.from, SynRecv | Established | FinWait1 | FinWait2 | CloseWait) {
+    if !matches!(closed.from, SynRecv | Established | FinWait1 | FinWait2 | CloseWait) || is_silent(conn, side) {
         return false;
     }
     closed.error == Some(ECONNABORTED) || is_aborted_in_syn_recv(closed) || proof(conn, side, closed).is_some()
@@ -104,6 +107,9 @@ fn cause(conn: &Connection, side: Side) -> ResetCause {
     if is_forged(conn, side) {
         return ResetCause::Forged;
     }
+    if vanished_before(conn, side) {
+        return ResetCause::NoConnection;
+    }
     if let Some(cause) = by_socket(conn, side).or_else(|| by_kernel(conn, side)) {
         return cause;
     }
@@ -145,6 +151,9 @@ fn by_socket(conn: &Connection, side: Side) -> Option<ResetCause> {
 /// Returns the reason that the socket itself proves: a process closed it with unread or lingering data.
 fn proof(conn: &Connection, side: Side, closed: &Closed) -> Option<ResetCause> {
     let proof = closed.proof;
+    if is_silent(conn, side) {
+        return None;
+    }
     match closed.by_process || is_aborted_in_syn_recv(closed) || aborted_half_closed(conn, side, closed) {
         // It closes with whatever data had arrived by then, which nobody could have read.
         true if proof.unaccepted => Some(ResetCause::ListenerClosed),
@@ -229,6 +238,14 @@ fn by_kernel(conn: &Connection, side: Side) -> Option<ResetCause> {
         }
         _ => None,
     }
+}
+
+/// Returns true if the end's socket had gone before its reset without a word to the other end: TCP_REPAIR was on as its process
+/// closed it.
+fn vanished_before(conn: &Connection, side: Side) -> bool {
+    let own = conn.end(side);
+    let before = own.closed().zip(own.rst()).is_some_and(|(closed, rst)| closed.at <= rst.at);
+    before && is_silent(conn, side)
 }
 
 /// Returns true if the end's socket had timed out before its reset, or had ended by an ICMP error.

@@ -1,13 +1,15 @@
 //! The one-sentence summary of each record: what happened, which end began it, and what to examine after a failure.
 
 mod close;
+mod drops;
 mod handshake;
 
 use std::fmt::Write as _;
 
 pub(crate) use self::{
     close::{CloseFacts, close},
-    handshake::{Answer, HandshakeFacts, handshake, push_drops},
+    drops::{push_drops, push_segment_drops},
+    handshake::{Answer, HandshakeFacts, handshake},
 };
 use crate::{
     event::Role,

@@ -1,6 +1,7 @@
 //! Records of stalls: the awaited step, the end whose turn it is, and a sentence.
 
 mod close;
+mod dropped;
 mod handshake;
 mod reported;
 
@@ -19,7 +20,7 @@ use crate::{
     },
     event::{BootTime, Role},
     tcp::TcpState::{self, CloseWait},
-    verdict::{Awaited, Each, OpeningDrops, Stalled, Turn},
+    verdict::{Awaited, Each, Stalled, Turn},
 };
 
 /// Returns the record. `gaps` is the number of losses so far, `watched` tells whose segments are seen.
@@ -30,10 +31,18 @@ pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, w
     let mut waits = match phase {
         Some((Phase::Handshake, _)) => looked_at.handshake(),
         Some((Phase::Close, _)) => looked_at.close(),
-        None => looked_at.reported().unwrap_or_else(|| Waits::nothing_known("it makes progress again")),
+        None => looked_at
+            .reported()
+            .or_else(|| looked_at.sent_again())
+            .unwrap_or_else(|| Waits::nothing_known("it makes progress again")),
     };
     let dropped = looked_at.dropped(&waits);
     sentence::push_drops(&mut waits.summary, dropped);
+    let dropped_segments = looked_at.dropped_segments(&waits, at);
+    sentence::push_segment_drops(&mut waits.summary, dropped_segments);
+    if dropped_segments.is_some() {
+        waits.turn = Some(Turn::Network);
+    }
     if !looked_at.is_certain() {
         waits.summary += "; events were lost since the connection began: it may have got on";
     }
@@ -52,6 +61,7 @@ pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, w
         unacked_bytes: looked_at.unacked(),
         retransmissions: waits.timeouts.or(waits.sent.map(Sent::again)),
         dropped,
+        dropped_segments,
         same_as: assemble::same_as(conn),
         nat: assemble::nat(conn),
         summary: waits.summary,
@@ -116,12 +126,6 @@ impl Stalling<'_> {
     /// the kernel tells of a socket that is still there.
     fn is_certain(self) -> bool {
         self.lossless || [Side::First, Side::Second].into_iter().any(|side| self.conn.report(side).is_some())
-    }
-
-    /// Returns the SYNs or SYN,ACKs that this host dropped, if the handshake waits for their answer.
-    fn dropped(self, waits: &Waits) -> Option<OpeningDrops> {
-        let opening = !self.conn.opened && matches!(waits.waiting_for, Some(Awaited::SynAck | Awaited::Ack));
-        self.conn.rare().and_then(|rare| rare.drops).filter(|_| opening)
     }
 
     /// Returns the unacknowledged payload bytes, in both directions together: those of sockets that report them, or those that

@@ -5,7 +5,9 @@ use crate::{
     event::{AcceptQueue, Cgroup, Container, Exit, Proof},
     output_record::{CommunityId, Context, Joined},
     render::line_writer::Line,
-    verdict::{CloseEnd, HandshakeEnd, IcmpAnswer, Missing, OpeningDrops, Reset, StateTime, TranslatedSide},
+    verdict::{
+        CloseEnd, HandshakeEnd, IcmpAnswer, Missing, OpeningDrops, Reset, SegmentDrops, StateTime, TranslatedSide,
+    },
 };
 
 impl Line<'_> {
@@ -124,6 +126,17 @@ impl Line<'_> {
             Some(OpeningDrops { reason, of_synack, segments }) => {
                 self.raw(r#"{"reason":"#).string(reason.as_str());
                 self.raw(r#","of_synack":"#).truth(of_synack);
+                self.raw(r#","segments":"#).number(segments).raw("}")
+            }
+            None => self.raw("null"),
+        }
+    }
+
+    pub(super) fn segment_drops_or_null(&mut self, dropped: Option<SegmentDrops>) -> &mut Self {
+        match dropped {
+            Some(SegmentDrops { sender, reason, segments }) => {
+                self.raw(r#"{"sender":"#).role_or_null(Some(sender));
+                self.raw(r#","reason":"#).string(reason.as_str());
                 self.raw(r#","segments":"#).number(segments).raw("}")
             }
             None => self.raw("null"),

@@ -180,7 +180,7 @@ fn stalled_and_evicted() {
         r#""client":{"addr":"10.0.0.1","port":54762,"netns":null,"netns_name":null,"pid":1,"comm":null,"thread":null,"uid":0,"exit":{"signal":9,"code":null},"unread_bytes":18,"unsent_bytes":0}"#,
         r#""server":{"addr":"10.0.0.1","port":9999,"netns":null,"netns_name":null,"pid":1,"comm":null,"thread":null,"uid":0,"exit":{"signal":9,"code":null},"unread_bytes":18,"unsent_bytes":0}"#,
         r#""state":{"client":"CLOSE_WAIT","server":"FIN_WAIT2"},"waiting_for":"close","turn":"client""#,
-        r#""unacked_bytes":14,"retransmissions":2,"dropped":null"#,
+        r#""unacked_bytes":14,"retransmissions":2,"dropped":null,"dropped_segments":null"#,
         r#""same_as":[1,2],"nat":[{"conn":1,"client":{"addr":"10.0.0.1","port":54762},"server":{"addr":"10.96.0.10","port":80}},{"conn":2,"client":{"addr":"10.0.0.1","port":61000},"server":{"addr":"10.96.0.10","port":80}}]"#,
         r#""summary":"the server closed its side; the client has not: CLOSE_WAIT""#,
     ];

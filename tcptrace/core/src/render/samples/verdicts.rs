@@ -5,8 +5,8 @@ use crate::event::Endpoint;
 use crate::output_record::{CommunityId, Context};
 use crate::verdict::{
     Awaited, Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, Missing,
-    NoSegments, OpeningDrops, OpeningRetransmissions, Outcome, Reset, ResetCause, Rtt, Severity, Stalled, StateTime,
-    TimeWait, TranslatedSide, Turn, WaitingFor,
+    NoSegments, OpeningDrops, OpeningRetransmissions, Outcome, Reset, ResetCause, Rtt, SegmentDrops, Severity, Stalled,
+    StateTime, TimeWait, TranslatedSide, Turn, WaitingFor,
 };
 
 /// An established connection, with every optional field set.
@@ -128,6 +128,7 @@ pub(crate) fn close() -> CloseOutput {
         closed_before_ns: Some(9),
         close_known: Some(true),
         gave_up: Some(Role::Client),
+        dropped_segments: Some(SegmentDrops { sender: Role::Client, reason: dropped().reason, segments: 9 }),
         retransmissions: Each { client: Some(0), server: None },
         data_retransmissions: Each { client: Some(3), server: None },
         idle_ns: Some(60_000_000_000),
@@ -159,6 +160,7 @@ pub(crate) fn stalled() -> StalledOutput {
         unacked_bytes: Some(14),
         retransmissions: Some(2),
         dropped: None,
+        dropped_segments: None,
         same_as: Some(vec![1, 2]),
         nat: Some(sides()),
         summary: "the server closed its side; the client has not: CLOSE_WAIT".to_owned(),

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::{AccurateEcn, Connection, Side, by_side::BySide};
 use crate::{
     correlate::table::{paths::Paths, sides::OtherSide},
-    event::{AcceptQueue, BootTime, Endpoint, SocketReport},
+    event::{AcceptQueue, BootTime, Endpoint, KernelName, SocketReport},
     verdict::{IcmpAnswer, OpeningDrops},
 };
 
@@ -22,6 +22,8 @@ pub(in crate::correlate) struct Rare {
     pub(in crate::correlate) nat_forgot: Option<NatForgot>,
     /// Segments of its handshake that this host's kernel dropped.
     pub(in crate::correlate) drops: Option<OpeningDrops>,
+    /// Other segments of each end that this host's kernel dropped.
+    pub(in crate::correlate) later_drops: BySide<Option<LaterDrops>>,
     /// Network namespace that its SYN reached when it was last sent again, as far as was seen: its listener may be there. `None`
     /// if the SYN left that by an interface other than loopback.
     pub(in crate::correlate) syn_reached: Option<u32>,
@@ -59,6 +61,31 @@ pub(in crate::correlate) struct NatForgot {
     pub(in crate::correlate) deleted: bool,
     /// Nanoseconds since the last event of the connection, if every segment comes.
     pub(in crate::correlate) idle_ns: Option<u64>,
+}
+
+/// Segments of one end that this host's kernel dropped for one reason, without a long pause in between.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::correlate) struct LaterDrops {
+    pub(in crate::correlate) reason: KernelName,
+    pub(in crate::correlate) segments: u32,
+    /// Time of the last one.
+    pub(in crate::correlate) last: BootTime,
+    /// The segment that was dropped last.
+    pub(in crate::correlate) again: SentAgain,
+}
+
+/// A segment that was dropped, and then when it was sent again, and so on: nothing has acknowledged it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::correlate) struct SentAgain {
+    pub(in crate::correlate) seq: u32,
+    /// True if it carries no data, but a FIN.
+    pub(in crate::correlate) fin: bool,
+    /// Number of times.
+    pub(in crate::correlate) times: u32,
+    /// Time of the first.
+    pub(in crate::correlate) first: BootTime,
+    /// Number of reported stalls of the established connection.
+    pub(in crate::correlate) told: u32,
 }
 
 /// The last report of a socket that was placed.

@@ -1,7 +1,7 @@
 //! Records of closes.
 
 use super::{
-    address, forgotten, nat, no_segments, same_as,
+    address, forgotten, has_loss, nat, no_segments, same_as,
     traffic::{bytes, idle_ns, rtt},
     unseen, with_loss,
 };
@@ -13,7 +13,8 @@ use crate::{
             endpoint::End,
         },
         verdict::{
-            close::Closing,
+            close::{self, Closing},
+            drops,
             handshake::ETIMEDOUT,
             reset,
             sentence::{self, CloseFacts},
@@ -22,7 +23,7 @@ use crate::{
         watched::Watched,
     },
     event::{BootTime, Process, Role},
-    verdict::{Bytes, Close, CloseEnd, CloseKind, Each, Missing, ResetCause},
+    verdict::{Bytes, Close, CloseEnd, CloseKind, Each, Missing, ResetCause, SegmentDrops},
 };
 
 /// Segments that are seen.
@@ -72,6 +73,7 @@ pub(in crate::correlate) fn close(
         closed_before_ns: None,
         close_known: None,
         gave_up: gave_up(conn).map(|side| conn.shown_role(side)),
+        dropped_segments: dropped_segments(conn, closing.kind),
         retransmissions: Each { client: again(client), server: again(server) },
         data_retransmissions: Each { client: client.data_retransmissions(), server: server.data_retransmissions() },
         idle_ns: None,
@@ -89,6 +91,7 @@ pub(in crate::correlate) fn close(
     };
     name_once(&mut close);
     close.idle_ns = idle_ns(conn, &close, seen.data);
+    close.evidence = silent(conn).and_then(|side| reset::evidence(conn, side));
     let reset = reset::first(conn);
     add_evidence(conn, reset, &mut close);
     if watched.untimed {
@@ -101,6 +104,8 @@ pub(in crate::correlate) fn close(
         fins: Each { client: client.fin().is_some(), server: server.fin().is_some() },
         lacks_acks: conn.lacks_acks(),
         window_closed: Each { client: meets_closed_window(client), server: meets_closed_window(server) },
+        holds_fin: closing.initiator.is_some_and(|side| close::holds_fin(conn, side)) && !has_loss(conn, gaps),
+        silent: silent(conn).map(|side| conn.shown_role(side)),
     };
     close.summary = sentence::close(&close, &facts);
     close
@@ -126,7 +131,8 @@ fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
         missing.push(Missing::Interface);
     } else if kind == CloseKind::Orderly && conn.lacks_acks() {
         missing.push(Missing::Ack);
-    } else if matches!(kind, CloseKind::Orderly | CloseKind::Unseen)
+    } else if kind == CloseKind::Orderly
+        || kind == CloseKind::Unseen && silent(conn).is_none()
         || conn.ends.iter().any(unseen_reset)
         || is_proven_only(conn, kind)
     {
@@ -148,6 +154,17 @@ fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
 /// Returns true if only a socket's state shows that it sent a reset.
 fn is_proven_only(conn: &Connection, kind: CloseKind) -> bool {
     kind == CloseKind::Reset && conn.ends.iter().all(|end| end.rst().is_none())
+}
+
+/// Returns the end whose process closed the socket with TCP_REPAIR, which sends nothing.
+fn silent(conn: &Connection) -> Option<Side> {
+    [Side::First, Side::Second].into_iter().find(|&side| close::is_silent(conn, side))
+}
+
+/// Returns the segments that this host dropped while an end waited for an answer to them in vain.
+fn dropped_segments(conn: &Connection, kind: CloseKind) -> Option<SegmentDrops> {
+    let waited = matches!(kind, CloseKind::TimedOut | CloseKind::Unfinished);
+    drops::until(conn, conn.last, 0).filter(|_| waited)
 }
 
 fn unseen_reset(end: &End) -> bool {

@@ -7,7 +7,7 @@ use crate::{
             connection::Connection,
             endpoint::{Closed, End},
         },
-        verdict::reset,
+        verdict::{drops::RETRANSMISSION, reset},
     },
     event::BootTime,
     tcp::TcpState::{self, FinWait2},
@@ -18,9 +18,6 @@ const LATE_SEGMENTS: u64 = 1_000_000_000;
 
 /// tcp_fin_timeout: how long an end that has closed waits for the other's FIN, in nanoseconds.
 const FIN_TIMEOUT: u64 = 60_000_000_000;
-
-/// Maximum time, in nanoseconds, after which a sender retransmits (TCP_RTO_MAX of include/net/tcp.h).
-pub(in crate::correlate::verdict) const RETRANSMISSION: u64 = 120_000_000_000;
 
 /// Returns the time at which the record of the close is due, as far as is known.
 pub(in crate::correlate) fn deadline(conn: &Connection) -> Option<BootTime> {

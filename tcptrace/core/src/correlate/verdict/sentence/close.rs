@@ -1,6 +1,6 @@
 //! The sentence of a close.
 
-use super::{Forgotten, USUAL, cause_words, name, push, push_common, push_missing};
+use super::{Forgotten, USUAL, cause_words, name, push, push_common, push_missing, push_segment_drops};
 use crate::{
     event::{Exit, Role},
     text::{HumanBytes, HumanDuration},
@@ -22,6 +22,10 @@ pub(crate) struct CloseFacts {
     pub(crate) lacks_acks: bool,
     /// True for an end that had data unsent while the other end's window was closed.
     pub(crate) window_closed: Each<bool>,
+    /// True if the end that closed first has a FIN that was not seen to leave, although its segments are watched.
+    pub(crate) holds_fin: bool,
+    /// The end whose process closed the socket with TCP_REPAIR, which sends nothing.
+    pub(crate) silent: Option<Role>,
 }
 
 /// Returns the sentence of a close.
@@ -50,6 +54,7 @@ pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
         push(&mut text, format_args!(", into which the {} sent a reset", name(reset.by)));
     }
     push_unsent(&mut text, record, facts);
+    push_segment_drops(&mut text, record.dropped_segments);
     if ended_first(record) == Some(Role::Server)
         && record.bytes.client_to_server.is_some_and(|bytes| bytes > 0)
         && record.bytes.server_to_client == Some(0)
@@ -156,6 +161,7 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
         // Of a capture without ACKs: both FINs were seen, and no more can be.
         CloseKind::Orderly if facts.lacks_acks => ("closed", ""),
         CloseKind::Orderly => ("closed", orderly(facts.fins)),
+        CloseKind::Unseen if facts.silent.is_some() => return push_silent(text, "", facts.silent),
         CloseKind::Unseen if by.is_empty() => ("ended; how was not seen", ""),
         CloseKind::Unseen => ("closed", "; how it ended was not seen"),
         CloseKind::TimedOut => {
@@ -175,8 +181,19 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
         }
         CloseKind::Unfinished => {
             text.push_str("unfinished: ");
-            if let Some(role) = record.initiator {
-                push(text, format_args!("the {} has closed its side; ", name(role)));
+            match record.initiator {
+                _ if facts.silent.is_some() => {
+                    push_silent(text, "", facts.silent);
+                    text.push_str("; ");
+                }
+                Some(role) if facts.holds_fin => {
+                    push(
+                        text,
+                        format_args!("the {} has closed its side, but its FIN was not seen to leave; ", name(role)),
+                    );
+                }
+                Some(role) => push(text, format_args!("the {} has closed its side; ", name(role))),
+                None => {}
             }
             return text.push_str("tracing stopped first");
         }
@@ -189,10 +206,17 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
                 }
                 push_cause(text, reset.cause, record, facts);
             }
-            return;
+            return push_silent(text, "; ", facts.silent);
         }
     };
     [begin, by, end].into_iter().for_each(|part| text.push_str(part));
+}
+
+/// Appends, after `joined`, that a process closed a socket without telling the other end.
+fn push_silent(text: &mut String, joined: &str, silent: Option<Role>) {
+    if let Some(role) = silent {
+        push(text, format_args!("{joined}the {}'s socket was closed without a segment (TCP_REPAIR)", name(role)));
+    }
 }
 
 /// Returns the words for a close that the states of the sockets show, and segments only in part.

@@ -1,10 +1,10 @@
 //! The sentence of a handshake.
 
-use super::{Forgotten, USUAL, cause_words, name, push, push_common, push_forgotten, push_missing};
+use super::{Forgotten, USUAL, cause_words, name, push, push_common, push_drops, push_forgotten, push_missing};
 use crate::{
     event::{AcceptQueue, Role},
     text::HumanDuration,
-    verdict::{Handshake, HandshakeKind, IcmpAnswer, NoSegments, OpeningDrops, Outcome, ResetCause, WaitingFor},
+    verdict::{Handshake, HandshakeKind, IcmpAnswer, NoSegments, Outcome, ResetCause, WaitingFor},
 };
 
 /// Facts for the sentence of a handshake that are not in its record.
@@ -201,24 +201,6 @@ fn push_answer(text: &mut String, answer: Option<Answer>) {
         Some(Answer::SynAck) => text.push_str(", although the server's SYN,ACK was seen"),
         Some(Answer::Syn) => text.push_str(", although the server's own SYN was seen: none acknowledged the client's"),
         Some(Answer::Icmp(kind)) => push(text, format_args!(", although an ICMP error was seen: {kind}")),
-    }
-}
-
-/// Appends the segments that this host dropped.
-pub(crate) fn push_drops(text: &mut String, dropped: Option<OpeningDrops>) {
-    let Some(OpeningDrops { reason, of_synack, segments }) = dropped else { return };
-    let (who, why) = match reason.as_str() {
-        "NETFILTER_DROP" => ("netfilter on this host", None),
-        _ => ("this host", Some(reason)),
-    };
-    push(text, format_args!("; {who} dropped the {}", if of_synack { "SYN,ACK" } else { "SYN" }));
-    match segments {
-        1 => {}
-        2 => text.push_str(" twice"),
-        times => push(text, format_args!(" {times} times")),
-    }
-    if let Some(reason) = why {
-        push(text, format_args!(" ({reason})"));
     }
 }
 

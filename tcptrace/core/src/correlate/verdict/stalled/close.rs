@@ -7,7 +7,7 @@ use crate::{
             connection::{Connection, Side},
             endpoint::{Closed, Sent},
         },
-        verdict::{handshake::ETIMEDOUT, reset},
+        verdict::{close::is_silent, handshake::ETIMEDOUT, reset},
     },
     event::Role,
     tcp::TcpState::{Close, CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, TimeWait},
@@ -59,22 +59,23 @@ impl Stalling<'_> {
                 summary += &state(conn, side.other()).map_or_else(String::new, |state| format!(": {state}"));
                 return Waits::nothing_known(summary);
             }
-            summary += ", but its FIN has not left: data is still to be sent";
+            summary += ", but its FIN was not seen to leave";
             let waiting_for = match (open.no_room, self.unacked_of(closed)) {
                 (true, Some(_)) => Awaited::Window,
                 (false, Some(1..)) => Awaited::DataAck,
                 _ => Awaited::Fin,
             };
-            let turn = match waiting_for {
-                Awaited::Window => Some(peer.into()),
-                Awaited::DataAck => None,
-                _ => Some(closer.into()),
-            };
+            if waiting_for != Awaited::Fin {
+                summary += ": data before it is still to be sent";
+            }
+            // Without its data in view, nothing tells what holds the FIN back.
+            let turn = (waiting_for == Awaited::Window).then(|| peer.into());
             return Waits { waiting_for: Some(waiting_for), turn, ..Waits::nothing_known(summary) };
         }
         let in_peer = state(conn, side.other());
         // Nothing tells the other end of it: the reset, if there was one, has not been seen to arrive.
         let ended = match closed.closed() {
+            _ if is_silent(conn, side) => Some("was closed without a segment (TCP_REPAIR)"),
             Some(Closed { error: Some(ETIMEDOUT), .. }) => Some("gave up (ETIMEDOUT)"),
             Some(Closed { from: Established | CloseWait, .. }) if closed.fin().is_none() => Some("ended without a FIN"),
             _ => None,

@@ -6,6 +6,7 @@ use super::{
     Advice, ended,
     not_seen::{Missed, not_seen},
     reset::{by_cause, unproven},
+    unanswered,
 };
 use crate::{
     event::Role,
@@ -84,6 +85,9 @@ fn data_after_close(record: &Close, by: Role) -> String {
 
 /// Returns advice for a connection that timed out.
 fn timed_out(record: &Close, reset: Option<Reset>) -> Cow<'static, str> {
+    if let Some(advice) = unanswered::segments_dropped_here(record.dropped_segments) {
+        return advice.into();
+    }
     match (reset, record.gave_up, record.initiator) {
         (Some(Reset { by, cause: cause @ (ResetCause::Keepalive | ResetCause::ZeroWindow) }), _, _) => {
             by_cause(by, cause).into()

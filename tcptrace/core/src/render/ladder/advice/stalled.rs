@@ -15,6 +15,9 @@ pub(in super::super) fn stalled(record: &Stalled, icmp: bool) -> Advice {
     if let Some(advice) = unanswered::dropped_here(record.dropped) {
         return Some(advice.into());
     }
+    if let Some(advice) = unanswered::segments_dropped_here(record.dropped_segments) {
+        return Some(advice.into());
+    }
     let port = source_port(record.server.port);
     let turn = match record.turn {
         Some(Turn::Client) => Some(Role::Client),
@@ -86,7 +89,10 @@ mod tests {
     use super::*;
     use strum::IntoEnumIterator as _;
 
-    use crate::{render::samples, verdict::OpeningDrops};
+    use crate::{
+        render::samples,
+        verdict::{OpeningDrops, SegmentDrops},
+    };
 
     /// Returns advice on a record with these facts, of two hosts.
     fn advice(waiting_for: Option<Awaited>, turn: Option<Turn>, in_server: TcpState) -> Option<String> {
@@ -182,5 +188,19 @@ mod tests {
         record.dropped = Some(OpeningDrops { reason: samples::dropped().reason, of_synack: false, segments: 1 });
         let expected = "`nft list ruleset` in each network namespace of this host that it passes: a rule drops the SYN";
         assert_eq!(stalled(&record, false).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn a_rule_that_drops_what_is_sent_later_is_named() {
+        let mut record = samples::stalled().record;
+        record.dropped_segments =
+            Some(SegmentDrops { sender: Role::Server, reason: samples::dropped().reason, segments: 4 });
+        let expected = "`nft list ruleset` in each network namespace of this host that it passes: a rule drops the \
+                        server's segments";
+        for awaited in [Awaited::Ack, Awaited::DataAck, Awaited::Fin] {
+            record.waiting_for = Some(awaited);
+            record.turn = Some(Turn::Network);
+            assert_eq!(stalled(&record, false).as_deref(), Some(expected), "{awaited:?}");
+        }
     }
 }

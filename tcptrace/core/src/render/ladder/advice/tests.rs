@@ -16,7 +16,7 @@ use crate::{
     tcp::TcpState,
     verdict::{
         Bytes, Close, CloseKind, Handshake, IcmpAnswer, Missing, NoSegments, OpeningDrops, OpeningRetransmissions,
-        Outcome, Reset, ResetCause, StateTime, WaitingFor,
+        Outcome, Reset, ResetCause, SegmentDrops, StateTime, WaitingFor,
     },
 };
 
@@ -55,6 +55,7 @@ fn plain_close() -> Close {
     record.closed_before_ns = None;
     record.close_known = None;
     record.gave_up = None;
+    record.dropped_segments = None;
     record.initiator = None;
     (record.client.exit, record.server.exit) = (None, None);
     record.idle_ns = None;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::verdict::OpeningDrops;
+use crate::verdict::{OpeningDrops, SegmentDrops};
 
 /// Returns advice if the SYN was not seen to leave the client.
 pub(super) fn not_sent(server: IpAddr) -> String {
@@ -16,6 +16,21 @@ pub(super) fn dropped_here(dropped: Option<OpeningDrops>) -> Option<String> {
     Some(format!(
         "`nft list ruleset` in each network namespace of this host that it passes: a rule drops the {segment}"
     ))
+}
+
+/// Returns advice if the kernel of this host dropped what an end sent.
+pub(super) fn segments_dropped_here(dropped: Option<SegmentDrops>) -> Option<String> {
+    let SegmentDrops { sender, reason, .. } = dropped?;
+    let (sender, reason) = (sender.word(), reason.as_str());
+    Some(match reason {
+        "NETFILTER_DROP" => format!(
+            "`nft list ruleset` in each network namespace of this host that it passes: a rule drops the {sender}'s segments"
+        ),
+        _ => format!(
+            "this host, whose kernel drops the {sender}'s segments: {reason} is explained in its \
+             include/net/dropreason-core.h"
+        ),
+    })
 }
 
 /// Returns advice if both ends are on one host, which need not be this one: a capture does not say where it was made. `port`
