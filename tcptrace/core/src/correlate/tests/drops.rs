@@ -11,7 +11,7 @@ use crate::{
     correlate::{Correlated, CorrelatedDrop},
     event::{BootTime, DroppedSegment, Event, KernelName, SocketKey},
     tcp::TcpFlags,
-    verdict::OpeningDrops,
+    verdict::{OpeningDrops, Turn},
 };
 
 const SOCKET: u64 = 42;
@@ -79,6 +79,7 @@ fn who_waits_for_the_answer_to_a_dropped_syn_is_told_so_meanwhile() {
     let sentence = "waiting for the server's SYN,ACK; the SYN was sent once; netfilter on this host dropped the SYN";
     assert_eq!(stalled.summary, sentence);
     assert_eq!(stalled.dropped, Some(OpeningDrops { reason: name("NETFILTER_DROP"), of_synack: false, segments: 1 }));
+    assert_eq!(stalled.turn, Some(Turn::Network));
 }
 
 #[test]

@@ -40,7 +40,8 @@ pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, w
     sentence::push_drops(&mut waits.summary, dropped);
     let dropped_segments = looked_at.dropped_segments(&waits, at);
     sentence::push_segment_drops(&mut waits.summary, dropped_segments);
-    if dropped_segments.is_some() {
+    let again = waits.timeouts.or(waits.sent.map(Sent::again)).unwrap_or(0);
+    if dropped_segments.is_some() || dropped.is_some_and(|dropped| dropped.segments > again) {
         waits.turn = Some(Turn::Network);
     }
     if !looked_at.is_certain() {

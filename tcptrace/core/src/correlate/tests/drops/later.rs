@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     correlate::tests::stalled::stalls,
     event::Role,
-    verdict::{Awaited, Close as ClosedRecord, CloseKind, SegmentDrops, Stalled, Turn},
+    verdict::{Awaited, Close as ClosedRecord, CloseKind, SegmentDrops, Stalled},
 };
 
 const ELSEWHERE: u32 = HERE + 1;

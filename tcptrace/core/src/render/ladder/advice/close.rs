@@ -19,6 +19,9 @@ pub(in super::super) fn close(record: &Close) -> Advice {
     if let Some(advice) = ended::by_signal(record) {
         return Some(advice);
     }
+    if record.evidence.is_some_and(|evidence| evidence.repair) {
+        return vanished(record);
+    }
     match (record.kind, record.reset) {
         (CloseKind::Reset, Some(reset)) => Some(reset_close(record, reset)),
         (CloseKind::TimedOut, reset) => Some(timed_out(record, reset)),
@@ -33,6 +36,19 @@ pub(in super::super) fn close(record: &Close) -> Advice {
             _,
         ) => not_seen(&Missed::of_close(record)).or_else(|| unanswered_request(record)),
     }
+}
+
+/// Returns advice for a socket that close() took away without a segment.
+fn vanished(record: &Close) -> Advice {
+    let end = record.reset.map(|reset| reset.by).or(record.initiator)?;
+    let (end, peer) = (end.word(), end.other().word());
+    Some(
+        format!(
+            "the {end}'s program: it closed its socket with TCP_REPAIR on, as proxies do to drop a connection silently, \
+             and checkpoints; the {peer} does not learn of it before it sends"
+        )
+        .into(),
+    )
 }
 
 /// Returns advice for the end that caused a reset of an established connection.

@@ -98,6 +98,16 @@ fn of_kind(kind: CloseKind) -> Vec<Row<Close>> {
             (
                 |record| {
                     record.initiator = Some(Role::Server);
+                    record.evidence = Some(Proof { repair: true, ..Proof::default() });
+                },
+                Some(
+                    "the server's program: it closed its socket with TCP_REPAIR on, as proxies do to drop a connection \
+                     silently, and checkpoints; the client does not learn of it before it sends",
+                ),
+            ),
+            (
+                |record| {
+                    record.initiator = Some(Role::Server);
                     record.bytes = Bytes { client_to_server: Some(78), server_to_client: Some(0) };
                 },
                 None,
