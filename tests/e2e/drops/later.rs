@@ -130,3 +130,20 @@ fn what_is_answered_although_it_is_old_was_not_dropped() {
     drop(connection);
     assert_eq!(trace.of_type("drop"), Vec::<&Value>::new());
 }
+
+#[test]
+fn the_last_ack_of_a_handshake_is_dropped_and_not_the_syn_ack_that_it_answers() {
+    let netns = Netns::new();
+    let ends = Ends::on(&netns, (Ipv4Addr::LOCALHOST, 4990).into());
+    start_dropping(&netns, "input", "tcp dport 4990 tcp flags & (syn | ack) == ack");
+    let tracer = start(&netns, 4990, &[]);
+    let connected = ends.client.connect(ends.address);
+    tracer
+        .wait_for("a SYN,ACK that is sent again", |record| record["flags"] == "S." && record["retransmission"] == true);
+    tracer.wait_for("a stall", |record| is_type(record, "stalled") && !record["dropped_segments"].is_null());
+    let trace = tracer.stop();
+    drop(connected);
+    let handshake = only_handshake(&trace);
+    assert_eq!((&handshake["outcome"], &handshake["dropped"]), (&json!("unanswered"), &Value::Null), "{handshake}");
+    assert_named(handshake);
+}

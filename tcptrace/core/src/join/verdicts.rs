@@ -61,6 +61,7 @@ pub(super) fn handshake(views: &[&View]) -> Option<(usize, HandshakeOutput)> {
         record.accept_queue = record.accept_queue.or(other.accept_queue);
         record.icmp = record.icmp.or(other.icmp);
         record.dropped = record.dropped.or(other.dropped);
+        record.dropped_segments = record.dropped_segments.or(other.dropped_segments);
     }
     Some((place, joined))
 }

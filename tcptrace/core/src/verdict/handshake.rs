@@ -4,7 +4,7 @@ use std::{net::IpAddr, num::NonZeroU16, sync::Arc};
 
 use strum::{IntoStaticStr, VariantNames};
 
-use super::{Missing, NoSegments, OpeningDrops, Reset, TranslatedSide};
+use super::{Missing, NoSegments, OpeningDrops, Reset, SegmentDrops, TranslatedSide};
 use crate::{
     event::{AcceptQueue, BootTime, Cgroup, Comm, icmp},
     tcp::TcpOptions,
@@ -209,6 +209,8 @@ pub struct Handshake {
     pub retransmissions: OpeningRetransmissions,
     /// SYNs or SYN,ACKs that this host's kernel dropped, if the handshake was not completed; null if none is known.
     pub dropped: Option<OpeningDrops>,
+    /// Other segments that this host's kernel dropped, if the server waited for the client's ACK in vain; null if none is known.
+    pub dropped_segments: Option<SegmentDrops>,
     /// Accept queue of the server's listener, if it was full when the kernel was last asked and no SYN,ACK came.
     pub accept_queue: Option<AcceptQueue>,
     /// Numbers of the connections that are the other sides of the same exchange, whose addresses or ports a translation (NAT)

@@ -54,7 +54,7 @@ fn a_fin_behind_a_closed_window_has_begun_the_close() {
         is_type(record, "stalled") && record["waiting_for"] == "window" && record["turn"] == "server"
     });
     let trace = tracer.stop();
-    let close = trace.closed(&netns);
+    let close = trace.only_verdicts(&netns).close.expect("a close");
     assert_eq!((&close["kind"], &close["initiator"]), (&json!("unfinished"), &json!("client")), "{close}");
     assert_eq!((&close["missing"], &close["retransmissions"]["client"]), (&json!([]), &json!(null)), "{close}");
     let words = "unfinished: the client has closed its side, but its FIN was not seen to leave; tracing stopped first";

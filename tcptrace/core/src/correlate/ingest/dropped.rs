@@ -25,7 +25,7 @@ impl Correlator {
         let found = self.quoted(key, from);
         if let Some(conn) = found.and_then(|at| self.table.get_mut(at)) {
             match segment.flags.contains(TcpFlags::SYN) {
-                true if !conn.opened => note_opening(conn, segment),
+                true if !conn.opened && !is_answered(segment) => note_opening(conn, segment),
                 // Nothing answers a reset.
                 false if !conn.ended && !segment.flags.contains(TcpFlags::RST) => note_later(conn, from, segment),
                 _ => {}
@@ -50,6 +50,11 @@ impl Correlator {
         }
         found
     }
+}
+
+/// Returns true for a SYN,ACK that came again to a socket which has had one before, and answers with an ACK (RFC 5961 §4).
+fn is_answered(segment: &DroppedSegment) -> bool {
+    segment.flags.contains(TcpFlags::ACK) && segment.reason.as_str() == "TCP_INVALID_SYN"
 }
 
 /// Counts a SYN or a SYN,ACK that was dropped. The first one decides what is counted.

@@ -35,6 +35,7 @@ pub(super) fn handshake(
         reset,
         retransmissions: OpeningRetransmissions { syn, synack },
         dropped,
+        dropped_segments,
         accept_queue,
         same_as,
         nat,
@@ -64,6 +65,7 @@ pub(super) fn handshake(
     line.raw(r#","retransmissions":{"syn":"#).number_or_null(*syn);
     line.raw(r#","synack":"#).number_or_null(*synack);
     line.raw(r#"},"dropped":"#).drops_or_null(*dropped);
+    line.raw(r#","dropped_segments":"#).segment_drops_or_null(*dropped_segments);
     line.raw(r#","accept_queue":"#).accept_queue_or_null(*accept_queue);
     line.raw(r#","same_as":"#).sides_or_null(same_as.as_deref(), nat.as_deref());
     line.raw(r#","no_segments":"#).word_or_null(*no_segments);

@@ -53,6 +53,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
         reset: Some(Reset { by: Role::Server, cause: ResetCause::NoListener }),
         retransmissions: OpeningRetransmissions { syn: Some(1), synack: Some(0) },
         dropped: Some(OpeningDrops { reason: dropped().reason, of_synack: false, segments: 3 }),
+        dropped_segments: Some(SegmentDrops { sender: Role::Server, reason: dropped().reason, segments: 2 }),
         accept_queue: Some(AcceptQueue { length: 129, limit: 128 }),
         same_as: Some(vec![1, 2]),
         nat: Some(sides()),

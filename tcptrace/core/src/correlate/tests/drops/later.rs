@@ -184,3 +184,29 @@ fn the_socket_of_another_namespace_is_not_asked_and_its_drops_tell() {
     drop_data(&mut exchange, "NETFILTER_DROP", &BACKOFF);
     assert_eq!(stalls(&exchange).len(), 1);
 }
+
+#[test]
+fn the_ack_that_completes_a_handshake_may_be_dropped() {
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, ISN, None, 0);
+    exchange.segment(SERVER, CLIENT, TcpFlags::SYN, PEER, Some(ISN + 1), 0);
+    exchange.state(SERVER, CLIENT, Listen, SynRecv);
+    exchange.segment(CLIENT, SERVER, TcpFlags::ACK, ISN + 1, Some(PEER + 1), 0);
+    exchange.event(&Event::Drop(dropped(&exchange, CLIENT, SERVER, TcpFlags::ACK, ISN + 1)));
+    exchange.pass(SECOND);
+    exchange.timeout();
+    let stalled = only(&exchange);
+    assert_eq!((stalled.dropped_segments, stalled.turn), (Some(of_client("NETFILTER_DROP", 1)), Some(Turn::Network)));
+    // The client answers a SYN,ACK that comes again, whatever the kernel calls that.
+    exchange.segment(SERVER, CLIENT, TcpFlags::SYN, PEER, Some(ISN + 1), 0);
+    exchange.segment(CLIENT, SERVER, TcpFlags::ACK, ISN + 1, Some(PEER + 1), 0);
+    let again = dropped(&exchange, SERVER, CLIENT, TcpFlags::SYN | TcpFlags::ACK, PEER);
+    exchange.event(&Event::Drop(DroppedSegment { reason: name("TCP_INVALID_SYN"), ..again }));
+    exchange.event(&Event::Drop(dropped(&exchange, CLIENT, SERVER, TcpFlags::ACK, ISN + 1)));
+    exchange.pass(64 * SECOND);
+    let (handshakes, _) = exchange.records();
+    let [handshake] = handshakes.as_slice() else { panic!("{handshakes:?}") };
+    assert_eq!((handshake.dropped, handshake.dropped_segments), (None, Some(of_client("NETFILTER_DROP", 2))));
+    let words = "; the SYN,ACK was sent 2 times; netfilter on this host dropped 2 segments of the client";
+    assert!(handshake.summary.contains(words), "{}", handshake.summary);
+}

@@ -9,6 +9,7 @@ use crate::{
             endpoint::Sent,
         },
         verdict::{
+            drops,
             handshake::{self, Opened},
             reset,
             sentence::{self, Answer, HandshakeFacts},
@@ -17,7 +18,10 @@ use crate::{
     },
     event::{BootTime, Role},
     tcp::{TcpOptions, TcpState},
-    verdict::{Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, OpeningRetransmissions, Outcome, Reset, ResetCause},
+    verdict::{
+        Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, OpeningRetransmissions, Outcome, Reset, ResetCause,
+        WaitingFor,
+    },
 };
 
 /// Returns the record of the decided handshake, or, for `None`, of one that was not seen.
@@ -52,6 +56,7 @@ pub(in crate::correlate) fn handshake(
     let (reset, icmp) = answers(conn, opened);
     let nothing_to_see = opened.is_some() && begun.is_none() || syn_left == Some(false);
     let full_queue = conn.rare().and_then(|rare| rare.queue).filter(|queue| queue.is_full() && !server.sent_synack);
+    let waits_for_ack = opened.is_some_and(|opened| opened.waiting_for == Some(WaitingFor::Ack));
     let mut handshake = Handshake {
         at: conn.last,
         started: conn.first,
@@ -78,6 +83,7 @@ pub(in crate::correlate) fn handshake(
             synack: server.synack().map(Sent::again),
         },
         dropped: conn.rare().and_then(|rare| rare.drops).filter(|_| told_of_drops(opened.map(|opened| opened.outcome))),
+        dropped_segments: drops::until(conn, conn.last, 0).filter(|_| waits_for_ack),
         accept_queue: full_queue,
         same_as: same_as(conn),
         nat: nat(conn),

@@ -1,6 +1,9 @@
 //! The sentence of a handshake.
 
-use super::{Forgotten, USUAL, cause_words, name, push, push_common, push_drops, push_forgotten, push_missing};
+use super::{
+    Forgotten, USUAL, cause_words, name, push, push_common, push_drops, push_forgotten, push_missing,
+    push_segment_drops,
+};
 use crate::{
     event::{AcceptQueue, Role},
     text::HumanDuration,
@@ -70,6 +73,7 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
         text.push_str("; no SYN was seen to leave this host");
     }
     push_drops(&mut text, record.dropped);
+    push_segment_drops(&mut text, record.dropped_segments);
     if record.outcome == Some(Outcome::Reset) {
         push_forgotten(&mut text, facts.nat_forgot);
     }

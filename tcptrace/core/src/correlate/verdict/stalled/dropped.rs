@@ -7,7 +7,11 @@ use crate::{
             connection::{Connection, SentAgain, Side},
             endpoint::Sent,
         },
-        verdict::{drops, handshake::is_timed_out},
+        verdict::{
+            drops,
+            handshake::is_timed_out,
+            progress::{Phase, phase},
+        },
     },
     event::BootTime,
     verdict::{Awaited, OpeningDrops, SegmentDrops, Turn},
@@ -26,7 +30,9 @@ impl Stalling<'_> {
             waits.waiting_for,
             Some(Awaited::Ack | Awaited::DataAck | Awaited::Accept | Awaited::Fin | Awaited::Window)
         );
-        let answered = waits_for_answer || self.conn.ends.iter().any(is_timed_out);
+        // The client's ACK has passed, and the server has no socket yet.
+        let opening = matches!(phase(self.conn), Some((Phase::Handshake, _))) && self.conn.ack_at().is_some();
+        let answered = waits_for_answer || opening || self.conn.ends.iter().any(is_timed_out);
         let again = waits.timeouts.or(waits.sent.map(Sent::again));
         drops::until(self.conn, at, again.unwrap_or(0)).filter(|_| answered)
     }

@@ -88,6 +88,9 @@ fn no_answer(record: &Handshake) -> Advice {
     if let Some(advice) = unanswered::dropped_here(record.dropped) {
         return Some(advice.into());
     }
+    if let Some(advice) = unanswered::segments_dropped_here(record.dropped_segments) {
+        return Some(advice.into());
+    }
     if record.deferred {
         return Some("the client's program: the server accepts it when its first data comes (TCP_DEFER_ACCEPT)".into());
     }

@@ -37,6 +37,7 @@ fn plain_handshake() -> Handshake {
     record.icmp = None;
     record.accept_queue = None;
     record.dropped = None;
+    record.dropped_segments = None;
     record.no_segments = None;
     record.syn_left = Some(true);
     record.killed = false;
