@@ -111,6 +111,16 @@ fn a_time_out_names_who_dropped_what_was_sent() {
 }
 
 #[test]
+fn a_single_drop_explains_no_time_out() {
+    let mut exchange = opened();
+    drop_data(&mut exchange, "NETFILTER_DROP", &BACKOFF[..1]);
+    exchange.pass(SECOND);
+    exchange.with_error(ETIMEDOUT).state(CLIENT, SERVER, Established, Close);
+    let close = last_close(&mut exchange);
+    assert_eq!((close.kind, close.dropped_segments), (CloseKind::TimedOut, None));
+}
+
+#[test]
 fn what_was_dropped_long_ago_explains_nothing() {
     let mut exchange = opened();
     drop_data(&mut exchange, "NETFILTER_DROP", &BACKOFF[..2]);

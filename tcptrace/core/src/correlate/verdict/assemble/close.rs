@@ -163,8 +163,12 @@ fn silent(conn: &Connection) -> Option<Side> {
 
 /// Returns the segments that this host dropped while an end waited for an answer to them in vain.
 fn dropped_segments(conn: &Connection, kind: CloseKind) -> Option<SegmentDrops> {
-    let waited = matches!(kind, CloseKind::TimedOut | CloseKind::Unfinished);
-    drops::until(conn, conn.last, 0).filter(|_| waited)
+    match kind {
+        // What times out has been sent again: a single drop does not explain it.
+        CloseKind::TimedOut => drops::until(conn, conn.last, 2),
+        CloseKind::Unfinished => drops::until(conn, conn.last, 0),
+        _ => None,
+    }
 }
 
 fn unseen_reset(end: &End) -> bool {
