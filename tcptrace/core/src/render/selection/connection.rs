@@ -17,7 +17,8 @@ pub(super) struct Connection {
     proof: Proof,
     /// Whether it is selected, once that is decided.
     pub(super) decision: Option<bool>,
-    pub(super) held: Held,
+    /// The records that wait for the decision, if there are any: most connections are decided at once.
+    pub(super) held: Option<Box<Held>>,
 }
 
 /// Facts that a record adds about its connection.
@@ -32,13 +33,7 @@ pub(super) struct News {
 impl Connection {
     /// Creates a connection of which nothing is known.
     pub(super) fn new() -> Self {
-        Self {
-            facts: Facts::default(),
-            possible: Facts::ANYTHING,
-            proof: Proof::default(),
-            decision: None,
-            held: Held::default(),
-        }
+        Self { facts: Facts::default(), possible: Facts::ANYTHING, proof: Proof::default(), decision: None, held: None }
     }
 
     /// Returns the proof so far.
@@ -66,12 +61,12 @@ impl Connection {
 
     /// Holds back a record until the decision.
     pub(super) fn hold(&mut self, record: OutputRecord) {
-        self.held.push(record);
+        self.held.get_or_insert_default().push(record);
     }
 
     /// Returns the records that were held back.
     pub(super) fn release(&mut self) -> Held {
-        std::mem::take(&mut self.held)
+        self.held.take().map_or_else(Held::default, |held| *held)
     }
 }
 

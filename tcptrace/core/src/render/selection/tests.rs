@@ -117,7 +117,7 @@ fn what_is_decided_passes_at_once() {
     assert_eq!(shown.shown, ["state 1", "handshake 1", "segment 1"]);
     let mut shown = Shown::new("!established");
     shown.offer(state(1, false)).offer(handshake(1, Outcome::Established)).offer(segment(1));
-    assert!(shown.selection.open[&1].held.first.is_empty(), "nothing is kept of what is left out");
+    assert!(shown.selection.open[&1].held.is_none(), "nothing is kept of what is left out");
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn a_scope_is_entered_by_a_record_that_proves_it() {
 fn what_only_counts_keeps_nothing() {
     let mut shown = Shown::of(Shown::new("failed").selection.counting());
     shown.offer(state(1, false)).offer(handshake(1, Outcome::Established));
-    assert!(shown.selection.open[&1].held.first.is_empty());
+    assert!(shown.selection.open[&1].held.is_none());
     shown.offer(close(1, CloseKind::Reset));
     assert_eq!(shown.selection.chosen(), 1);
 }
