@@ -214,9 +214,9 @@ impl Correlator {
     pub(super) fn begin(&mut self, segment: &Segment, key: &Key, from: Side) -> u32 {
         let at = self.table.begin(Some(*key), segment.at);
         if let Some(conn) = self.table.get_mut(at) {
-            match (opens(&segment.header), segment.header.has(TcpFlags::ACK)) {
+            match (segment.header.has(TcpFlags::SYN), segment.header.has(TcpFlags::ACK)) {
                 (true, false) => conn.client = Some(from),
-                (true, true) => conn.client = Some(from.other()),
+                (true, true) if opens(&segment.header) => conn.client = Some(from.other()),
                 _ => {
                     conn.answered = true;
                     conn.mid_life = true;
