@@ -216,7 +216,7 @@ impl Correlator {
         if let Some(conn) = self.table.get_mut(at) {
             match (segment.header.has(TcpFlags::SYN), segment.header.has(TcpFlags::ACK)) {
                 (true, false) => conn.client = Some(from),
-                (true, true) if opens(&segment.header) => conn.client = Some(from.other()),
+                (true, true) => conn.client = Some(from.other()),
                 _ => {
                     conn.answered = true;
                     conn.mid_life = true;
