@@ -78,6 +78,23 @@ fn play(netns: &Netns, port: u16, tracer: &Tracer) -> (Ends, Connection) {
 
 /// Traces [`play`], and writes it to a file of this name, too. Returns the folder of the file, its path, and the trace.
 fn record_all_kinds(port: u16, more: &[&str], name: &str) -> (TempDir, PathBuf, Trace) {
+    let mut recorded = record(port, more, name);
+    // Without BTF there is only one program of state changes. The kernel skips it where an interrupt comes while it runs, and
+    // says so.
+    let skipped = |trace: &Trace| trace.of_type("lost").iter().any(|lost| lost["source"] == "recursion");
+    for _ in 0..4 {
+        if !more.contains(&"--no-btf") || !skipped(&recorded.2) {
+            break;
+        }
+        recorded = record(port, more, name);
+    }
+    let (_, _, trace) = &recorded;
+    trace.nothing_lost();
+    assert_eq!(trace.of_type("handshake").len(), 8);
+    recorded
+}
+
+fn record(port: u16, more: &[&str], name: &str) -> (TempDir, PathBuf, Trace) {
     let netns = Netns::new();
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join(name);
@@ -87,8 +104,6 @@ fn record_all_kinds(port: u16, more: &[&str], name: &str) -> (TempDir, PathBuf, 
     let left_open = play(&netns, port, &tracer);
     let trace = tracer.stop();
     drop(left_open);
-    assert_eq!(trace.of_type("handshake").len(), 8);
-    trace.nothing_lost();
     (folder, path, trace)
 }
 

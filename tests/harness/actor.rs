@@ -9,7 +9,7 @@ use std::{
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::{netns::Netns, process::close};
+use crate::{netns::Netns, process::close, real_time::RealTime};
 
 /// Maximum time for a step of the traffic before a test fails.
 pub const TRAFFIC_LIMIT: Duration = Duration::from_secs(30);
@@ -181,13 +181,18 @@ impl Actor {
         })
     }
 
-    /// Reads the end of a stream and closes it at once, on this actor's thread.
+    /// Reads the end of a stream and closes it at once, on this actor's thread. Returns when that waits for the end.
     #[track_caller]
     pub fn start_close_at_end(&self, stream: TcpStream) -> Pending<()> {
-        self.start(move || {
+        let (tell, begun) = channel();
+        let closing = self.start(move || {
+            let _real_time = RealTime::begin();
+            tell.send(()).expect("the test waits for it");
             receive_end(&stream);
             close(stream);
-        })
+        });
+        begun.recv_timeout(TRAFFIC_LIMIT).expect("the actor is idle");
+        closing
     }
 
     /// Returns the state of a socket of the namespace, identified by its two ports, from the kernel's own table: a state's

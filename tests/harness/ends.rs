@@ -5,12 +5,13 @@ use std::{
     time::Duration,
 };
 
+use rustix::time::{ClockId, clock_gettime};
 use socket2::SockRef;
 
 use crate::{
     actor::{Actor, TRAFFIC_LIMIT, receive, receive_end, send},
     netns::Netns,
-    process::eventually,
+    process::{close, eventually},
     tracer::Tracer,
 };
 
@@ -93,7 +94,12 @@ impl Ends {
     pub fn close_in_three(&self, connection: Connection) {
         let (client, server) = (connection.client_address().port(), connection.server_address().port());
         let closing = self.server.start_close_at_end(connection.server);
-        self.client.close(connection.client);
+        self.client.run(move || {
+            // Where the server has received no data, its kernel delays the ACK only until the next timer interrupt
+            // (`icsk_ack.ato` is 0 then, see tcp_send_delayed_ack of net/ipv4/tcp_output.c).
+            wait_for_tick();
+            close(connection.client);
+        });
         closing.finish();
         self.wait_server_closed(client, server);
     }
@@ -149,5 +155,14 @@ impl Ends {
         eventually("the end of the server's socket", TRAFFIC_LIMIT, || {
             self.server.socket_state(server, client).is_none()
         });
+    }
+}
+
+/// Waits for the kernel's next timer interrupt.
+fn wait_for_tick() {
+    let now = || clock_gettime(ClockId::MonotonicCoarse);
+    let last = now();
+    while now() == last {
+        std::hint::spin_loop();
     }
 }

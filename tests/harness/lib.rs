@@ -33,6 +33,7 @@ mod public_copy;
 mod python;
 mod raw;
 mod raw_programs;
+mod real_time;
 mod records;
 mod recount;
 mod screen;
