@@ -128,8 +128,8 @@ fn both_processes_of_a_connection_from_before_are_known_without_an_event_of_thei
     let client = Actor::new(&netns, "tt-client");
     let stream = open(&client, loopback(PORT));
     let tracer = start(&netns, PORT);
-    // Connections are in the same answer as listeners, and are reported with their first event.
-    tracer.wait_for("who listens", |record| is_owner_of_listener(record, PORT));
+    // They are known by then, and reported with the connection's first event.
+    tracer.wait_for("what is open", |record| is_type(record, "existing"));
     reset(&client, stream);
     wait_verdicts(&tracer, &netns, 1, 1);
     let trace = tracer.stop();
