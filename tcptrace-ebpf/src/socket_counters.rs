@@ -26,7 +26,7 @@ pub(crate) fn read_into(socket: impl Memory, old: u8, counters: &mut Counters) {
         // SAFETY: the helper has no arguments.
         let now = unsafe { bpf_jiffies64() } as u32;
         let idle = now.wrapping_sub(*idle_ms).min(now.wrapping_sub(*pad));
-        *idle_ms = (u64::from(idle) * jiffy / 1_000_000) as u32;
+        *idle_ms = Counters::milliseconds(idle, jiffy);
     } else {
         *idle_ms = NO_COUNT;
     }

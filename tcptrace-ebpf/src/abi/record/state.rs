@@ -81,7 +81,7 @@ pub struct StateRecord {
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct Counters {
     /// Milliseconds since it last sent or received a segment with data, or else since the handshake; as exact as the kernel's
-    /// tick.
+    /// tick. The kernel's own counter wraps after 2^32 ticks.
     pub idle_ms: u32,
     /// Bytes that have come and that no process has read.
     pub unread: u32,
@@ -99,6 +99,14 @@ pub struct Counters {
     pub pad: u32,
 }
 
+impl Counters {
+    /// The value of [`Self::idle_ms`] for a number of jiffies of `jiffy_ns` nanoseconds each; [`NO_COUNT`] for more than 49 days.
+    #[inline(always)]
+    pub fn milliseconds(jiffies: u32, jiffy_ns: u64) -> u32 {
+        (u64::from(jiffies) * jiffy_ns / 1_000_000).min(u64::from(NO_COUNT)) as u32
+    }
+}
+
 /// A state change of a socket whose counters matter: one that leaves ESTABLISHED or goes to CLOSE, or one whose SYN or SYN,ACK
 /// was sent again as it enters ESTABLISHED.
 #[repr(C)]
@@ -112,3 +120,17 @@ pub struct CountedStateRecord {
 
 const _: () = assert!(size_of::<StateRecord>() == 128);
 const _: () = assert!(size_of::<CountedStateRecord>() == 160);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_time_that_is_too_long_to_tell_is_none() {
+        let (of_250_hz, of_1000_hz) = (4_000_000, 1_000_000);
+        assert_eq!(Counters::milliseconds(250, of_250_hz), 1_000);
+        assert_eq!(Counters::milliseconds(u32::MAX - 1, of_1000_hz), u32::MAX - 1);
+        // 50 days.
+        assert_eq!(Counters::milliseconds(50 * 86_400 * 250, of_250_hz), NO_COUNT);
+    }
+}
