@@ -34,7 +34,7 @@ pub unsafe trait Table {
     /// Time at which the last slot was armed, as `Slot::armed`. It serves as the current time: no better one is needed, and to
     /// read a clock costs more than all the rest. It is valid for as long as the table.
     fn latest(&self) -> *mut u16;
-    /// Nothing that is written before is seen later by other processors than what is read after it.
+    /// What is written before is seen by other processors before anything is read after it, on processors with such a barrier.
     fn fence(&self, bucket: *mut Bucket);
 }
 

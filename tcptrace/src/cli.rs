@@ -1,7 +1,6 @@
 //! The command line and its help texts. [`Options`] are the settings that result.
 //!
-//! This module uses nothing of the crate besides [`tcptrace_core`], so that the manual page and the shell completions can be
-//! generated from it alone.
+//! The manual page and the shell completions are generated from it (`examples/manual.rs`).
 
 mod choices;
 mod combinations;
