@@ -15,20 +15,20 @@ use super::{kernel::btf::AttachTarget, object::Object};
 /// The kernel's iterator of all descriptors of all processes (since 5.8).
 pub(super) const ITERATOR: &str = "task_file";
 
-/// The type that its program attaches to.
+/// The target that its program attaches to.
 pub(super) const TARGET: AttachTarget = AttachTarget::Iterator(ITERATOR);
 
-/// Size in bytes of what is read at once: twice what the kernel hands out.
+/// Size of the buffer in bytes: twice what the kernel returns at once.
 const BUFFER: usize = 1 << 16;
 
-/// The iterator's program, which has been loaded. It runs only while [`HeldSockets::read`] does.
+/// The iterator's program, loaded. It runs only during [`HeldSockets::read`].
 #[derive(Debug)]
 pub struct HeldSockets {
     program: OwnedFd,
 }
 
 impl HeldSockets {
-    /// Takes the program, if the kernel has accepted it.
+    /// Takes the program out of the object, if the kernel has accepted it.
     pub(super) fn of(object: &mut Object) -> Option<Self> {
         let program: &mut Iter = object.ebpf.program_mut(names::HELD_SOCKETS)?.try_into().ok()?;
         let program = program.fd().ok()?.as_fd().try_clone_to_owned().ok()?;
@@ -38,12 +38,12 @@ impl HeldSockets {
     /// Hands every socket that a process of this PID namespace holds to `take`, once for each of its descriptors.
     ///
     /// # Errors
-    /// When the kernel refuses an iterator, as it does for want of rights before Linux 5.19, or reading fails.
+    /// When the kernel refuses an iterator, as before Linux 5.19 for lack of rights, or reading fails.
     pub fn read(&self, take: impl FnMut(&HeldSocket)) -> io::Result<()> {
         read_records(self.start()?, take)
     }
 
-    /// Starts another run of the iterator. The library's own function for this consumes the link and needs the program itself.
+    /// Starts another run of the iterator. aya's own function for this consumes the link, and needs the program itself.
     fn start(&self) -> io::Result<File> {
         let program = self.program.as_raw_fd() as u32;
         let create = LinkCreate { program, target: 0, attach_type: BPF_TRACE_ITER, flags: 0 };
@@ -72,7 +72,7 @@ fn read_records(mut file: impl Read, mut take: impl FnMut(&HeldSocket)) -> io::R
             take(&held);
             rest = after;
         }
-        // The kernel does not cut records, but nothing promises that.
+        // The kernel does not split records, but does not promise that either.
         let consumed = kept + read - rest.len();
         kept = rest.len();
         buffer.copy_within(consumed..consumed + kept, 0);
@@ -107,10 +107,10 @@ struct IterCreate {
 /// Calls bpf(2) for a command that returns a descriptor.
 fn new_descriptor(command: libc::c_int, attributes: &(impl IntoBytes + Immutable)) -> io::Result<OwnedFd> {
     let attributes = attributes.as_bytes();
-    // SAFETY: the kernel reads the attributes, whose size it is told, and takes those beyond for zeros.
+    // SAFETY: the kernel reads the attributes, whose size is passed, and takes further ones as zeros.
     let fd = unsafe { libc::syscall(libc::SYS_bpf, command, attributes.as_ptr(), attributes.len()) };
     let fd = RawFd::try_from(fd).ok().filter(|&fd| fd >= 0).ok_or_else(io::Error::last_os_error)?;
-    // SAFETY: the kernel has just made this descriptor, close-on-exec, and nothing else owns it.
+    // SAFETY: the kernel has just returned this descriptor, close-on-exec, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
