@@ -5,9 +5,8 @@ mod subjects;
 use std::{
     fs,
     io::Read as _,
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{Shutdown, TcpListener, TcpStream},
     os::fd::{AsFd as _, OwnedFd},
-    process::{Child, Command},
     sync::Arc,
     thread,
     time::Duration,
@@ -19,11 +18,14 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, connect, listen, socket_with},
 };
 
-use super::{scan::Scan, scan_schedule::Job, *};
+use self::subjects::{
+    Connection, Holder, connections, endpoint, ends_of, eventually, is, listening, me, pids, scan, socket,
+};
+use super::{scan_schedule::Job, *};
 use crate::host_clock;
 use tcptrace_core::{
     event::{AcceptQueue, Endpoint},
-    tcp::TcpState::{self, *},
+    tcp::TcpState::*,
 };
 
 /// An IPv4 socket, an IPv6 one, and an IPv6 socket that uses IPv4.

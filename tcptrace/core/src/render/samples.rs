@@ -7,6 +7,7 @@ mod verdicts;
 
 use std::net::IpAddr;
 
+use self::states::counters;
 pub(crate) use self::{
     any::{any_address, any_owner, any_segment, any_stamp, any_state},
     sockets::{existing, leak, namespace, report},
@@ -16,8 +17,8 @@ pub(crate) use self::{
 use crate::{
     SCHEMA,
     event::{
-        AcceptQueue, BootTime, Cgroup, Comm, Counters, Direction, Exit, HintName, KernelName, LossSource, OwnerSource,
-        Proof, Role, SegmentNote, SynAckEcn, reset_reason::ResetReason,
+        AcceptQueue, BootTime, Comm, Direction, Exit, HintName, KernelName, LossSource, OwnerSource, Proof, Role,
+        SegmentNote, SynAckEcn, reset_reason::ResetReason,
     },
     filter::SegmentChoice,
     output_record::{
@@ -25,7 +26,7 @@ use crate::{
         LostOutput, OutputRecord, OwnerOutput, SegmentOutput, StalledOutput, Stamp, StartOutput, StateOutput,
     },
     tcp::{OptionBytes, TcpFlags, TcpOptions, TcpState},
-    text::{Errno, WallTime},
+    text::WallTime,
 };
 
 /// The options of a SYN: `mss 16396,sackOK,TS val 255474104 ecr 0,nop,wscale 3`.

@@ -96,7 +96,7 @@ pub(super) fn listening(listener: &TcpListener) -> FourTuple {
 }
 
 /// A process that holds `fd` and is killed on drop.
-pub(super) struct Holder(Child);
+pub(super) struct Holder(pub(super) Child);
 
 impl Holder {
     pub(super) fn start(fd: impl Into<OwnedFd>) -> Self {

@@ -39,7 +39,7 @@ pub(crate) fn state() -> StateOutput {
 }
 
 /// Counters, with every optional field set.
-fn counters() -> Counters {
+pub(super) fn counters() -> Counters {
     Counters {
         idle_ns: Some(60_004_000_000),
         unread_bytes: Some(18),
