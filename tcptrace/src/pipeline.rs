@@ -240,7 +240,7 @@ impl Pipeline {
     pub fn counts(&self) -> (u64, u64) {
         (
             self.events.saturating_sub(self.correlator.unchosen()),
-            self.ledger.total() + self.correlator.uncounted_losses(),
+            self.ledger.total().saturating_add(self.correlator.uncounted_losses()),
         )
     }
 }

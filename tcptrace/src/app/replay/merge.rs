@@ -201,7 +201,7 @@ impl Merging {
                 Ok(Message::Lost(lost)) => _ = self.output.write(OutputRecord::Lost(lost)),
                 Ok(Message::Ended(end)) => {
                     self.events += end.events;
-                    self.lost += end.lost;
+                    self.lost = self.lost.saturating_add(end.lost);
                     self.open += end.open;
                     self.evicted += end.evicted;
                     self.last = self.last.into_iter().chain([end.stamp]).max_by_key(|stamp| stamp.time);
