@@ -1,11 +1,11 @@
-//! Tells bpf-linker how to link the kernel programs, and builds them again when bpf-linker is another one.
+//! Tells bpf-linker how to link the kernel programs, and rebuilds them when bpf-linker changes.
 
 use std::{env, path::Path};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     if env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "bpf") {
-        // Otherwise every clearing of a few bytes becomes a call of a function that not every kernel's verifier accepts.
+        // Otherwise clearing a few bytes becomes a function call, which not every kernel's verifier accepts.
         println!("cargo::rustc-link-arg-bins=--disable-expand-memcpy-in-order");
     }
     let Some(path) = env::var_os("PATH") else { return };

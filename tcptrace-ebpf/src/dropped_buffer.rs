@@ -1,4 +1,4 @@
-//! A socket buffer that the kernel frees: it has no context as in a TC program, and is read from kernel memory.
+//! A socket buffer that the kernel frees. Unlike in a TC program there is no context, so it is read from kernel memory.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use tcptrace_ebpf::{
@@ -8,7 +8,7 @@ use tcptrace_ebpf::{
 
 use crate::{kernel_memory::Memory as _, maps::setting};
 
-/// The linear part of a buffer, from its network header on.
+/// The linear part of a buffer, from its network header.
 pub(crate) struct DroppedBuffer {
     /// The `struct sk_buff`.
     address: u64,
@@ -16,16 +16,17 @@ pub(crate) struct DroppedBuffer {
     protocol: u16,
     /// Beginning of its memory.
     head: u64,
-    /// Offset of the network header from `head`, and below that of the end of the linear part.
+    /// Offset of the network header from `head`.
     network: u32,
+    /// Offset of the end of the linear part from `head`.
     end: u32,
 }
 
 impl DroppedBuffer {
-    /// The buffer at this address.
+    /// Returns the buffer at this address.
     ///
     /// # Errors
-    /// [`Skip::Unreadable`].
+    /// [`Skip::Unreadable`] if that faults.
     #[inline(always)]
     pub(crate) fn of(address: u64) -> Result<Self, Skip> {
         Ok(Self {
@@ -46,7 +47,7 @@ impl Frame for DroppedBuffer {
 
     #[inline(always)]
     fn length(&self) -> u32 {
-        // Where the buffer's data begins depends on which layer has dropped it.
+        // Where the buffer's data begins depends on the layer that dropped it.
         let Ok(length) = self.address.read::<u32>(setting!(drops.len)) else { return 0 };
         let Ok(data) = self.address.read::<u64>(setting!(drops.data)) else { return 0 };
         let behind_network = (data.wrapping_sub(self.head) as u32).wrapping_sub(self.network);
@@ -55,7 +56,7 @@ impl Frame for DroppedBuffer {
 
     #[inline(always)]
     unsafe fn copy_linear(&self, offset: u32, to: *mut u8, len: u32) -> bool {
-        // Beyond the linear part other memory lies.
+        // Beyond the linear part is other memory.
         let from = self.network + offset;
         // SAFETY: the helper checks the source, and the caller promises the destination.
         from + len <= self.end

@@ -1,7 +1,7 @@
-//! Segments that the kernel drops, from the tracepoint `skb:kfree_skb`: with their headers, the reason and the place.
+//! Segments that the kernel drops, from the tracepoint `skb:kfree_skb`: their headers, the reason and the place.
 //!
-//! The kernel frees buffers of any kind here. The reason alone rules nearly all of them out, and
-//! other buffers are left after a few reads.
+//! The kernel frees buffers of any kind here. The reason alone rules out nearly all of them, and a few reads the rest
+//! that hold no segment.
 
 use aya_ebpf::{
     helpers::generated::{bpf_ktime_get_boot_ns, bpf_snprintf},
@@ -26,14 +26,14 @@ use crate::{
 const SYN: u8 = 0x02;
 const ACK: u8 = 0x10;
 
-/// IPv6 extension headers behind which a segment is found.
+/// Maximum number of IPv6 extension headers behind which a segment is found.
 const EXTENSION_HEADERS: u32 = 2;
 
-/// Where the numbers of namespaces begin, with room below for those that newer kernels fix (`PROC_DYNAMIC_FIRST` of
-/// fs/proc/generic.c). While a segment waits in a queue of its socket, other data lies where its device would be told.
+/// Lower bound of the inode numbers of namespaces (`PROC_DYNAMIC_FIRST` of fs/proc/generic.c, less some for those that
+/// newer kernels fix). While a segment waits in a queue of its socket, the field of its device holds other data.
 const NAMESPACES: u32 = 0xe000_0000;
 
-/// Lets `bpf_snprintf` write the name of the function that an address lies in. It has to lie in a map.
+/// Makes `bpf_snprintf` write the name of the function that contains an address. The helper requires it to be in a map.
 #[unsafe(no_mangle)]
 static SYMBOL: [u8; 4] = *b"%ps\0";
 
@@ -42,20 +42,20 @@ static SYMBOL: [u8; 4] = *b"%ps\0";
 pub(crate) fn drop_segment(ctx: RawTracePointContext) -> i32 {
     let reason: u32 = ctx.arg(2);
     if is_recorded(reason) {
-        // Buffers that hold no segment, and those that cannot be read: neither is anything to count.
+        // Buffers that hold no segment or cannot be read are not counted.
         let _ = see(ctx.arg(0), ctx.arg(1), reason);
     }
     0
 }
 
-/// Returns true if this is a reason to drop a segment, and not only to free a buffer.
+/// Returns true if this is a reason to drop a segment, not merely to free a buffer.
 #[inline(always)]
 fn is_recorded(reason: u32) -> bool {
     if reason >= DROP_REASONS {
         return false;
     }
     let words = (&raw const maps::CONFIG.drop_reasons).cast::<u64>();
-    // The verifier has to see the bound, which the compiler would leave out as known.
+    // The verifier must see the bound, which the compiler would omit as known.
     let index = core::hint::black_box(reason as usize >> 6) & (DROP_REASONS as usize / 64 - 1);
     // SAFETY: the index is below the number of words.
     let word = maps::read_setting(unsafe { words.add(index) });
@@ -65,7 +65,7 @@ fn is_recorded(reason: u32) -> bool {
 #[inline(always)]
 fn see(skb: u64, location: u64, reason: u32) -> Result<(), Skip> {
     let buffer = DroppedBuffer::of(skb)?;
-    // Where it was dropped, VLAN tags have been taken out, or stand before its network header.
+    // By the time it is dropped, VLAN tags have been removed or are in front of its network header.
     let family = match u16::from_be(buffer.protocol()) {
         ETH_P_IP => FAMILY_V4,
         ETH_P_IPV6 => FAMILY_V6,
@@ -77,7 +77,7 @@ fn see(skb: u64, location: u64, reason: u32) -> Result<(), Skip> {
     }
     let tcp: TcpHeader = headers::load(&buffer, ip.transport)?;
     let ports = headers::ports(&tcp);
-    // Where it was dropped says nothing of its direction.
+    // Nothing here shows its direction.
     if !filter::matches(&FilterMaps, &ip, ports, DIRECTION_OUT, true) {
         return Ok(());
     }
@@ -109,8 +109,8 @@ fn see(skb: u64, location: u64, reason: u32) -> Result<(), Skip> {
         pad: [0; 3],
         location: [0; 6],
     });
-    // SAFETY: it has room for the name; the format lies in a map that nobody writes to, and has one argument. Where this
-    // fails there is no name.
+    // SAFETY: the field has room for the name; the format is in a map that nobody writes to, and has one argument. If
+    // this fails, there is no name.
     unsafe {
         let name = (&raw mut (*entry.as_mut_ptr()).location).cast();
         let format = (&raw const SYMBOL).cast_mut().cast();
@@ -120,7 +120,7 @@ fn see(skb: u64, location: u64, reason: u32) -> Result<(), Skip> {
     Ok(())
 }
 
-/// The socket of a SYN that it sends, 0 where the buffer has another one or none.
+/// Returns the socket in SYN_SENT that sends this SYN; 0 if the buffer has another socket or none.
 #[inline(always)]
 fn connecting(skb: u64) -> u64 {
     let socket: u64 = skb.read(setting!(drops.sk)).unwrap_or(0);
@@ -141,7 +141,7 @@ impl Place {
         if netns != 0 {
             return Self { ifindex: device.read(setting!(socket.dev_ifindex)).unwrap_or(0), netns };
         }
-        // On its way out of its socket or into one. The interface by which it came, none for one that goes out.
+        // On its way out of a socket or into one: the interface on which it arrived, or none if it was outgoing.
         let ifindex = skb.read(setting!(hints.iif)).unwrap_or(0);
         let route = skb.read::<u64>(setting!(drops.refdst)).unwrap_or(0) & !1;
         let device = if route == 0 { 0 } else { route.read(setting!(socket.dst_dev)).unwrap_or(0) };
@@ -169,7 +169,7 @@ fn netns_of_device(device: u64) -> u32 {
     if device == 0 { 0 } else { device.read(setting!(hints.dev_net)).map_or(0, namespace) }
 }
 
-/// The inode number of a `struct net`; 0 where this is none.
+/// Returns the inode number of a `struct net`; 0 if this is not one.
 #[inline(always)]
 fn namespace(net: u64) -> u32 {
     match socket::inode(net) {

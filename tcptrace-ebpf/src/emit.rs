@@ -1,4 +1,4 @@
-//! Writing records, and counting those that found no room and what was skipped.
+//! Writes records, and counts those without room and what was skipped.
 
 use core::arch::asm;
 
@@ -17,12 +17,12 @@ pub(crate) fn header(source: u32, kind: u8, family: u8, socket: u64, boot_ns: u6
 #[inline(always)]
 pub(crate) fn count_skip(reason: Skip) {
     if let Some(count) = SKIPPED.get_ptr_mut(reason.index()) {
-        // SAFETY: this processor's own value. Programs of the two kinds that run one in the other may lose a count.
+        // SAFETY: this processor's own value. If a program of the other kind interrupts this one, a count may be lost.
         unsafe { *count = (*count).wrapping_add(1) };
     }
 }
 
-/// Returns the number of records of `source` lost so far. Every record carries it, so that a gap has its place.
+/// Returns the number of records of `source` lost so far. Every record carries it, so that each gap has its place.
 #[inline(always)]
 pub(crate) fn lost(source: u32) -> u32 {
     LOST.get(source).map_or(0, |count| *count as u32)
@@ -32,8 +32,8 @@ pub(crate) fn lost(source: u32) -> u32 {
 #[inline(always)]
 pub(crate) fn count_loss(source: u32) {
     if let Some(count) = LOST.get_ptr_mut(source) {
-        // SAFETY: map values are 8-byte aligned and live as long as the map. The target has no atomics in Rust's eyes; the
-        // instruction is the plain atomic addition that every kernel knows (the one that fetches came with 5.12).
+        // SAFETY: map values are 8-byte aligned and live as long as the map. Rust has no atomics for this target; the
+        // instruction is the atomic addition that every kernel knows (the one that returns a value came with 5.12).
         unsafe { asm!("lock *(u64 *)({count} + 0) += {one}", count = in(reg) count, one = in(reg) 1_u64) };
     }
 }
@@ -47,7 +47,7 @@ pub(crate) fn socket<T: Copy + 'static>(record: &T) {
     }
 }
 
-/// Room for a record of `source`, or none and a count.
+/// Reserves room for a record of `source`; counts a loss if there is none.
 #[inline(always)]
 pub(crate) fn reserve<T: 'static>(source: u32) -> Option<RingBufEntry<T>> {
     let entry = EVENTS.reserve::<T>(0);
@@ -57,8 +57,7 @@ pub(crate) fn reserve<T: 'static>(source: u32) -> Option<RingBufEntry<T>> {
     entry
 }
 
-/// Hands a record over. The ring wakes its reader only if that had caught up, and not at all where it looks again by
-/// itself.
+/// Hands over a record. The ring wakes its reader only if that had caught up, and not at all while it polls.
 #[inline(always)]
 pub(crate) fn submit<T: 'static>(entry: RingBufEntry<T>) {
     let awake = AWAKE.get(0).is_some_and(|awake| *awake != 0);

@@ -1,6 +1,6 @@
-//! The user's filter, applied alike to state changes and segments, so that nothing else reaches user space.
+//! The user's filter. It is applied to state changes and segments alike, so that nothing else reaches user space.
 //!
-//! The lists of the filter are asked through [`Lists`]: in the kernel they lie in maps, in the tests in memory.
+//! The lists of the filter are looked up through [`Lists`]: in the kernel they are maps, in tests memory.
 
 use crate::{
     Address, DIRECTION_IN, FAMILY_V4, FAMILY_V6, MATCH_FAMILY_V4, MATCH_FAMILY_V6, MATCH_HOSTS, MATCH_INTERFACES,
@@ -10,12 +10,12 @@ use crate::{
 
 /// The lists of the filter.
 pub trait Lists {
-    /// `MATCH_` bits: which filters there are.
+    /// Returns `MATCH_` bits: which filters there are.
     fn matches(&self) -> u32;
-    /// A word of the port bitmaps, of which each has [`PORT_WORDS`].
+    /// Returns a word of the port bitmaps, each of which has [`PORT_WORDS`].
     fn port_word(&self, index: u32) -> u64;
-    /// Returns true if a prefix in the trie contains an address: the first byte of the first word is the family, the other words
-    /// are the address.
+    /// Returns true if a prefix in the trie contains an address. The first byte of the first word is the family, and
+    /// the other words are the address.
     fn has_host(&self, key: [u64; 3]) -> bool;
     /// Returns true if the interface of this index is one of those named with `--interface`.
     fn has_interface(&self, ifindex: u32) -> bool;
@@ -26,7 +26,7 @@ pub trait Lists {
 pub enum Match {
     /// Does not match.
     No = 0,
-    /// Cannot be said before the socket has its port, its peer or its route.
+    /// Unknown until the socket has its port, its peer or its route.
     Later = 1,
     /// Matches.
     Yes = 2,
@@ -52,11 +52,11 @@ pub struct End<'a> {
     pub addr: &'a Address,
     /// Port, in the machine's order.
     pub port: u16,
-    /// False while the kernel has not filled them in.
+    /// False as long as the kernel has not filled them in.
     pub known: bool,
 }
 
-/// Decides for a connection as one of its sockets sees it; `listener` has no remote end at all.
+/// Matches a connection as one of its sockets sees it. A `listener` has no remote end at all.
 #[inline(always)]
 pub fn ends(lists: &impl Lists, family: u8, local: End<'_>, remote: End<'_>, listener: bool) -> Match {
     let mut answer = Match::Yes;
@@ -90,7 +90,7 @@ fn port(lists: &impl Lists, list: u32, end: End<'_>) -> Match {
     if end.known { Match::from(listed(lists, list, end.port)) } else { Match::Later }
 }
 
-/// Decides for a segment. `two_ends` is loopback, where source and destination are both local.
+/// Matches a segment. `two_ends`: it is on loopback, where source and destination are both local.
 #[inline(always)]
 fn segment(lists: &impl Lists, family: u8, local: (&Address, u16), remote: (&Address, u16), two_ends: bool) -> bool {
     if lists.matches() & !(MATCH_INTERFACES | MATCH_NETNS) == 0 {
@@ -136,8 +136,8 @@ fn host(lists: &impl Lists, family: u8, addr: &Address) -> bool {
     lists.has_host([u64::from(family).to_le(), addr[0], addr[1]])
 }
 
-/// Returns true if a segment matches that passes an interface in this `DIRECTION_`. At ingress its destination is local, at
-/// egress its source, on loopback both.
+/// Matches a segment that passes an interface in this `DIRECTION_`. At ingress its destination is local, at egress its
+/// source, on loopback both.
 #[inline(always)]
 pub fn matches(lists: &impl Lists, ip: &Ip, (src_port, dst_port): (u16, u16), direction: u8, loopback: bool) -> bool {
     let (src, dst) = ((&ip.src, src_port), (&ip.dst, dst_port));

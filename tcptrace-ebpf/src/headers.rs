@@ -1,7 +1,7 @@
-//! Finding the headers of a frame. Offsets are from the network header, which is where it should be on devices with and
-//! without Ethernet. Reading changes nothing, and finds what lies outside the buffer's linear part too.
+//! Finds the headers of a frame. Offsets count from the network header, whose place the kernel knows on devices with
+//! and without Ethernet. Reading changes nothing, and also works outside the buffer's linear part.
 //!
-//! Frames are read through [`Frame`]: the kernel programs read socket buffers, the tests bytes that they made.
+//! Frames are read through [`Frame`]: the kernel programs read socket buffers, the tests bytes of their own.
 
 pub mod fast_path;
 mod ip;
@@ -29,7 +29,7 @@ pub const IPPROTO_TCP: u8 = 6;
 /// Protocol number of ICMPv6.
 pub const IPPROTO_ICMPV6: u8 = 58;
 
-/// Tags looked behind: QinQ has two, one of which the kernel has taken out already.
+/// Maximum number of VLAN tags skipped: QinQ has two, one of which the kernel has already removed.
 const VLAN_TAGS: u32 = 2;
 
 /// Bytes of the fixed part of a TCP header.
@@ -40,31 +40,31 @@ pub type TcpHeader = [u32; 5];
 
 /// A frame as a TC program is given it: a `struct __sk_buff`.
 pub trait Frame {
-    /// The EtherType by which the kernel took the frame, behind a VLAN tag that it has taken out; in network order.
+    /// Returns the frame's EtherType as the kernel has it, without a VLAN tag that it has removed; in network order.
     fn protocol(&self) -> u16;
 
-    /// Bytes of the frame, from the link layer's header on.
+    /// Returns the length of the frame in bytes, including the link layer's header.
     fn length(&self) -> u32;
 
-    /// Copies `len` bytes at `offset` from the network header, or returns false where the buffer's linear part does not hold
-    /// them all (`bpf_skb_load_bytes_relative`).
+    /// Copies `len` bytes at `offset` from the network header. Returns false if they are not all in the buffer's linear
+    /// part (`bpf_skb_load_bytes_relative`).
     ///
     /// # Safety
-    /// `to` has to have room for them.
+    /// `to` must be valid for writes of `len` bytes.
     unsafe fn copy_linear(&self, offset: u32, to: *mut u8, len: u32) -> bool;
 
-    /// Copies `len` bytes at `offset` from the beginning of the frame, or returns false where it does not hold them all
+    /// Copies `len` bytes at `offset` from the beginning of the frame. Returns false if it does not have them all
     /// (`bpf_skb_load_bytes`).
     ///
     /// # Safety
-    /// `to` has to have room for them.
+    /// `to` must be valid for writes of `len` bytes.
     unsafe fn copy_any(&self, offset: u32, to: *mut u8, len: u32) -> bool;
 }
 
 /// Loads a `T` at `offset` from the network header.
 ///
 /// # Errors
-/// [`Skip::Truncated`] where the frame ends before.
+/// [`Skip::Truncated`] if the frame ends before it does.
 #[inline(always)]
 pub fn load<T: FromBytes>(frame: &impl Frame, offset: u32) -> Result<T, Skip> {
     let mut value = MaybeUninit::<T>::uninit();
@@ -77,14 +77,15 @@ pub fn load<T: FromBytes>(frame: &impl Frame, offset: u32) -> Result<T, Skip> {
     }
 }
 
-/// Loads `len` bytes, at least 1 and at most `N`, into `to`. Returns false where the frame ends before.
+/// Loads `len` bytes, at least 1 and at most `N`, into `to`. Returns false if the frame has fewer.
 ///
 /// # Safety
 /// `to` must be valid for writes.
 #[inline(always)]
 pub unsafe fn load_some<const N: usize>(frame: &impl Frame, offset: u32, to: *mut [u8; N], len: u32) -> bool {
-    // The compiler knows bounds of `len` that the verifier does not, and would leave out or bend the checks it needs. What
-    // is checked is one less: before 6.8 the verifier does not learn from a comparison with 0 that a length is not 0.
+    // The compiler knows bounds of `len` that the verifier does not, and would omit or change the checks that the
+    // verifier needs. `len - 1` is compared, since before 6.8 the verifier does not learn from `len != 0` that a length
+    // is not 0.
     let rest = core::hint::black_box(u64::from(len).wrapping_sub(1));
     if rest >= N as u64 {
         return false;
@@ -96,7 +97,7 @@ pub unsafe fn load_some<const N: usize>(frame: &impl Frame, offset: u32, to: *mu
 /// Copies `len` bytes at `offset` from the network header.
 ///
 /// # Safety
-/// `to` has to have room for them.
+/// `to` must be valid for writes of `len` bytes.
 #[inline(always)]
 unsafe fn copy(frame: &impl Frame, offset: u32, to: *mut u8, len: u32) -> bool {
     // SAFETY: the caller's promise.
@@ -109,8 +110,7 @@ unsafe fn copy(frame: &impl Frame, offset: u32, to: *mut u8, len: u32) -> bool {
     unsafe { frame.copy_any(link + offset, to, len) }
 }
 
-/// Returns true if the buffer begins with an Ethernet header: its type field, or that of a VLAN tag taken out, is then the
-/// protocol.
+/// Returns true if the buffer begins with an Ethernet header: its type field is then the protocol.
 #[inline(always)]
 fn on_ethernet(frame: &impl Frame) -> bool {
     let mut protocol = 0_u16;
@@ -119,10 +119,10 @@ fn on_ethernet(frame: &impl Frame) -> bool {
     copied && protocol == frame.protocol()
 }
 
-/// The family and the offset of the IP header, behind VLAN tags that are still in the bytes.
+/// Returns the family and the offset of the IP header, behind VLAN tags that are still in the bytes.
 ///
 /// # Errors
-/// [`Skip::NotIp`], [`Skip::Truncated`].
+/// [`Skip::NotIp`] or [`Skip::Truncated`].
 #[inline(always)]
 pub fn network(frame: &impl Frame) -> Result<(u8, u32), Skip> {
     let mut protocol = u16::from_be(frame.protocol());
@@ -141,20 +141,20 @@ pub fn network(frame: &impl Frame) -> Result<(u8, u32), Skip> {
     }
 }
 
-/// Source and destination port.
+/// Returns the source and the destination port.
 #[inline(always)]
 pub fn ports(tcp: &TcpHeader) -> (u16, u16) {
     split_ports(tcp[0])
 }
 
-/// Source and destination port, from the word that holds both on the wire.
+/// Returns the source and the destination port, from the word that holds both on the wire.
 #[inline(always)]
 pub fn split_ports(word: u32) -> (u16, u16) {
     let ports = u32::from_be(word);
     ((ports >> 16) as u16, ports as u16)
 }
 
-/// Bytes of TCP header by its data offset, 0 to 60. Below [`TCP_FIXED`] it is none.
+/// Returns the length of the TCP header by its data offset, 0 to 60 bytes. Below [`TCP_FIXED`] the header is malformed.
 #[inline(always)]
 pub fn header_length(tcp: &TcpHeader) -> u32 {
     (u32::from_be(tcp[3]) >> 28) * 4

@@ -1,5 +1,6 @@
-//! The sockets that processes hold: a program of the iterator `task_file`, which the kernel runs for every descriptor of every
-//! process when user space reads from the iterator. Reading the same from `/proc/PID/fd` takes ten times as long.
+//! The sockets that processes hold, by a program of the iterator `task_file`: the kernel runs it for every descriptor
+//! of every process while user space reads from the iterator. Reading the same from `/proc/PID/fd` takes ten times as
+//! long.
 
 use aya_ebpf::{
     bindings::seq_file,
@@ -31,7 +32,7 @@ pub(crate) extern "C" fn held_sockets(context: *const TaskFile) -> i32 {
     // SAFETY: the verifier knows the context, and checks each load.
     let (task, file) =
         unsafe { ((&raw const (*context).task).read_volatile(), (&raw const (*context).file).read_volatile()) };
-    // The kernel runs this once more at the end, without either.
+    // The kernel runs the program once more at the end, with neither.
     if task.is_null() || file.is_null() {
         return 0;
     }
@@ -41,7 +42,7 @@ pub(crate) extern "C" fn held_sockets(context: *const TaskFile) -> i32 {
         return 0;
     }
     if let Ok(held) = held(task as u64, socket as u64) {
-        // SAFETY: as above. When the buffer is full, the kernel runs this again for the same file.
+        // SAFETY: as above. If the buffer is full, the kernel runs the program again for the same file.
         unsafe {
             let meta = (&raw const (*context).meta).read_volatile();
             let seq = (&raw const (*meta).seq).read_volatile();
@@ -54,7 +55,7 @@ pub(crate) extern "C" fn held_sockets(context: *const TaskFile) -> i32 {
 /// Reads which process holds which socket, at the addresses of a task and of a `struct socket`.
 ///
 /// # Errors
-/// [`Skip::Unreadable`] if that is not readable.
+/// [`Skip::Unreadable`] if that faults.
 #[inline(always)]
 fn held(task: u64, socket: u64) -> Result<HeldSocket, Skip> {
     let leader: u64 = task.read(setting!(socket.group_leader))?;

@@ -1,4 +1,5 @@
-//! The kernel's hints about resets and repeated SYN,ACKs that it sends, from the tracepoints `tcp:tcp_send_reset` and
+//! The kernel's hints about resets, and about SYN,ACKs that it sends again, from the tracepoints `tcp:tcp_send_reset`
+//! and
 //! `tcp:tcp_retransmit_synack`.
 
 use core::mem::MaybeUninit;
@@ -20,8 +21,9 @@ use crate::{
     tcp_states::{LISTEN, NEW_SYN_RECV, TIME_WAIT},
 };
 
-/// `(const struct sock *sk, const struct sk_buff *skb[, const enum sk_rst_reason reason])`. An end that aborts by itself has
-/// no buffer; what answers a segment has that segment's, and the socket that it came to, of any kind or none.
+/// `(const struct sock *sk, const struct sk_buff *skb[, const enum sk_rst_reason reason])`. A socket that aborts by itself has
+/// no buffer. A reset that answers a segment has the buffer of that segment, and the socket that it reached, of any
+/// kind or none.
 #[raw_tracepoint]
 pub(crate) fn send_reset(ctx: RawTracePointContext) -> i32 {
     if let Err(reason) = reset(&ctx) {
@@ -45,7 +47,7 @@ fn reset(ctx: &RawTracePointContext) -> Result<(), Skip> {
     Ok(())
 }
 
-/// `(const struct sock *sk, const struct request_sock *req)`: the listener, or with Fast Open the child, and the request.
+/// `(const struct sock *sk, const struct request_sock *req)`: the listener (with Fast Open the child) and the request.
 #[raw_tracepoint]
 pub(crate) fn retransmit_synack(ctx: RawTracePointContext) -> i32 {
     if let Err(reason) = repeated_synack(&ctx) {
@@ -63,8 +65,8 @@ fn repeated_synack(ctx: &RawTracePointContext) -> Result<(), Skip> {
     Ok(())
 }
 
-/// The listener of a request, if it has TCP_DEFER_ACCEPT: then the ACK of the handshake makes no socket, but the first data
-/// does (tcp_check_req of net/ipv4/tcp_minisocks.c).
+/// Returns the listener of a request if it has TCP_DEFER_ACCEPT: then a socket is created not by the ACK of the
+/// handshake, but by the first data (tcp_check_req of net/ipv4/tcp_minisocks.c).
 #[inline(always)]
 pub(crate) fn deferring_listener(request: u64) -> Option<u64> {
     let (listener, defer_accept) = (setting!(hints.listener), setting!(hints.defer_accept));
@@ -83,7 +85,7 @@ pub(crate) fn deferring_listener(request: u64) -> Option<u64> {
 struct Sent {
     family: u8,
     netns: u32,
-    /// 0 where it is not known.
+    /// 0 if unknown.
     interface: u32,
     local_addr: Address,
     remote_addr: Address,
@@ -92,14 +94,14 @@ struct Sent {
 }
 
 impl Sent {
-    /// Sent by a full socket.
+    /// Returns the ends of a reset that a full socket sends by itself.
     #[inline(always)]
     fn by(socket: u64, head: &Head) -> Self {
         let interface = if filter::filtered(&FilterMaps, MATCH_INTERFACES) { socket::interface(socket) } else { 0 };
         Self { interface, local_port: head.local_port(socket), ..Self::of_request(head) }
     }
 
-    /// For a request.
+    /// Returns the ends of a segment sent for a request.
     #[inline(always)]
     fn of_request(request: &Head) -> Self {
         let (family, local_addr, remote_addr) = request.addresses();
@@ -114,7 +116,8 @@ impl Sent {
         }
     }
 
-    /// In answer to a segment: the same way back. The kernel itself takes the ends from its headers here.
+    /// Returns the ends of the answer to a segment: those in its headers, exchanged. The kernel takes them from there
+    /// too.
     #[inline(always)]
     fn answering(segment: u64) -> Result<Self, Skip> {
         let head: u64 = segment.read(setting!(hints.head))?;
@@ -129,7 +132,7 @@ impl Sent {
             (FAMILY_V6, src, dst)
         };
         let [remote_port, local_port]: [u16; 2] = head.read(u32::from(transport))?;
-        // Cleared by now where it came to a socket, which tells the namespace too.
+        // Already cleared if the segment reached a socket, which has the namespace too.
         let device: u64 = segment.read(setting!(hints.dev))?;
         let netns = if device == 0 { 0 } else { socket::inode(device.read::<u64>(setting!(hints.dev_net))?) };
         Ok(Self {
@@ -151,7 +154,7 @@ fn report(hint: u8, reason: u32, socket: u64, on_behalf: Option<&Head>, sent: &S
     if !matches(sent, netns) {
         return;
     }
-    // In the other states it is a `struct inet_timewait_sock` or a `struct request_sock`.
+    // In these states it is a `struct inet_timewait_sock` or a `struct request_sock`.
     let full_socket = !matches!(state, 0 | TIME_WAIT | NEW_SYN_RECV);
     let queue_full = state == LISTEN && socket::queue_is_full(socket);
     // SAFETY: the helper has no arguments.
@@ -170,8 +173,7 @@ fn report(hint: u8, reason: u32, socket: u64, on_behalf: Option<&Head>, sent: &S
     });
 }
 
-/// Returns true if a segment matches the filters, as its sender sees it. If its interface is unknown, it is none of those
-/// named.
+/// Returns true if a segment matches the filters, as its sender sees it. An unknown interface is none of those named.
 #[inline(always)]
 fn matches(sent: &Sent, netns: u32) -> bool {
     if setting!(matches) == 0 {

@@ -30,10 +30,10 @@ pub(crate) fn see(skb: &Skb, outer: &Ip, direction: u8) -> Result<(), Skip> {
     if quoted.protocol != IPPROTO_TCP {
         return Err(Skip::NotTcp);
     }
-    // RFC 792 promises eight bytes of what it quotes: ports and sequence number.
+    // RFC 792 guarantees eight bytes of the quoted datagram's payload: ports and sequence number.
     let [ports, seq]: [u32; 2] = headers::load(skb, quoted.transport)?;
     let ports = headers::split_ports(ports);
-    // An error that comes in is about a segment that went out, so its source is local.
+    // An incoming error quotes an outgoing segment, whose source is local.
     let loopback = skb.ifindex() == setting!(loopback);
     if !filter::matches(&FilterMaps, &quoted, ports, direction ^ 1, loopback) {
         return Ok(());

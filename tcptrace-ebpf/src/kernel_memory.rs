@@ -1,7 +1,7 @@
 //! Reads of kernel memory.
 //!
-//! A plain address is read through a helper, which checks it. Where the verifier knows the type of a pointer, the program loads
-//! from it like from its own memory, for a tenth of the time: there the kernel handles a fault by a zero.
+//! A plain address is read through a helper, which checks it. If the verifier knows the type of a pointer, the program
+//! loads from it as from its own memory, in a tenth of the time: in place of a fault the kernel then gives a zero.
 
 use core::{ffi::c_void, mem::MaybeUninit};
 
@@ -15,23 +15,24 @@ use crate::maps::SCRATCH;
 
 /// The address of a structure of the kernel.
 pub(crate) trait Memory: Copy {
-    /// The `struct task_struct` of the running task.
+    /// Returns the `struct task_struct` of the running task.
     fn current_task() -> Self;
 
     /// Reads the member at an offset in bytes.
     ///
     /// # Errors
-    /// [`Skip::Unreadable`] where a helper reads and that faults.
+    /// [`Skip::Unreadable`] if a helper reads and that faults.
     fn read<T: Copy>(self, offset: u32) -> Result<T, Skip>;
 
     /// Follows the pointer at an offset in bytes. `None` if it is null or cannot be read.
     fn follow(self, offset: u32) -> Option<Self>;
 
-    /// Reads a number into its place, [`NO_COUNT`] where this kernel does not have it. Returns true if it has.
+    /// Reads a number into its place, or [`NO_COUNT`] if it cannot be read or this kernel does not have it. Returns
+    /// true if it was read.
     fn fill(self, place: &mut u32, offset: u32) -> bool;
 }
 
-/// An address of which the verifier knows nothing.
+/// An address about which the verifier knows nothing.
 impl Memory for u64 {
     #[inline(always)]
     fn current_task() -> Self {
@@ -67,15 +68,16 @@ impl Memory for u64 {
     }
 }
 
-/// A pointer of which the verifier knows the type, and so lets no load pass that does not fit a member.
+/// A pointer whose type the verifier knows, so that it accepts only loads that fit a member.
 #[derive(Clone, Copy)]
 pub(crate) struct Typed(*const u8);
 
 impl Typed {
-    /// The socket as a `struct tcp_sock`, if it is one. `socket` is a tracepoint's argument of type `struct sock *`.
+    /// Returns the socket as a `struct tcp_sock`, if it is one. `socket` is a tracepoint's argument of type `struct
+    /// sock *`.
     #[inline(always)]
     pub(crate) fn tcp(socket: *const u8) -> Option<Self> {
-        // SAFETY: the verifier lets nothing but a pointer to a socket pass.
+        // SAFETY: the verifier accepts nothing but a pointer to a socket.
         let socket = unsafe { bpf_skc_to_tcp_sock(socket.cast_mut().cast()) };
         if socket.is_null() { None } else { Some(Self(socket.cast())) }
     }
@@ -83,8 +85,8 @@ impl Typed {
     /// Loads the member at an offset in bytes.
     #[inline(always)]
     pub(crate) fn load<T: Copy>(self, offset: u32) -> T {
-        // SAFETY: the verifier has checked that a member of this size lies there; a fault gives a zero. Volatile, so that the
-        // compiler does not join the loads of several members.
+        // SAFETY: the verifier has checked that there is a member of this size; a fault gives a zero. Volatile, so that
+        // the compiler does not combine loads of several members.
         unsafe { self.0.add(offset as usize).cast::<T>().read_volatile() }
     }
 }
@@ -114,7 +116,7 @@ impl Memory for Typed {
     }
 }
 
-/// Programs that turn pointers into numbers, each with a place of its own: one may interrupt another.
+/// Programs that turn pointers into numbers. Each has a place of its own, since one may interrupt another.
 #[derive(Clone, Copy)]
 pub(crate) enum ScratchUser {
     /// Either of the TC programs, which do not interrupt each other.
@@ -130,10 +132,10 @@ impl ScratchUser {
     pub(crate) const COUNT: u32 = Self::SecondState as u32 + 1;
 }
 
-/// A pointer of the kernel as a number: the verifier lets programs calculate with those alone, and compare them.
+/// Returns a kernel pointer as a number: the verifier lets programs compute with numbers only, and compare them.
 #[inline(always)]
 pub(crate) fn number_of(pointer: *const c_void, user: ScratchUser) -> u64 {
-    // SAFETY: a place of this processor and this program.
+    // SAFETY: the place belongs to this processor and this program.
     SCRATCH.get_ptr_mut(user as u32).map_or(0, |number| unsafe {
         number.write_volatile(pointer as u64);
         number.read_volatile()

@@ -1,14 +1,14 @@
-//! The kernel programs' side of tcptrace that is no program: what they share with user space ([`abi`]'s records, settings
-//! and reasons), and their logic that needs no kernel, which the host compiles and tests too: finding [`headers`], applying
-//! the [`filter`], knowing which flows are watched ([`watched_flows`]), which state changes one of two programs has seen
-//! ([`seen_changes`]), and what has become of one that waited ([`pending`]).
+//! The library of the kernel programs: what they share with user space (the records, settings and reasons of [`abi`]),
+//! and the part of their logic that needs no kernel, which is compiled and tested on the host too: it finds
+//! [`headers`], applies the [`filter`], and knows which flows are watched ([`watched_flows`]), which state changes the
+//! first of two programs has seen ([`seen_changes`]), and what became of one that waited ([`pending`]).
 //!
-//! Conventions of records: integers are in the machine's order, ports too; addresses are 16 bytes in network order, IPv4 as
-//! `::ffff:a.b.c.d`; the TCP header is copied as it was on the wire. No field is a Rust enum or `bool`, every record's
-//! size is a multiple of 8, and `zerocopy` proves that there is no padding, so that no byte of kernel memory gets out by
-//! accident and any record can be read back safely.
+//! Conventions of records: integers, including ports, are in the machine's byte order; addresses are 16 bytes in
+//! network order, IPv4 as `::ffff:a.b.c.d`; the TCP header is copied as it was on the wire. No field is a Rust enum or
+//! `bool`, the size of every record is a multiple of 8, and `zerocopy` proves that there is no padding: no byte of
+//! kernel memory leaks by accident, and any bytes are a valid record.
 //!
-//! Everything on the programs' way is `#[inline(always)]`: not every kernel's verifier accepts calls of functions.
+//! All functions that programs call are `#[inline(always)]`: not every kernel's verifier accepts function calls.
 #![no_std]
 #![cfg_attr(
     target_arch = "bpf",
@@ -32,11 +32,11 @@ pub use abi::*;
 pub mod names {
     /// Program of state changes at the raw tracepoint, with typed arguments.
     pub const SET_STATE_BTF: &str = "set_state_btf";
-    /// The second program beside it: the changes for which the kernel skips the first.
+    /// The second program at the same tracepoint, for changes for which the kernel skips the first.
     pub const SET_STATE_BTF_2: &str = "set_state_btf_2";
     /// Program of state changes at the raw tracepoint, for kernels that refuse the typed one.
     pub const SET_STATE: &str = "set_state";
-    /// The second program beside it.
+    /// The second program at the same tracepoint.
     pub const SET_STATE_2: &str = "set_state_2";
     /// Program of state changes at the tracepoint, for kernels without BTF: it reads the event's own fields.
     pub const SET_STATE_TP: &str = "set_state_tp";
@@ -54,9 +54,9 @@ pub mod names {
     pub const TC_EGRESS: &str = "tc_egress";
     /// The ring buffer.
     pub const EVENTS: &str = "EVENTS";
-    /// One `u32`: 0 where the reader of the ring wants to be woken for a record, 1 where it looks again by itself.
+    /// One `u32`: 0 if the reader of the ring wants to be woken for a record, 1 while it polls.
     pub const AWAKE: &str = "AWAKE";
-    /// Records that found the ring full, one `u64` per source ([`crate::LOST_STATE`], [`crate::LOST_SEGMENT`]).
+    /// Records lost because the ring was full, one `u64` per source ([`crate::LOST_STATE`], [`crate::LOST_SEGMENT`]).
     pub const LOST: &str = "LOST";
     /// Frames and socket events that were skipped, one `u64` per processor and reason ([`crate::Skip`]).
     pub const SKIPPED: &str = "SKIPPED";
@@ -68,7 +68,7 @@ pub mod names {
     pub const INTERFACES: &str = "INTERFACES";
     /// Inode numbers of the network namespaces that `--netns` named.
     pub const NETNS: &str = "NETNS";
-    /// State records whose match cannot be decided yet, by socket.
+    /// State records for which it is not yet known whether they match, by socket.
     pub const PENDING: &str = "PENDING";
     /// The connections whose next plain segments are wanted, in [`crate::WATCHED_BUCKETS`] buckets.
     pub const WATCHED: &str = "WATCHED";

@@ -1,17 +1,17 @@
-//! The kernel programs, which write what they observe into one ring buffer and leave verdicts to user space.
+//! The kernel programs. They write what they observe to one ring buffer, and leave verdicts to user space.
 //!
 //! - `state_programs` (`set_state_btf`, `set_state`, `set_state_tp`): every state change of a TCP socket, which `set_state` records.
 //!   `sock_common`, `socket` and `socket_counters` read the socket, `task` the running task, all of them by `kernel_memory`;
 //!   `state_filter` applies the filters, and `pending_states` holds changes that still lack a port or a peer.
-//! - `hints` (`send_reset`, `retransmit_synack`): resets and repeated SYN,ACKs that the kernel sends, with their reasons.
+//! - `hints` (`send_reset`, `retransmit_synack`): resets, with reasons, and SYN,ACKs that the kernel sends again.
 //! - `drops` (`drop_segment`): segments that the kernel drops, and why; `dropped_buffer` reads them.
 //! - `tc` (`tc_ingress`, `tc_egress`): segments, and in `icmp` ICMP errors, that pass an interface.
 //! - `held_sockets`: the sockets that processes hold, listed when user space asks.
-//! - `maps` holds every map and setting but the table of watched flows; `skb` reads a buffer; `emit` writes records, and
-//!   counts those that found no room and frames that were skipped.
+//! - `maps` has all maps and settings except the table of watched flows; `skb` reads a buffer; `emit` writes records, and
+//!   counts those without room and frames that were skipped.
 //!
-//! The parts that need no kernel are in this package's library: it finds headers, applies the filter, and knows which plain segments
-//! belong to a handshake or a close.
+//! The parts that need no kernel are in this package's library: it finds headers, applies the filter, and knows which
+//! plain segments belong to a handshake or a close.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 #![cfg_attr(
     target_arch = "bpf",

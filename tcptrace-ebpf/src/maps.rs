@@ -1,4 +1,4 @@
-//! Every map and every setting, but the table of watched flows.
+//! All maps and settings except the table of watched flows.
 
 use aya_ebpf::{
     macros::map,
@@ -11,11 +11,12 @@ use tcptrace_ebpf::{
 
 use crate::kernel_memory::ScratchUser;
 
-/// Everything user space tells the programs; it fills this in before it loads them.
+/// The settings, which user space fills in before it loads the programs.
 #[unsafe(no_mangle)]
 pub(crate) static CONFIG: Config = Config::EMPTY;
 
-/// Reads one setting: volatile, because the compiler would otherwise take the values of the object file for final.
+/// Reads a setting. The read is volatile, since the compiler would otherwise take the values in the object file as
+/// final.
 macro_rules! setting {
     ($($field:ident).+) => {
         $crate::maps::read_setting(&raw const $crate::maps::CONFIG.$($field).+)
@@ -23,22 +24,22 @@ macro_rules! setting {
 }
 pub(crate) use setting;
 
-/// The definition that `setting!` stands for.
+/// The function behind `setting!`.
 #[inline(always)]
 pub(crate) fn read_setting<T: Copy>(field: *const T) -> T {
     // SAFETY: `setting!` passes a field of a static.
     unsafe { field.read_volatile() }
 }
 
-/// One ring for both kinds of program: the order of reservation is the order of events.
+/// One ring for all programs, so that the order of reservation is the order of events.
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
 
-/// Not 0 while user space drains the ring on a timer and need not be woken.
+/// Not 0 while user space polls the ring and need not be woken.
 #[map]
 pub(crate) static AWAKE: Array<u32> = Array::with_max_entries(1, 0);
 
-/// Records that found the ring full, by source.
+/// Number of records lost because the ring was full, by source.
 #[map]
 pub(crate) static LOST: Array<u64> = Array::with_max_entries(LOST_SOURCES, 0);
 
@@ -62,7 +63,7 @@ pub(crate) static INTERFACES: HashMap<u32, u8> = HashMap::with_max_entries(1024,
 #[map]
 pub(crate) static NETNS: HashMap<u32, u8> = HashMap::with_max_entries(1024, 0);
 
-/// State changes whose match cannot be decided before the socket has its port or its peer, by socket.
+/// State changes that match or not depending on a port or a peer that the socket does not have yet, by socket.
 #[map]
 pub(crate) static PENDING: HashMap<u64, StateRecord> = HashMap::with_max_entries(PENDING_SOCKETS, 0);
 
@@ -70,7 +71,7 @@ pub(crate) static PENDING: HashMap<u64, StateRecord> = HashMap::with_max_entries
 #[map]
 pub(crate) static SEEN: PerCpuArray<SeenChanges> = PerCpuArray::with_max_entries(1, 0);
 
-/// Where programs turn a pointer into a number: 5.10 refuses a pointer on the stack as a map key.
+/// Places where programs turn pointers into numbers: Linux 5.10 refuses a pointer on the stack as a map key.
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<u64> = PerCpuArray::with_max_entries(ScratchUser::COUNT, 0);
 

@@ -1,4 +1,4 @@
-//! State changes that wait in a map until their sockets have a port or a peer: the outcome of removing one.
+//! The outcome of removing a state change from the map in which it waited until its socket had a port or a peer.
 
 /// Error of `bpf_map_delete_elem` where there is no such key.
 const ENOENT: i32 = 2;
@@ -10,13 +10,13 @@ pub enum Taken {
     Here,
     /// Another program has removed the entry before, and writes it.
     Elsewhere,
-    /// The kernel refused to change the map, and no program will write the entry: it is lost.
+    /// The kernel refused to change the map, so no program writes the entry: it is lost.
     Nowhere,
 }
 
 impl Taken {
-    /// From the answer of `bpf_map_delete_elem`. Where the program has interrupted another user of the same part of the map, that
-    /// is `-EBUSY` (since 5.11; `htab_lock_bucket` of kernel/bpf/hashtab.c).
+    /// Returns the outcome for a result of `bpf_map_delete_elem`. That is `-EBUSY` if the program has interrupted
+    /// another user of the same part of the map (since 5.11; `htab_lock_bucket` of kernel/bpf/hashtab.c).
     #[inline(always)]
     pub fn of(removed: Result<(), i32>) -> Self {
         match removed {

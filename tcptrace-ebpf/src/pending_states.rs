@@ -11,8 +11,8 @@ use crate::{
     maps::{FilterMaps, PENDING},
 };
 
-/// Settles the waiting change of a socket by its next one, which shows if it matches. The record goes from the map into the ring
-/// without a copy on the stack, which has no room for it.
+/// Settles the waiting change of a socket by its next one, which shows whether it matches. The record is copied from
+/// the map directly to the ring, since the stack has no room for it.
 #[inline(always)]
 pub(crate) fn settle(record: &StateRecord, answer: Match) {
     // SAFETY: no program writes to a value while it is in the map.
@@ -44,7 +44,7 @@ pub(crate) fn settle(record: &StateRecord, answer: Match) {
     let _ = PENDING.remove(&record.header.socket);
 }
 
-/// Settles the waiting SYN_SENT of a socket by its SYN, which has matched the filters in at least one orientation.
+/// Settles the waiting SYN_SENT of a socket by its SYN, which has matched the filters in one direction at least.
 #[inline(always)]
 pub(crate) fn settle_by_syn(socket: u64, local_port: u16) {
     // SAFETY: no program writes to a value while it is in the map.

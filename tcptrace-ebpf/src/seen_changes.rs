@@ -1,14 +1,15 @@
-//! Tells the second program at a tracepoint which runs the first one was skipped for.
+//! Tells the second program at a tracepoint which changes the first one was not run for.
 //!
-//! The kernel skips a program that is already running on the CPU: where an interrupt brings a state change while the first
-//! program handles another, the first program does not run for it. The second one does, unless it is itself the one that was
-//! interrupted, and then the first has run. So the first leaves a mark of each change, and the second takes it away; where it
-//! finds none, the change is its own to record.
+//! The kernel skips a program that is already running on the CPU: if an interrupt brings a state change while the first
+//! program handles another, the first program does not run for it. The second one does, unless it is the one that was
+//! interrupted; but then the first has run. So the first program leaves a mark for each change, and the second removes
+//! it; if there is none, the second one records the change.
 //!
-//! Interrupts nest, so the marks of a CPU are a stack. A mark that the second program was not there to take goes with the
-//! next one below it, or with the next change that a task makes. It must not stay: sockets have the address of earlier ones.
+//! Interrupts nest, so the marks of a CPU are a stack. If the second program did not run for a mark, that is removed
+//! with the next one below it, or with the next change that a task makes. It must not stay, since a later socket may
+//! have the same address.
 
-/// Number of marks, a power of two. More than two are there only if interrupts hit the second program itself.
+/// Maximum number of marks, a power of two. There are more than two only if interrupts hit the second program itself.
 const MARKS: usize = 8;
 
 /// The marks of one CPU.
@@ -22,11 +23,12 @@ pub struct SeenChanges {
 }
 
 impl SeenChanges {
-    /// Leaves a mark, as the first program. `interrupts` is false for a change that cannot have interrupted another one.
+    /// Leaves a mark, as the first program. `interrupts` is false for a change that cannot have interrupted another
+    /// one.
     #[inline(always)]
     pub fn push(&mut self, mark: u64, interrupts: bool) {
         let at = if interrupts { self.count as usize % MARKS } else { 0 };
-        // In this order: an interrupt in between must not see what lay there before.
+        // In this order, since an interrupt in between must not see the old mark as valid.
         // SAFETY: a reference is valid for writes.
         unsafe {
             core::ptr::write_volatile(&mut self.marks[at], mark);
@@ -34,7 +36,7 @@ impl SeenChanges {
         }
     }
 
-    /// Takes the mark away, as the second program. Returns false if there is none.
+    /// Removes the mark, as the second program. Returns false if there is none.
     #[inline(always)]
     pub fn take(&mut self, mark: u64) -> bool {
         let count = self.count;
@@ -49,7 +51,7 @@ impl SeenChanges {
         self.take_below(mark, latest)
     }
 
-    /// Takes a mark with all that lie above it: they are of changes that have interrupted the second program.
+    /// Removes a mark and all above it, which are those of changes that interrupted the second program.
     #[inline(always)]
     fn take_below(&mut self, mark: u64, latest: usize) -> bool {
         let mut taken = false;
@@ -63,7 +65,7 @@ impl SeenChanges {
     }
 }
 
-/// The mark of a change. Addresses of sockets differ in their lower 48 bits, and are never 0.
+/// Returns the mark of a change. Addresses of sockets differ in their lower 48 bits, and are never 0.
 #[inline(always)]
 pub fn mark(socket: u64, old: u8, new: u8) -> u64 {
     socket ^ u64::from(u16::from_be_bytes([old, new])) << 48

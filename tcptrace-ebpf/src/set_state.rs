@@ -30,7 +30,8 @@ pub(crate) struct Change {
     pub(crate) new: u8,
 }
 
-/// Records a change of a TCP socket, which is read by way of `socket` and `common`. `flags` are those of the record's header.
+/// Records a change of a TCP socket, which is read through `socket` and `common`. `flags` are those of the record's
+/// header.
 #[inline(always)]
 pub(crate) fn observe<M: Memory>(
     ctx: &impl EbpfContext,
@@ -44,7 +45,7 @@ pub(crate) fn observe<M: Memory>(
     let mut record = StateRecord {
         header: RecordHeader { flags, ..header(number, family) },
         netns: common.netns(),
-        // Only a socket that is torn down has an error to tell.
+        // Errors matter only when a socket is torn down.
         error: if new == CLOSE { socket::error(socket) } else { 0 },
         pid: 0,
         tid: 0,
@@ -81,7 +82,8 @@ pub(crate) fn report<M: Memory>(ctx: &impl EbpfContext, record: &mut StateRecord
     if setting!(matches) != 0 && matches!(record.old_state, SYN_SENT | SYN_RECV) {
         pending_states::settle(record, answer);
     }
-    // A socket that closes will get no port or peer any more, and a listener that is not bound gets its port only afterwards.
+    // A socket that closes gets neither port nor peer any more, and an unbound listener gets its port only after this
+    // change.
     if answer == Match::No || (answer == Match::Later && matches!(record.new_state, CLOSE | LISTEN)) {
         return;
     }
@@ -110,8 +112,8 @@ pub(crate) fn report<M: Memory>(ctx: &impl EbpfContext, record: &mut StateRecord
     }
 }
 
-/// Returns true if the record needs the socket's counters: as it begins to close or has closed, and after a handshake with
-/// retransmissions, so that later ones can be told from those.
+/// Returns true if the record needs the socket's counters: when it begins to close or has closed, and after a handshake
+/// with retransmissions, to distinguish these from later ones.
 #[inline(always)]
 fn counts(record: &StateRecord, socket: impl Memory) -> bool {
     match (record.old_state, record.new_state) {
@@ -127,7 +129,8 @@ fn counts(record: &StateRecord, socket: impl Memory) -> bool {
 fn emit_counted(record: &StateRecord, socket: impl Memory) {
     if let Some(mut entry) = emit::reserve::<CountedStateRecord>(LOST_STATE) {
         let place = entry.as_mut_ptr();
-        // SAFETY: the ring has room for the record, any bytes are one, and each part is written before it is handed over.
+        // SAFETY: the reservation is as large as the record, for which any bytes are valid, and each part is written
+        // before it is handed over.
         unsafe {
             core::ptr::copy_nonoverlapping(record, &raw mut (*place).state, 1);
             (*place).state.header.kind = KIND_COUNTED_STATE;
@@ -137,8 +140,8 @@ fn emit_counted(record: &StateRecord, socket: impl Memory) {
     }
 }
 
-/// Evidence that no process ever accepted the socket. A socket that a process has closed still has its `struct socket` in these
-/// states: close() removes it later.
+/// Returns evidence that no process ever accepted the socket. One that a process closes still has its `struct socket`
+/// at these changes: close() removes it later.
 #[inline(always)]
 fn unaccepted(socket: u64, old: u8) -> u16 {
     if matches!(old, SYN_RECV | ESTABLISHED | CLOSE_WAIT) && socket::is_ownerless(socket) {
@@ -148,8 +151,8 @@ fn unaccepted(socket: u64, old: u8) -> u16 {
     }
 }
 
-/// Evidence that nothing was sent: there was no handshake, since it was not necessary or had not begun, or close() in
-/// TCP_REPAIR took the socket away.
+/// Returns evidence that nothing was sent: there was no handshake, since it was unnecessary or had not begun, or
+/// close() removed a socket in TCP_REPAIR.
 #[inline(always)]
 fn silent(socket: u64, old: u8, new: u8) -> u16 {
     match (old, new) {
@@ -160,8 +163,8 @@ fn silent(socket: u64, old: u8, new: u8) -> u16 {
     }
 }
 
-/// Returns true if the change runs in the context of the task that owns the socket. Otherwise `current` is any task that an
-/// interrupt has hit or, on loopback, that of the other end.
+/// Returns true if the change is made in the context of the task that owns the socket. Otherwise `current` is whatever
+/// task an interrupt has hit or, on loopback, that of the other end.
 #[inline(always)]
 fn owner_runs(old: u8, new: u8, error: u32) -> bool {
     match (old, new) {

@@ -21,14 +21,14 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(crate) struct Skb {
     context: *const __sk_buff,
-    /// Beginning and end of its linear part. To the verifier these are packet pointers: it allows reads that a comparison of the
-    /// two has shown to be within.
+    /// Beginning and end of its linear part. To the verifier these are packet pointers: it accepts reads that a
+    /// comparison with the end has shown to be within.
     data: u64,
     data_end: u64,
 }
 
 impl Skb {
-    /// The buffer of this context.
+    /// Returns the buffer of this context.
     #[inline(always)]
     pub(crate) fn of(context: *const __sk_buff) -> Self {
         // SAFETY: fields of the context.
@@ -36,20 +36,20 @@ impl Skb {
         Self { context, data, data_end }
     }
 
-    /// The context, for fields that nothing but one place needs.
+    /// Returns the context, for fields that are needed in one place only.
     #[inline(always)]
     pub(crate) fn context(&self) -> *const __sk_buff {
         self.context
     }
 
-    /// The socket that sent it, as a number; 0 for none.
+    /// Returns the address of the socket that sent it; 0 for none.
     #[inline(always)]
     pub(crate) fn socket(&self) -> u64 {
         // SAFETY: a field of the context.
         number_of(unsafe { (*self.context).__bindgen_anon_2.sk }.cast_const().cast(), ScratchUser::Tc)
     }
 
-    /// Inode number of the network namespace of the interface; 0 where that cannot be read.
+    /// Returns the inode number of the interface's network namespace; 0 if it cannot be read.
     #[inline(always)]
     pub(crate) fn netns(&self) -> u32 {
         if setting!(hints.dev) == ABSENT || setting!(socket.net_inum) == ABSENT {
@@ -62,7 +62,7 @@ impl Skb {
         device.read::<u64>(setting!(hints.dev_net)).map_or(0, socket::inode)
     }
 
-    /// Index of the interface.
+    /// Returns the index of the interface.
     #[inline(always)]
     pub(crate) fn ifindex(&self) -> u32 {
         // SAFETY: a field of the context.
@@ -97,12 +97,13 @@ impl Frame for Skb {
     }
 }
 
-/// Reads a value of `$bits` bits at a constant offset. Nothing says that headers are aligned: Rust wants that of a pointer
-/// that it reads, the kernel's verifier and its processors do not.
+/// Reads a value of `$bits` bits at a constant offset. Headers need not be aligned, which Rust requires of pointers,
+/// but neither the kernel's verifier nor its processors do.
 macro_rules! load {
     ($bits:literal, $from:expr, $at:expr) => {{
         let value: u64;
-        // SAFETY: the verifier lets no program pass that reads where it must not.
+        // SAFETY: the verifier accepts only programs that have compared `$from` with the end of the packet: see
+        // `Linear::holds`.
         unsafe {
             asm!(
                 concat!("{value} = *(u", $bits, " *)({from} + {at})"),

@@ -16,7 +16,7 @@ const AF_INET: u16 = 2;
 
 /// The members, wherever they are read from.
 pub(crate) trait SockCommon {
-    /// The structures that its pointers point to.
+    /// Pointers to other structures.
     type Pointer: Memory;
 
     /// The member at an offset in bytes, which lies within [`SOCKET_HEAD`].
@@ -25,7 +25,7 @@ pub(crate) trait SockCommon {
     /// The network namespace (`struct net`).
     fn net(&self) -> Option<Self::Pointer>;
 
-    /// Family, local and remote address. A v4-mapped peer of an IPv6 socket makes it IPv4.
+    /// Returns the family, the local and the remote address. An IPv6 socket with an IPv4-mapped peer counts as IPv4.
     #[inline(always)]
     fn addresses(&self) -> (u8, Address, Address) {
         if self.member::<u16>(setting!(socket.family)) == AF_INET {
@@ -44,13 +44,13 @@ pub(crate) trait SockCommon {
         u16::from_be(self.member(setting!(socket.dport)))
     }
 
-    /// Local port, 0 where there is none, or the socket has been unhashed.
+    /// Returns the local port; 0 if there is none, or if the socket has been unhashed.
     #[inline(always)]
     fn num(&self) -> u16 {
         self.member(setting!(socket.num))
     }
 
-    /// Local port of this full socket. `inet_sport` is still there when the socket has been unhashed.
+    /// Returns the local port of this full socket, which `inet_sport` still has after the socket has been unhashed.
     #[inline(always)]
     fn local_port(&self, socket: impl Memory) -> u16 {
         match self.num() {
@@ -65,7 +65,7 @@ pub(crate) trait SockCommon {
         self.net().map_or(0, socket::inode)
     }
 
-    /// State, which every kind of socket has; only for programs of hints.
+    /// Returns the state, which every kind of socket has; only for the programs of hints.
     #[inline(always)]
     fn state(&self) -> u8 {
         self.member(setting!(hints.state))
@@ -77,14 +77,14 @@ pub(crate) trait SockCommon {
         self.member(setting!(socket.flags))
     }
 
-    /// The interface it is bound to, or 0; only for programs of hints.
+    /// Returns the interface that it is bound to, or 0; only for the programs of hints.
     #[inline(always)]
     fn bound_interface(&self) -> u32 {
         self.member(setting!(hints.bound_dev))
     }
 }
 
-/// IPv4 for a v4-mapped address.
+/// Returns the family of an address: IPv4 if it is IPv4-mapped.
 #[inline(always)]
 pub(crate) fn family_of(addr: &Address) -> u8 {
     let prefix: u64 = if cfg!(target_endian = "little") { addr[1] & 0xffff_ffff } else { addr[1] >> 32 };
@@ -95,10 +95,10 @@ pub(crate) fn family_of(addr: &Address) -> u8 {
 pub(crate) struct Head([u64; SOCKET_HEAD / 8]);
 
 impl Head {
-    /// Reads it in its place: copies of it would not fit the stack.
+    /// Reads it to `place`, and does not return it by value: a second copy would not fit on the stack.
     ///
     /// # Errors
-    /// [`Skip::Unreadable`] where that faults.
+    /// [`Skip::Unreadable`] if that faults.
     #[inline(always)]
     pub(crate) fn read(socket: u64, place: &mut MaybeUninit<Self>) -> Result<&Self, Skip> {
         // SAFETY: the helper checks the source and fills the destination, or clears it when it fails.
@@ -114,7 +114,7 @@ impl SockCommon for Head {
 
     #[inline(always)]
     fn member<T: Copy>(&self, offset: u32) -> T {
-        // SAFETY: user space lets no layout pass whose members do not lie within the head.
+        // SAFETY: user space refuses layouts whose members are not within the head and aligned (`HeadMember::fits`).
         unsafe { self.0.as_ptr().byte_add(offset as usize).cast::<T>().read() }
     }
 

@@ -1,4 +1,4 @@
-//! Fields of a socket as the raw tracepoint programs read them, at offsets that user space found in the running kernel's BTF.
+//! Fields of a socket, read at offsets that user space found in the running kernel's BTF.
 
 use tcptrace_ebpf::{ABSENT, NO_UID, PROOF_IN_GROUP, PROOF_LINGER, PROOF_UNREAD, Skip};
 
@@ -9,25 +9,25 @@ use crate::{
     tcp_states::{CLOSE, ESTABLISHED, LISTEN},
 };
 
-/// Inode number of a `struct net`.
+/// Returns the inode number of a `struct net`; 0 if it cannot be read.
 #[inline(always)]
 pub(crate) fn inode(net: impl Memory) -> u32 {
     net.read(setting!(socket.net_inum)).unwrap_or(0)
 }
 
-/// `sk_protocol`.
+/// Returns `sk_protocol`.
 #[inline(always)]
 pub(crate) fn protocol(socket: impl Memory) -> Result<u16, Skip> {
     socket.read(setting!(socket.protocol))
 }
 
-/// `sk_err`, read as it is: the tracepoint runs before anybody takes it.
+/// Returns `sk_err`. When the tracepoint runs, nobody has consumed it yet.
 #[inline(always)]
 pub(crate) fn error(socket: impl Memory) -> u32 {
     socket.read(setting!(socket.err)).unwrap_or(0)
 }
 
-/// Evidence of why a socket that is closed sends a reset, as `PROOF_` bits.
+/// Returns evidence of why a socket that is closed sends a reset, as `PROOF_` bits.
 #[inline(always)]
 pub(crate) fn proof(socket: impl Memory, common: &impl SockCommon) -> u16 {
     let flags = common.flags();
@@ -40,7 +40,7 @@ pub(crate) fn proof(socket: impl Memory, common: &impl SockCommon) -> u16 {
         && let Ok(next) = socket.read::<u32>(setting!(socket.rcv_nxt))
         && copied != next
     {
-        // A FIN has a number too, but is no data.
+        // A FIN has a sequence number, too, but is not data.
         let fin = (flags >> (setting!(socket.done_bit) & 63) & 1) as u32;
         if copied.wrapping_add(fin) != next {
             proof |= PROOF_UNREAD;
@@ -49,8 +49,8 @@ pub(crate) fn proof(socket: impl Memory, common: &impl SockCommon) -> u16 {
     proof
 }
 
-/// Returns true if the bit at this offset in bits is set. Bits of a bit field count from the lowest, or on big-endian machines
-/// from the highest.
+/// Returns true if the bit at this offset in bits is set. Bit fields are allocated from the lowest bit, on big-endian
+/// machines from the highest.
 #[inline(always)]
 fn bit(socket: u64, offset: u32) -> bool {
     let from = if cfg!(target_endian = "little") { offset % 8 } else { 7 - offset % 8 };
@@ -73,10 +73,11 @@ pub(crate) fn is_deferred(socket: u64) -> bool {
     socket.read::<u64>(flags).is_ok_and(|flags| flags >> (number & 63) & 1 != 0)
 }
 
-/// Reads the ID of the control group in which it was made into `group`, which is zero before: an accepted socket has the
-/// group of its listener. Returns whether that is the group that is marked, as a `PROOF_` bit.
+/// Reads the ID of the control group in which the socket was created into `group`, which must be zero: an accepted
+/// socket has the group of its listener. Returns a `PROOF_` bit if that is the marked group.
 ///
-/// Each of a socket's lives begins with one of the states looked for, or was in the last of them when tracing began.
+/// Without a marked group, it is read only when the socket leaves one of three states: each use of a socket begins in
+/// one of them, or was in the last of them when tracing began.
 #[inline(always)]
 pub(crate) fn group(socket: impl Memory, old: u8, group: &mut u64) -> u16 {
     if setting!(socket.cgroup) == ABSENT || setting!(socket.cgroup_kn) == ABSENT || setting!(socket.kn_id) == ABSENT {
@@ -90,15 +91,15 @@ pub(crate) fn group(socket: impl Memory, old: u8, group: &mut u64) -> u16 {
     if setting!(marks_group) != 0 && *group == setting!(group) { PROOF_IN_GROUP } else { 0 }
 }
 
-/// The user of the process that made or accepted it: an accepted socket has its listener's until then.
+/// Returns the user of the process that created or accepted the socket; before it is accepted, that of its listener.
 #[inline(always)]
 pub(crate) fn uid(socket: impl Memory, old: u8) -> u32 {
     let readable = matches!(old, CLOSE | LISTEN | ESTABLISHED) && setting!(socket.uid) != ABSENT;
     if readable { socket.read(setting!(socket.uid)).unwrap_or(NO_UID) } else { NO_UID }
 }
 
-/// Returns true if it has no `struct socket`, by which processes hold it. A subflow of MPTCP, which loses its own before it is
-/// closed, does not count.
+/// Returns true if the socket has no `struct socket`, through which processes hold it. Subflows of MPTCP, which lose
+/// theirs before they are closed, do not count.
 #[inline(always)]
 pub(crate) fn is_ownerless(socket: u64) -> bool {
     let subflow = setting!(socket.is_mptcp) != ABSENT && socket.read::<u8>(setting!(socket.is_mptcp)) != Ok(0);
@@ -109,17 +110,17 @@ pub(crate) fn is_ownerless(socket: u64) -> bool {
 #[inline(always)]
 pub(crate) fn queue_is_full(listener: u64) -> bool {
     let Ok(waiting) = listener.read::<u32>(setting!(hints.ack_backlog)) else { return false };
-    // As the kernel compares: one more than listen() asked for may wait.
+    // The kernel compares the same way: one more than listen() asked for may wait.
     listener.read::<u32>(setting!(hints.max_ack_backlog)).is_ok_and(|most| waiting > most)
 }
 
-/// `inet_sport`: unlike `skc_num` it is still there when the socket has been unhashed.
+/// Returns `inet_sport`, which unlike `skc_num` is still set after the socket has been unhashed.
 #[inline(always)]
 pub(crate) fn local_port(socket: impl Memory) -> u16 {
     u16::from_be(socket.read(setting!(socket.sport)).unwrap_or(0))
 }
 
-/// The interface the socket sends to, or received from; 0 when it has neither.
+/// Returns the interface that the socket sends through or, without a route, last received on; 0 if there is neither.
 #[inline(always)]
 pub(crate) fn interface(socket: u64) -> u32 {
     let mut ifindex = 0;

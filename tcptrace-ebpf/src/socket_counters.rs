@@ -1,4 +1,5 @@
-//! The counters of a socket: idle time, bytes left unread and unsent, round-trip times, retransmissions, and the peer's window.
+//! The counters of a socket: idle time, bytes left unread and unsent, round-trip times, retransmissions, and the peer's
+//! window.
 
 use aya_ebpf::helpers::generated::bpf_jiffies64;
 use tcptrace_ebpf::{ABSENT, Counters, NO_COUNT};
@@ -16,8 +17,8 @@ pub(crate) fn has_retransmitted(socket: impl Memory) -> bool {
     offset != ABSENT && !matches!(socket.read::<u32>(offset), Ok(0) | Err(_))
 }
 
-/// Reads the counters of a socket that leaves the state `old`. Each number is read into its place in the ring, and computed with
-/// there: the stack has no room for them.
+/// Reads the counters of a socket that leaves the state `old`. The numbers are read into the record in the ring and
+/// computed there, with `pad` as temporary storage, since the stack has no room for them.
 #[inline(always)]
 pub(crate) fn read_into(socket: impl Memory, old: u8, counters: &mut Counters) {
     let Counters { idle_ms, unread, unsent, smoothed_rtt_us, min_rtt_us, retransmissions, peer_window, pad } = counters;
@@ -26,13 +27,13 @@ pub(crate) fn read_into(socket: impl Memory, old: u8, counters: &mut Counters) {
         // SAFETY: the helper has no arguments.
         let now = unsafe { bpf_jiffies64() } as u32;
         let idle = now.wrapping_sub(*idle_ms).min(now.wrapping_sub(*pad));
-        *idle_ms = (u64::from(idle) * jiffy / 1_000_000) as u32;
+        *idle_ms = Counters::milliseconds(idle, jiffy);
     } else {
         *idle_ms = NO_COUNT;
     }
     if socket.fill(unread, setting!(socket.rcv_nxt)) && socket.fill(pad, setting!(socket.copied_seq)) {
         *unread = unread.wrapping_sub(*pad);
-        // A FIN has a number too, but is no data.
+        // A FIN has a sequence number, too, but is not data.
         let bit = setting!(socket.done_bit) & 63;
         let word = if cfg!(target_endian = "little") { bit / 32 } else { 1 - bit / 32 };
         if *unread != 0 && socket.fill(pad, setting!(socket.flags) + word * 4) {
@@ -43,7 +44,7 @@ pub(crate) fn read_into(socket: impl Memory, old: u8, counters: &mut Counters) {
     }
     if socket.fill(unsent, setting!(socket.write_seq)) && socket.fill(pad, setting!(socket.snd_nxt)) {
         *unsent = unsent.wrapping_sub(*pad);
-        // In these states a FIN stands behind the data.
+        // In these states a FIN follows the data.
         if *unsent != 0 && matches!(old, FIN_WAIT1 | CLOSING | LAST_ACK) {
             *unsent -= 1;
         }

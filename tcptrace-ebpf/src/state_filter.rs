@@ -11,7 +11,7 @@ use crate::{
     tcp_states::{CLOSE, LISTEN, SYN_SENT},
 };
 
-/// Matches the change against the filters, as far as the socket has its port, its peer and its route.
+/// Matches the change against the filters, as far as the socket's port, peer and route are known.
 #[inline(always)]
 pub(crate) fn matches(record: &StateRecord, btf: bool) -> Match {
     if setting!(matches) == 0 {
@@ -35,7 +35,7 @@ pub(crate) fn matches(record: &StateRecord, btf: bool) -> Match {
     answer.min(on_interface(record, listener))
 }
 
-/// Matches the interfaces of the socket against those named. A listener uses all of them; other sockets have no route yet in
+/// Matches the socket's interface against those named. A listener uses all of them; other sockets have no route yet in
 /// their first state.
 #[inline(always)]
 fn on_interface(record: &StateRecord, listener: bool) -> Match {

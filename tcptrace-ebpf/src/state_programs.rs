@@ -1,7 +1,9 @@
-//! The programs at the tracepoint `sock:inet_sock_set_state`: two of the kind that this kernel allows.
+//! The programs at the tracepoint `sock:inet_sock_set_state`: two of the kind that this kernel allows, or without BTF
+//! one.
 //!
-//! The kinds differ in how they get at a socket. Where the kernel tells the verifier the type of the tracepoint's arguments, they
-//! load from it ([`Typed`]); otherwise they read through a helper; and without BTF there are the tracepoint's own fields.
+//! The kinds differ in how they access a socket. If the kernel tells the verifier the types of the tracepoint's
+//! arguments, they load from it ([`Typed`]); otherwise they read through a helper; without BTF there are only the
+//! tracepoint's own fields.
 
 use core::{ffi::c_void, mem::MaybeUninit};
 
@@ -33,7 +35,8 @@ pub(crate) fn set_state_btf(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// The second program at this tracepoint, attached behind [`set_state_btf`], for the changes for which the kernel has skipped that.
+/// The second program at this tracepoint, which runs after [`set_state_btf`], for the changes for which the kernel
+/// skips that.
 #[btf_tracepoint]
 pub(crate) fn set_state_btf_2(ctx: BtfTracePointContext) -> i32 {
     let change = typed_change(&ctx, ScratchUser::SecondState);
@@ -43,7 +46,7 @@ pub(crate) fn set_state_btf_2(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// As [`set_state_btf`], for kernels that refuse that one.
+/// Like [`set_state_btf`], for kernels that refuse that.
 #[raw_tracepoint]
 pub(crate) fn set_state(ctx: RawTracePointContext) -> i32 {
     let change = change(&ctx);
@@ -52,7 +55,7 @@ pub(crate) fn set_state(ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// As [`set_state_btf_2`], behind [`set_state`].
+/// Like [`set_state_btf_2`], after [`set_state`].
 #[raw_tracepoint]
 pub(crate) fn set_state_2(ctx: RawTracePointContext) -> i32 {
     let change = change(&ctx);
@@ -77,9 +80,9 @@ fn change(ctx: &RawTracePointContext) -> Change {
 #[inline(always)]
 fn leave_mark(change: &Change) {
     if let Some(seen) = SEEN.get_ptr_mut(0) {
-        // A task makes these by connect(), shutdown() or close(); the others may have come with an interrupt.
+        // A task makes these changes by connect(), shutdown() or close(); others may be made by an interrupt.
         let is_of_task = matches!(change.new, SYN_SENT | FIN_WAIT1 | LAST_ACK);
-        // SAFETY: this CPU's own value. Of what can interrupt this, only the same two programs use it, and leave it whole.
+        // SAFETY: this CPU's own value. Only these two programs use it; one that interrupts this leaves it consistent.
         unsafe { (*seen).push(mark(change), !is_of_task) };
     }
 }
@@ -98,7 +101,7 @@ fn mark(change: &Change) -> u64 {
 
 #[inline(always)]
 fn observe_typed(ctx: &BtfTracePointContext, change: &Change, flags: u16) {
-    // A null pointer for the sockets of other protocols.
+    // `None` for sockets of other protocols.
     if let Some(socket) = Typed::tcp(ctx.arg(0)) {
         observe(ctx, change, socket, &socket, flags);
     }
@@ -118,7 +121,7 @@ fn observe_untyped(ctx: &RawTracePointContext, change: &Change, flags: u16) {
     }
 }
 
-/// State changes where there is no BTF, from the tracepoint's own fields: no namespace, no error.
+/// State changes without BTF, from the tracepoint's own fields: they have neither namespace nor error.
 #[tracepoint]
 pub(crate) fn set_state_tp(ctx: TracePointContext) -> u32 {
     if field::<u16>(&ctx, setting!(tracepoint.protocol)) != TCP {
@@ -151,7 +154,7 @@ pub(crate) fn set_state_tp(ctx: TracePointContext) -> u32 {
     0
 }
 
-/// A field of the tracepoint's record.
+/// Returns a field of the tracepoint's record; 0 if it cannot be read.
 #[inline(always)]
 fn field<T: Copy + Default>(ctx: &TracePointContext, offset: u32) -> T {
     // SAFETY: the helper checks the address; user space took the offset from the event's own description.

@@ -10,8 +10,8 @@ use tcptrace_ebpf::{ABSENT, PF_KTHREAD, PROOF_EXITING};
 
 use crate::{kernel_memory::Memory, maps::setting};
 
-/// IDs of the process and of the thread, as the PID namespace of user space numbers them: a task of another one has the
-/// host's, which no file under user space's `/proc` has.
+/// Returns the IDs of the process and of the thread, as the PID namespace of user space numbers them. For a task
+/// outside of it these are the host's IDs, which mean nothing under user space's `/proc`.
 #[inline(always)]
 pub(crate) fn ids() -> (u32, u32) {
     if setting!(pid_ns_inode) != 0 {
@@ -35,23 +35,22 @@ pub(crate) fn ids() -> (u32, u32) {
     ((ids >> 32) as u32, ids as u32)
 }
 
-/// Flags of the running task. [`PF_KTHREAD`] if they cannot be read: a change by a kernel thread is attributed to no process,
-/// since it is a worker's (MPTCP closes its subflows that way).
+/// Returns the flags of the running task; [`PF_KTHREAD`] if they cannot be read. A change by a kernel thread is
+/// attributed to no process, since a worker makes it (MPTCP closes its subflows that way).
 #[inline(always)]
 pub(crate) fn flags<M: Memory>() -> u32 {
     M::current_task().read(setting!(socket.task_flags)).unwrap_or(PF_KTHREAD)
 }
 
-/// The exit code of the running task, which is exiting. Returns whether that is known, as a `PROOF_` bit.
-///
-/// do_exit() of kernel/exit.c sets it before it closes the task's files.
+/// Reads the exit code of the running task, which is exiting: do_exit() of kernel/exit.c sets it before it closes the
+/// task's files. Returns a `PROOF_` bit if it could be read.
 #[inline(always)]
 pub(crate) fn exit_code(code: &mut u32) -> u16 {
     if u64::current_task().fill(code, setting!(socket.exit_code)) { PROOF_EXITING } else { 0 }
 }
 
-/// Replaces the name of the running thread by that of its process, which is the name of the process's first thread, and keeps
-/// the former in `thread`.
+/// Replaces the name of the running thread by that of its process, which is the name of the first thread, and keeps the
+/// former in `thread`.
 #[inline(always)]
 pub(crate) fn name_process(comm: &mut [u64; 2], thread: &mut [u64; 2]) {
     if setting!(socket.group_leader) == ABSENT || setting!(socket.task_comm) == ABSENT {

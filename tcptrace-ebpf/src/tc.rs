@@ -1,5 +1,5 @@
-//! Segments, from TC: at ingress before netfilter, at egress after it. Nothing is changed, and every path lets the next
-//! program decide.
+//! Segments, from TC: at ingress before netfilter, at egress after it. Nothing is changed, and the next program decides
+//! what becomes of the segment.
 
 use aya_ebpf::{
     EbpfContext, bindings::TC_ACT_UNSPEC, helpers::generated::bpf_ktime_get_boot_ns, macros::classifier,
@@ -26,14 +26,14 @@ const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
 
-/// Segments that came in.
+/// Incoming segments.
 #[classifier]
 pub(crate) fn tc_ingress(ctx: TcContext) -> i32 {
     observe(&ctx, DIRECTION_IN);
     TC_ACT_UNSPEC
 }
 
-/// Segments that go out.
+/// Outgoing segments.
 #[classifier]
 pub(crate) fn tc_egress(ctx: TcContext) -> i32 {
     observe(&ctx, DIRECTION_OUT);
@@ -71,7 +71,7 @@ struct Criteria {
     flow: Flow,
     flags: u8,
     seq: u32,
-    /// Bytes of TCP header by its data offset.
+    /// Length of the TCP header in bytes, by its data offset.
     header_length: u32,
     /// Bytes of data.
     length: u32,
@@ -91,28 +91,28 @@ impl Criteria {
         }
     }
 
-    /// Returns true if it opens or closes a connection, or if its range crosses a multiple of 2^30, by which user space counts
-    /// how often sequence numbers wrap.
+    /// Returns true if the segment opens or closes a connection, or if its sequence numbers cross a multiple of 2^30,
+    /// by which user space counts how often they wrap.
     #[inline(always)]
     fn stands_out(&self) -> bool {
         self.flags & (SYN | FIN | RST) != 0 || self.seq >> 30 != self.seq.wrapping_add(self.length) >> 30
     }
 }
 
-/// Returns true for the segments between the opening and the close of a connection, unless all are wanted.
+/// Returns true for segments between the opening and the close of a connection, unless all are wanted.
 #[inline(always)]
 fn is_unwanted(ip: &Ip, tcp: &TcpHeader) -> bool {
     let criteria = Criteria::of(ip, tcp);
     setting!(segments) != SEGMENTS_ALL && !criteria.stands_out() && !criteria.flow.perhaps_watched(&KernelTable)
 }
 
-/// Records the segment if it is one of those to record, and matches.
+/// Records the segment if it is wanted and matches the filter.
 #[inline(always)]
 fn segment(skb: &Skb, ip: &Ip, tcp: &TcpHeader, direction: u8) -> Result<(), Skip> {
     let criteria = Criteria::of(ip, tcp);
     let (flow, flags) = (criteria.flow, criteria.flags);
     let ports = headers::ports(tcp);
-    // No stack takes it for a segment, so it changes nothing.
+    // No stack accepts it, so it changes nothing.
     let malformed = criteria.header_length < TCP_FIXED;
     let control = setting!(segments) != SEGMENTS_ALL;
     if control && !malformed {
@@ -143,7 +143,7 @@ fn segment(skb: &Skb, ip: &Ip, tcp: &TcpHeader, direction: u8) -> Result<(), Ski
     let mut socket_port = 0;
     if direction == DIRECTION_OUT && flags & (SYN | ACK) == SYN {
         let socket = skb.socket();
-        // Its own port, where it can be read: the one in the SYN may be another after address translation.
+        // The socket's own port, if it can be read: after address translation, the SYN may have another one.
         if socket != 0 && setting!(socket.sport) != ABSENT {
             socket_port = socket::local_port(socket);
         }
@@ -177,13 +177,13 @@ fn emit_deferral(skb: &Skb, ip: &Ip, (local_port, remote_port): (u16, u16), boot
     }
 }
 
-/// Copies what a record holds, and nothing else.
+/// Writes the record of a segment, whose payload is not copied.
 #[inline(always)]
 fn record(skb: &Skb, ip: &Ip, tcp: &TcpHeader, header_length: u32, direction: u8, boot_ns: u64, socket_port: u16) {
     let Some(mut entry) = emit::reserve::<SegmentRecord>(LOST_SEGMENT) else { return };
     let record = entry.as_mut_ptr();
-    // SAFETY: the reservation is ours, as large as a record, and every byte of it is written: first as plain fields,
-    // then the options over the zeroes. The socket goes straight into it: on the stack 5.10 would refuse the pointer.
+    // SAFETY: the reservation is this program's and as large as a record, and every byte of it is written: the options
+    // first as zeros. The socket is written directly, since Linux 5.10 refuses the pointer on the stack.
     unsafe {
         (*record).header = emit::header(LOST_SEGMENT, KIND_SEGMENT, ip.family, 0, boot_ns);
         (*record).header.socket = (*skb.context()).__bindgen_anon_2.sk as u64;
@@ -215,7 +215,7 @@ fn record(skb: &Skb, ip: &Ip, tcp: &TcpHeader, header_length: u32, direction: u8
         // SAFETY: as above; the options follow the fixed part.
         unsafe {
             let to = (&raw mut (*record).tcp).cast::<u8>().add(TCP_FIXED as usize).cast::<[u8; 40]>();
-            // A header that claims more than there is gets recorded without its options.
+            // A header that is shorter than it claims is recorded without its options.
             if headers::load_some(skb, ip.transport + TCP_FIXED, to, options) {
                 (&raw mut (*record).captured).write(TCP_FIXED as u8 + options as u8);
             }

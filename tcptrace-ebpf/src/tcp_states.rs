@@ -10,5 +10,5 @@ pub(crate) const CLOSE_WAIT: u8 = 8;
 pub(crate) const LAST_ACK: u8 = 9;
 pub(crate) const LISTEN: u8 = 10;
 pub(crate) const CLOSING: u8 = 11;
-/// A request that a SYN has made: not a full socket.
+/// A request created by a SYN: not a full socket.
 pub(crate) const NEW_SYN_RECV: u8 = 12;

@@ -1,13 +1,13 @@
 //! Which plain segments belong to a handshake or a close.
 //!
-//! A table of connections from whose ends something is wanted: the ACK of a SYN,ACK or of a FIN, and the first segments
-//! after a FIN. It is a plain array of small buckets, with a byte for each that says whether anything is in it: for a
-//! data segment of an established connection the answer is one look at one byte, without a helper call, and all the
-//! bytes together fit a processor's nearest caches. A connection that falls out of a full bucket costs a record, nothing
-//! else. A flood of SYNs can only push out handshakes, the oldest first, never what waits for the end of a close; a
-//! flood of FINs leaves a slot of each bucket to handshakes.
+//! The table has the connections of which some segments are still wanted: the ACK of a SYN,ACK or of a FIN, and the
+//! first segments after a FIN. It is a plain array of small buckets, with a byte for each that says whether anything is
+//! in it. For a data segment of an established connection, reading that byte is enough: no helper is called, and all
+//! these bytes together fit into a processor's nearest caches. If a connection is pushed out of a full bucket, its
+//! wanted segments are not recorded, and nothing else is lost. A flood of SYNs can push out only handshakes, the oldest
+//! first, never closes; a flood of FINs leaves one slot of each bucket to handshakes.
 //!
-//! Two processors may write the same bucket at once. What that can lose is a wish, and only where both ends act within
+//! Two processors may write the same bucket at once. That can lose an entry, but only if both ends act within
 //! nanoseconds.
 
 #[cfg(target_arch = "bpf")]
@@ -24,31 +24,33 @@ use self::slot::{ACK_WANTED, AFTER_FIN, CLOSING_SLOTS, FIN_SENT, SLOTS, STALE, S
 /// Storage of the buckets. All processors write to it without locks.
 ///
 /// # Safety
-/// Pointers are aligned, and valid for reads and writes for the lifetime of the value. In the kernel, other processors may
-/// access the same memory at the same time; elsewhere, access must be exclusive.
+/// Pointers are aligned, and valid for reads and writes for the lifetime of the value. In the kernel, other processors
+/// may access the same memory at the same time; elsewhere, access must be exclusive.
 pub unsafe trait Table {
-    /// The bucket of this index below [`WATCHED_BUCKETS`]; none where there is no table.
+    /// Returns the bucket of this index below [`WATCHED_BUCKETS`]; `None` if there is no table.
     fn bucket(&self, index: u32) -> Option<*mut Bucket>;
-    /// The byte that says whether anything is in that bucket: 0 for no. It is valid for as long as the table.
+    /// Returns the byte that says whether anything is in that bucket: 0 for no. It is valid as long as the table.
     fn occupied(&self, index: u32) -> *mut u8;
-    /// Time at which the last slot was armed, as `Slot::armed`. It serves as the current time: no better one is needed, and to
-    /// read a clock costs more than all the rest. It is valid for as long as the table.
+    /// Returns the time at which the last slot was armed, in the form of `Slot::armed`. It serves as the current time:
+    /// it is precise enough, and reading a clock costs more than everything else. It is valid as long as the table.
     fn latest(&self) -> *mut u16;
-    /// Nothing that is written before is seen later by other processors than what is read after it.
+    /// Makes other processors see everything written before it before anything is read after it, as far as this kind of
+    /// processor allows.
     fn fence(&self, bucket: *mut Bucket);
 }
 
 /// A flow, which is one direction of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
-    /// Hash of the four-tuple, equal for both directions.
+    /// Hash of the four-tuple, the same for both directions.
     hash: u64,
     /// The end that sends: 0 or 1.
     end: usize,
 }
 
 impl Flow {
-    /// From source to destination. The seed, a random number, keeps others from aiming at a bucket.
+    /// Creates the flow from a source to a destination. The seed, a random number, keeps others from aiming at a
+    /// bucket.
     #[inline(always)]
     pub fn new(seed: u64, (src, src_port): (&Address, u16), (dst, dst_port): (&Address, u16)) -> Self {
         let (from, to) = (hash_end(seed, src, src_port), hash_end(seed, dst, dst_port));
@@ -73,10 +75,10 @@ impl Flow {
         unsafe { table.occupied(self.index()).read_volatile() != 0 }
     }
 
-    /// The connection's slot.
+    /// Finds the connection's slot.
     ///
     /// # Safety
-    /// The bucket is one of a table that outlives the slot.
+    /// The bucket must be one of a table that outlives the slot.
     #[inline(always)]
     unsafe fn find<'a>(self, bucket: *mut Bucket) -> Option<&'a mut Slot> {
         let tag = self.tag();
@@ -92,12 +94,13 @@ impl Flow {
         None
     }
 
-    /// The connection's slot, a free one, or the one that is missed least.
+    /// Returns the connection's slot, a free one, or the one that is missed least; `None` if a handshake must not take
+    /// any.
     #[inline(always)]
     fn claim(self, table: &impl Table, now: u16, closing: bool) -> Option<*mut Slot> {
         let bucket = table.bucket(self.index())?;
         let latest = table.latest();
-        // SAFETY: as the table promises; two processors at once write nearly the same.
+        // SAFETY: as the table promises; if two processors write at once, they write nearly the same.
         unsafe {
             if latest.read_volatile() != now {
                 latest.write_volatile(now);
@@ -133,14 +136,15 @@ impl Flow {
         Some(slot)
     }
 
-    /// Says that there is something in the bucket, once there is.
+    /// Marks the bucket as occupied, after something was put into it.
     #[inline(always)]
     fn occupy(self, table: &impl Table) {
         // SAFETY: as the table promises.
         unsafe { table.occupied(self.index()).write_volatile(1) };
     }
 
-    /// A SYN,ACK left this flow's sender: its acknowledgement by the other end completes the handshake.
+    /// Notes that this flow's sender sent a SYN,ACK: the other end's acknowledgement `ack` of it completes the
+    /// handshake.
     #[inline(always)]
     pub fn expect_handshake_ack(self, table: &impl Table, ack: u32, boot_ns: u64) {
         let now = (boot_ns >> 24) as u16;
@@ -150,13 +154,13 @@ impl Flow {
             let other = self.end ^ 1;
             slot.armed = now;
             *slot.ack(other) = ack;
-            // An earlier connection on these ports is over, and nothing is wanted from it any more.
+            // An earlier connection between these ends is over, and nothing more is wanted from it.
             *slot.wanted(other) = ACK_WANTED;
             self.occupy(table);
         }
     }
 
-    /// This flow's sender sent a FIN that `ack` acknowledges.
+    /// Notes that this flow's sender sent a FIN, which the number `ack` acknowledges.
     #[inline(always)]
     pub fn fin(self, table: &impl Table, ack: u32, boot_ns: u64) {
         let now = (boot_ns >> 24) as u16;
@@ -174,7 +178,7 @@ impl Flow {
         }
     }
 
-    /// A reset: nothing is wanted any more.
+    /// Notes a reset: nothing more is wanted.
     #[inline(always)]
     pub fn reset(self, table: &impl Table) {
         if let Some(bucket) = table.bucket(self.index())
@@ -185,7 +189,7 @@ impl Flow {
         }
     }
 
-    /// A segment without SYN passed: is it wanted?
+    /// Notes a segment without SYN, which acknowledges `ack`. Returns true if it is wanted.
     #[inline(always)]
     pub fn wants(self, table: &impl Table, ack: Option<u32>) -> bool {
         if !self.perhaps_watched(table) {
@@ -226,12 +230,12 @@ impl Flow {
         hit
     }
 
-    /// Says that there is nothing in the bucket, if that is so.
+    /// Marks the bucket as empty, if it is.
     #[inline(always)]
     fn vacate(self, table: &impl Table, bucket: *mut Bucket) {
         let occupied = table.occupied(self.index());
-        // SAFETY: as the table promises. The byte is 0 for all before the slots are looked at again, and who takes one writes
-        // that first and then the byte.
+        // SAFETY: as the table promises. Others see the byte as 0 before the slots are looked at again, and a program
+        // that takes a slot writes that first and then the byte.
         unsafe {
             let now = table.latest().read_volatile();
             if !is_free(bucket, now) {
@@ -249,12 +253,12 @@ impl Flow {
 const A: u64 = 0x9e37_79b9_7f4a_7c15;
 const B: u64 = 0xc2b2_ae3d_27d4_eb4f;
 
-/// One end's part of a connection's hash.
+/// Returns one end's part of a connection's hash.
 #[inline(always)]
 fn hash_end(seed: u64, addr: &Address, port: u16) -> u64 {
     let mut hash = (addr[1] ^ u64::from(port) ^ seed).wrapping_mul(A);
     hash ^= hash >> 32;
-    // IPv4 has nothing there.
+    // For IPv4 this half is 0.
     if addr[0] != 0 {
         hash = (hash ^ addr[0]).wrapping_mul(B);
         hash ^= hash >> 29;

@@ -1,7 +1,6 @@
 //! The command line and its help texts. [`Options`] are the settings that result.
 //!
-//! This module uses nothing of the crate besides [`tcptrace_core`], so that the manual page and the shell completions can be
-//! generated from it alone.
+//! The manual page and the shell completions are generated from it (`examples/manual.rs`).
 
 mod choices;
 mod combinations;
@@ -87,9 +86,9 @@ pub struct Cli {
 
     /// Types of records to write to stdout as JSON [default: all]
     ///
-    /// A comma-separated list of state, segment, handshake, close and stalled. Owners and hints belong to state, ICMP errors
-    /// and dropped segments to segment, socket reports and evicted connections to stalled; start, existing, lost and end
-    /// records are always written. It affects neither --write, nor the numbers of connections, nor any count.
+    /// A comma-separated list of state, segment, handshake, close and stalled. Owners and hints belong to state, ICMP
+    /// errors and dropped segments to segment, socket reports and evicted connections to stalled; start, existing, lost
+    /// and end records are always written. It affects neither --write, nor the numbers of connections, nor any count.
     #[arg(long, value_name = "LIST", help_heading = "Output")]
     pub emit: Option<Emit>,
 
@@ -97,8 +96,8 @@ pub struct Cli {
     ///
     /// As JSON lines or, if its name ends in .ttr, as a binary recording, which is smaller and cheaper to write; with
     /// --output none, tcptrace does nothing else. If the name ends in .pcapng, segments become packets for Wireshark and
-    /// tcpdump, and all other records journal entries, which Wireshark shows between the packets. The file is created with
-    /// mode 0600, or emptied if it exists. SIGHUP reopens it by name, for log rotation.
+    /// tcpdump, and all other records journal entries, which Wireshark shows between the packets. The file is created
+    /// with mode 0600, or emptied if it exists. SIGHUP reopens it by name, for log rotation.
     #[arg(
         short,
         long,
@@ -111,7 +110,7 @@ pub struct Cli {
     /// Start a new file of --write at this size or age, such as 100MB or 1h
     ///
     /// The previous file gets a number: trace.ttr becomes trace.000001.ttr. Each file can be read on its own.
-    #[arg(long, value_name = "SIZE|TIME", help_heading = "Output", value_parser = values::rotation, requires = "write")]
+    #[arg(long, value_name = "SIZE|TIME", help_heading = "Output", value_parser = values::rotation, requires = "write", conflicts_with = "read")]
     pub rotate: Option<RotateAt>,
 
     /// Keep at most N numbered files, and remove older ones
@@ -125,7 +124,8 @@ pub struct Cli {
     /// Serve metrics for Prometheus at this address
     ///
     /// Counts and durations of handshakes and closes at http://ADDR:PORT/metrics, in Prometheus' text format or as
-    /// OpenMetrics. A port alone listens on 127.0.0.1 only. Every connection is counted, including those that --only and
+    /// OpenMetrics. A port alone listens on 127.0.0.1 only. Every connection is counted, including those that --only
+    /// and
     /// --emit leave out.
     #[arg(long, value_name = "[ADDR:]PORT", help_heading = "Output", value_parser = values::socket_address, conflicts_with = "read")]
     pub metrics: Option<SocketAddr>,
@@ -134,7 +134,8 @@ pub struct Cli {
     ///
     /// A span for each handshake and each connection, a log record for each failure and each stall, and the metrics of
     /// --metrics go to URL/v1/traces, URL/v1/logs and URL/v1/metrics, such as http://127.0.0.1:4318. Headers, certificates
-    /// and compression come from OpenTelemetry's environment variables. Every connection is exported, including those that
+    /// and compression come from OpenTelemetry's environment variables. Every connection is exported, including those
+    /// that
     /// --only and --emit leave out. With --read, the file is exported.
     #[arg(long, value_name = "URL", help_heading = "Output")]
     pub otlp: Option<Endpoint>,
@@ -171,9 +172,9 @@ pub struct Cli {
 
     /// Run this command, and trace its connections and those of its children
     ///
-    /// It runs as the user who called sudo, and keeps stdin and stdout: the trace goes to stderr, or with --write to a file.
-    /// SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on. The exit status is that of the command: 128 and the number of the
-    /// signal if a signal killed it, 126 if it cannot be run, 127 if it does not exist.
+    /// It runs as the user who called sudo, and keeps stdin and stdout: the trace goes to stderr, or with --write to a
+    /// file. SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on. The exit status is that of the command: 128 and the
+    /// number of the signal if a signal killed it, 126 if it cannot be run, 127 if it does not exist.
     #[arg(last = true, value_name = "COMMAND", help_heading = "Command", conflicts_with_all = ["read", "count", "duration"])]
     pub command_line: Vec<OsString>,
 }
@@ -183,8 +184,8 @@ pub struct Cli {
 pub enum Command {
     /// Check what tracing needs on this host, and say how to get what is missing
     ///
-    /// Each line says `ok`, `limited` (tracing works, but shows less) or `missing` (tracing does not work), and how to fix
-    /// that. The last line is about a loopback connection that is made and traced as a test. This needs the same
+    /// Each line says `ok`, `limited` (tracing works, but shows less) or `missing` (tracing does not work), and how to
+    /// fix that. The last line is about a loopback connection that is made and traced as a test. This needs the same
     /// privileges as tracing; without them it says which ones are missing.
     ///
     /// Exit status: 0 tracing works here; 1 it does not.
@@ -195,17 +196,17 @@ pub enum Command {
     },
     /// List sockets that wait for their process or for the other end, by process
     ///
-    /// These are the sockets in CLOSE_WAIT, FIN_WAIT1, FIN_WAIT2, LAST_ACK and SYN_RECV, the longest in their state first.
-    /// Ages are exact from a recording. Live, the kernel gives a minimum age in CLOSE_WAIT and FIN_WAIT2, and none in other
-    /// states. It needs no privileges; without them, the processes of other users stay unknown.
+    /// These are the sockets in CLOSE_WAIT, FIN_WAIT1, FIN_WAIT2, LAST_ACK and SYN_RECV, the longest in their state
+    /// first. Ages are exact from a recording. Live, the kernel gives a minimum age in CLOSE_WAIT and FIN_WAIT2, and
+    /// none in other states. It needs no privileges; without them, the processes of other users stay unknown.
     Leaks(Leaks),
     /// List connections on the terminal as they come, stall and end
     ///
     /// Stalled connections come first. Keys: arrows, j, k, PgUp, PgDn, Home, End move; Enter shows the ladder of a
-    /// connection, Esc goes back; / filters by the words of --only; f shows failures only; s orders by the next column, r
-    /// reverses; w writes the verdicts on the listed connections to a new file tcptrace-top-N.jsonl in the current folder; q
-    /// quits. At most 4,096 connections are kept: those that ended first are dropped first. It needs the same privileges as
-    /// tracing; with --read it needs none.
+    /// connection, Esc goes back; / filters by the words of --only; f shows failures only; s orders by the next column,
+    /// r reverses; w writes the verdicts on the listed connections to a new file tcptrace-top-N.jsonl in the current
+    /// folder; q quits. At most 4,096 connections are kept: those that ended first are dropped first. It needs the same
+    /// privileges as tracing; with --read it needs none.
     Top(Top),
 }
 
@@ -218,8 +219,8 @@ pub struct Top {
 }
 
 impl Cli {
-    /// Parses the arguments of this process. Exits with status 2 and a message if they are wrong, and with status 0 and the
-    /// requested text on `--help` and `--version`.
+    /// Parses the arguments of this process. Exits with status 2 and a message if they are wrong, and with status 0 and
+    /// the requested text on `--help` and `--version`.
     pub fn from_env() -> Self {
         Self::from_args(std::env::args_os()).unwrap_or_else(|error| error.exit())
     }
@@ -227,8 +228,8 @@ impl Cli {
     /// Parses arguments, the first of which is the program's name.
     ///
     /// # Errors
-    /// Wrong usage; `--help` and `--version` are reported the same way. The error contains the message to print and the exit
-    /// status.
+    /// Wrong usage; `--help` and `--version` are reported the same way. The error contains the message to print and the
+    /// exit status.
     pub fn from_args<A: Into<OsString> + Clone>(args: impl IntoIterator<Item = A>) -> Result<Self, clap::Error> {
         let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
         let cli = Self::try_parse_from(&args).map_err(with_place_of_task)?;

@@ -1,4 +1,4 @@
-//! The host's clocks. No other module reads them.
+//! The host's clocks. No other module reads them, except for timers of the event loops (tokio's `Instant`).
 
 use std::time::Duration;
 

@@ -137,8 +137,9 @@ impl Metrics {
             OutputRecord::Close(output) => self.count_close(&output.record),
             OutputRecord::Stalled(output) => self.count_stall(&output.record),
             OutputRecord::Lost(lost) => {
-                self.lost
-                    .change(LossLabels { source: lost.source.word() }, |Count(lost_events)| *lost_events += lost.count);
+                self.lost.change(LossLabels { source: lost.source.word() }, |Count(lost_events)| {
+                    *lost_events = lost_events.saturating_add(lost.count);
+                });
             }
             OutputRecord::Evicted(_) => {
                 self.evicted.inc();

@@ -1,12 +1,14 @@
 //! Ring → decode → correlate → describe → output: every record passes all stages on one thread.
 
 mod host;
+mod interfaces;
 mod live;
 mod recording;
 mod replay;
 
 use std::{collections::HashSet, num::NonZeroU32, sync::Arc};
 
+use self::interfaces::NamedInterfaces;
 use crate::{
     cgroups::CgroupNames,
     command::Sockets,
@@ -53,6 +55,8 @@ pub struct Pipeline {
     pub cgroups: Option<CgroupNames>,
     /// True if a network namespace that is not in `namespaces` has appeared since this was last cleared.
     pub strange_netns: bool,
+    /// The interfaces that have a name.
+    interfaces: NamedInterfaces,
     /// The network namespaces that have appeared.
     namespaces: HashSet<u32>,
     /// Recognizes a state change that both programs at its tracepoint have recorded.
@@ -86,6 +90,7 @@ impl Pipeline {
             across_namespaces: false,
             cgroups: None,
             strange_netns: false,
+            interfaces: NamedInterfaces::default(),
             namespaces: HashSet::default(),
             doubles: Doubles::default(),
             events: 0,
@@ -235,7 +240,7 @@ impl Pipeline {
     pub fn counts(&self) -> (u64, u64) {
         (
             self.events.saturating_sub(self.correlator.unchosen()),
-            self.ledger.total() + self.correlator.uncounted_losses(),
+            self.ledger.total().saturating_add(self.correlator.uncounted_losses()),
         )
     }
 }

@@ -110,6 +110,11 @@ impl Recorder {
         self.interfaces.insert(place, interface);
     }
 
+    /// Forgets a removed interface, which later files do not name.
+    pub fn forget_interface(&mut self, netns: Option<u32>, index: u32) {
+        self.interfaces.remove(&(netns.unwrap_or(0), index));
+    }
+
     /// Returns true if this file names the control group.
     pub fn knows_cgroup(&self, key: CgroupKey) -> bool {
         self.cgroups.contains(&key)

@@ -4,6 +4,7 @@ mod accurate_ecn;
 mod documents;
 mod processes;
 mod without_times;
+mod wrong_times;
 
 use std::{net::SocketAddr, path::Path, process::Command, time::Duration};
 

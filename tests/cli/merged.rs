@@ -1,6 +1,11 @@
 //! The files of two hosts are merged: `-r A B`.
 
-use std::{fs, net::SocketAddr, path::PathBuf, process::Command};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use serde_json::Value;
 use tcptrace_tests::{ACK, FIN, RST, SYN, binary, tcp_packet};
@@ -260,4 +265,34 @@ fn files_that_do_not_match_are_told_and_parts_of_one_run_are_refused() {
     assert!(stderr.contains("old.jsonl and new.jsonl come from one run"), "{stderr}");
     let (code, _, stderr) = captures.read(&["a.pcap", "missing.pcap"], &[]);
     assert!(code == Some(1) && stderr.contains("missing.pcap"), "{stderr}");
+}
+
+#[test]
+fn a_reader_who_leaves_early_is_not_told_that_the_files_do_not_match() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server: SocketAddr = "192.0.2.2:80".parse().expect("an endpoint");
+    for (name, client) in [("a.pcap", [10, 0, 0, 1]), ("b.pcap", [10, 0, 0, 2])] {
+        let mut file = [0xa1b2_c3d4_u32.to_le_bytes(), [2, 0, 4, 0]].concat();
+        file.extend([0, 0, 65535, 101].map(u32::to_le_bytes).concat());
+        // Together they have more to write than is held for a reader.
+        for port in 10_000..20_000 {
+            let client = SocketAddr::new(client.into(), port);
+            let isn = u32::from(port) << 8;
+            let syn = tcp_packet(client, server, SYN, (isn, 0), &[], &[]);
+            let reset = tcp_packet(server, client, RST | ACK, (0, isn + 1), &[], &[]);
+            for packet in [syn, reset] {
+                let size = u32::try_from(packet.len()).expect("a packet is short");
+                file.extend([1_700_000_000 + u32::from(port), 0, size, size].map(u32::to_le_bytes).concat());
+                file.extend(packet);
+            }
+        }
+        fs::write(folder.path().join(name), file).expect("a file can be written");
+    }
+    let mut command = Command::new(binary());
+    command.current_dir(folder.path()).args(["--json", "-r", "a.pcap", "b.pcap"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it can be started");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*stderr), (Some(0), ""));
 }

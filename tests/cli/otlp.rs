@@ -208,6 +208,16 @@ fn the_time_that_a_collector_asks_for_is_waited() {
 }
 
 #[test]
+fn a_collector_that_asks_for_no_time_is_not_asked_again_at_once() {
+    let collector = reluctant(Reply::Status(503, "Retry-After: 0\r\n", Vec::new()));
+    delivered(&collector);
+    let posted = collector.requests();
+    let traces = of_path(&posted, "/v1/traces");
+    // The shortest of the first pauses.
+    assert!(traces[1].at - traces[0].at >= Duration::from_millis(400), "{traces:?}");
+}
+
+#[test]
 fn a_collector_that_says_nothing_is_asked_again() {
     let collector = reluctant(Reply::Silence);
     let (code, _, stderr) = run(export("reset.jsonl", &collector.url()).env("OTEL_EXPORTER_OTLP_TIMEOUT", "200"));

@@ -183,6 +183,16 @@ fn without_btf_the_process_tree_tells() {
 }
 
 #[test]
+fn without_btf_only_what_still_runs_is_left_behind() {
+    let netns = Netns::new();
+    // The first orphan ends before the command does.
+    let script = "(true &); sleep 1; sleep 5 >/dev/null 2>&1 & exit 5";
+    let (code, _, stderr) = run(&netns, &mut tracer(&["--no-btf"], &["sh", "-c", script]));
+    assert_eq!(code, Some(5), "{stderr}");
+    assert!(stderr.contains("the command has ended, but 1 of its processes still run"), "{stderr}");
+}
+
+#[test]
 fn one_that_hangs_is_listed_while_it_does() {
     let netns = Netns::new();
     let (client, server) = (Actor::new(&netns, "tt-client"), Actor::new(&netns, "tt-server"));

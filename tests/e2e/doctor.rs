@@ -60,7 +60,7 @@ fn what_a_killed_tracer_left_is_removed_where_that_is_asked_for() {
     let doctor = |arguments: &[&str]| netns.output(Command::new(binary()).arg("doctor").args(arguments));
     doctor(&[]);
     assert_eq!(Attached::to(&netns, "lo"), left, "who only asks changes nothing");
-    for said in ["removed 1 filter on lo and its clsact qdisc", "nothing of a killed tcptrace is left here"] {
+    for said in ["removed 1 filter on lo and its clsact qdisc", "no killed tcptrace has left filters here"] {
         let text = doctor(&["--clean"]);
         assert!(lines(&text).contains(&("ok", "leftovers", said)), "{text}");
         assert_eq!(Attached::to(&netns, "lo"), before);

@@ -1,5 +1,5 @@
-//! The settings that user space makes before it loads the kernel programs. The values lie in read-only data, so the verifier
-//! sees constants and drops every branch that cannot be taken.
+//! The settings that user space fills in before it loads the kernel programs. They are in read-only data, so the
+//! verifier sees constants and drops every branch that cannot be taken.
 
 mod layout;
 
@@ -46,16 +46,17 @@ pub const PORTS_REMOTE: u32 = 2;
 /// `PF_KTHREAD` of `task_struct.flags` (include/linux/sched.h): the task is a kernel thread.
 pub const PF_KTHREAD: u32 = 0x0020_0000;
 
-/// `PF_EXITING` of `task_struct.flags`: the task is on its way out.
+/// `PF_EXITING` of `task_struct.flags`: the task is exiting.
 pub const PF_EXITING: u32 = 0x0000_0004;
 
-/// Sockets that may wait for their port or their peer to be known, where there is a filter.
+/// Maximum number of sockets that wait until their port or peer is known. Without a filter none has to.
 pub const PENDING_SOCKETS: u32 = 16384;
 
 /// Buckets of the table of watched flows, a power of two.
 pub const WATCHED_BUCKETS: u32 = 1 << 15;
 
-/// Size of the set of drop reasons: numbers of `enum skb_drop_reason` below it, which are those of the networking core.
+/// Size of the set of drop reasons, which are numbers of `enum skb_drop_reason`. Those of the networking core are below
+/// it.
 pub const DROP_REASONS: u32 = 256;
 
 /// Settings of the kernel programs, which user space writes before they are loaded.
@@ -72,7 +73,7 @@ pub struct Config {
     pub holders: HolderLayout,
     /// Offsets for the tracepoint program.
     pub tracepoint: TracepointLayout,
-    /// 1 where the tracepoint `tcp:tcp_send_reset` has a third argument, the reason (Linux 6.10), else 0.
+    /// 1 if the tracepoint `tcp:tcp_send_reset` has a third argument, the reason (Linux 6.10), else 0.
     pub has_reset_reason: u32,
     /// One of the `SEGMENTS_` constants.
     pub segments: u32,
@@ -82,13 +83,13 @@ pub struct Config {
     pub netns: u32,
     /// Index of the loopback interface, which has two ends here.
     pub loopback: u32,
-    /// 1 where sockets of one control group are marked with [`PROOF_IN_GROUP`](super::PROOF_IN_GROUP), else 0.
+    /// 1 to mark the sockets of one control group with [`PROOF_IN_GROUP`](super::PROOF_IN_GROUP), else 0.
     pub marks_group: u32,
     /// Random, so that no peer can aim at a slot of the table of watched flows.
     pub seed: u64,
     /// ID of that control group (`kernfs_node.id`).
     pub group: u64,
-    /// Nanoseconds of a jiffy; 0 where that is not known.
+    /// Length of a jiffy in nanoseconds; 0 if unknown.
     pub jiffy_ns: u64,
     /// Device of the PID namespace that numbers processes.
     pub pid_ns_device: u64,
@@ -99,7 +100,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The contents of the object file before user space overrides them.
+    /// The contents of the object file, which user space overrides.
     pub const EMPTY: Self = Self {
         socket: SocketLayout::EMPTY,
         hints: HintLayout::EMPTY,

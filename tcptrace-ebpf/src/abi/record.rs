@@ -43,8 +43,8 @@ pub const LOST_SEGMENT: u32 = 1;
 /// Number of loss counters.
 pub const LOST_SOURCES: u32 = 2;
 
-/// Bit of [`RecordHeader::flags`]: the second of the two programs for state changes wrote it, since it did not know that the
-/// first had run. Where the socket's latest record is of the same change, both have run.
+/// Bit of [`RecordHeader::flags`]: the second of the two programs for state changes wrote the record, since it found no
+/// mark of the first. If the socket's latest record is of the same change, both have run.
 pub const FROM_SECOND: u16 = 1 << 0;
 
 /// The longest TCP header, options included (RFC 9293 §3.1: a data offset of 15 words).
@@ -53,20 +53,20 @@ pub const TCP_HEADER_MAX: usize = 60;
 /// Bit of [`HintRecord::flags`]: the listener's accept queue was full.
 pub const HINT_QUEUE_FULL: u16 = 1 << 0;
 
-/// Value of [`HintRecord::reason`] where there is none: another hint, or a kernel before 6.10.
+/// Value of [`HintRecord::reason`] if there is none: another hint, or a kernel before 6.10.
 pub const NO_REASON: u32 = u32::MAX;
 
-/// An address: 16 bytes in network order, IPv4 as `::ffff:a.b.c.d`. Kept as aligned words, because the compiler makes a
-/// function call of copying or clearing anything else, and not every kernel lets that function through its verifier.
+/// An address: 16 bytes in network order, IPv4 as `::ffff:a.b.c.d`. It is kept as aligned words, because the compiler
+/// copies and clears anything else by a function call, which not every kernel's verifier accepts.
 pub type Address = [u64; 2];
 
-/// An address from its four words as they are in a header.
+/// Returns an address from its four words in a header.
 #[inline(always)]
 pub fn address(words: [u32; 4]) -> Address {
     zerocopy::transmute!(words)
 }
 
-/// An IPv4 address, in network order, as the IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2).
+/// Returns an IPv4 address, in network order, as an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2).
 #[inline(always)]
 pub fn mapped(addr: u32) -> Address {
     address([0, 0, 0xffff_u32.to_be(), addr])
@@ -76,9 +76,9 @@ pub fn mapped(addr: u32) -> Address {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct RecordHeader {
-    /// `CLOCK_BOOTTIME` in nanoseconds, taken before the reservation: it may run back by microseconds between records.
+    /// `CLOCK_BOOTTIME` in nanoseconds, taken before the reservation: from record to record it may go back by microseconds.
     pub boot_ns: u64,
-    /// The socket, as a number to compare and never to show; 0 when none is known.
+    /// Address of the socket, only to be compared and never shown; 0 if none is known.
     pub socket: u64,
     /// Number of records of this source lost before this one was written, modulo 2^32.
     pub lost: u32,
@@ -90,11 +90,11 @@ pub struct RecordHeader {
     pub flags: u16,
 }
 
-/// One TCP segment as it passed TC: with segmentation offload, as long as the stack made it.
+/// A TCP segment as it passed TC. With segmentation offload, it may stand for several on the wire.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct SegmentRecord {
-    /// Kind [`KIND_SEGMENT`]. `socket` is `skb->sk`: the socket that sent it, also where it comes out of a veth pair.
+    /// Kind [`KIND_SEGMENT`]. `socket` is `skb->sk`: the socket that sent it, even after it has crossed a veth pair.
     pub header: RecordHeader,
     /// Source address.
     pub src: Address,
@@ -102,19 +102,19 @@ pub struct SegmentRecord {
     pub dst: Address,
     /// Interface index.
     pub ifindex: u32,
-    /// Length of TCP header and payload by the IP header, or by the buffer where that says 0 (BIG TCP).
+    /// Length of TCP header and payload according to the IP header, or to the buffer if that says 0 (BIG TCP).
     pub ip_payload: u32,
-    /// Segments this buffer stands for, 0 or 1 when it is one.
+    /// Number of segments on the wire; 0 or 1 for a single one.
     pub gso_segs: u16,
     /// [`DIRECTION_IN`] or [`DIRECTION_OUT`].
     pub direction: u8,
     /// Number of bytes of `tcp` that are filled: 20 if there are no options, or they could not be read.
     pub captured: u8,
-    /// The TCP header as on the wire, options included; what lies beyond `captured` bytes is zero.
+    /// The TCP header as on the wire, including options; bytes beyond `captured` are zero.
     pub tcp: [u8; TCP_HEADER_MAX],
     /// Inode number of the interface's network namespace; 0 when it is not known.
     pub netns: u32,
-    /// Local port of the socket that sends a SYN, before any address translation; 0 when it is not known.
+    /// Local port of the socket that sends a SYN, before any address translation; 0 if unknown.
     pub socket_port: u16,
     #[doc(hidden)]
     pub pad: u16,
@@ -152,8 +152,8 @@ pub struct IcmpRecord {
     pub pad: [u8; 5],
 }
 
-/// A tracepoint's facts about a segment that this host sends: a reset, or a repeated SYN,ACK. Ends are as the sender sees
-/// them.
+/// A tracepoint's facts about a segment that this host sends: a reset, or a SYN,ACK that is sent again. The sender's
+/// end is the local one.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 pub struct HintRecord {
@@ -161,21 +161,21 @@ pub struct HintRecord {
     pub header: RecordHeader,
     /// Inode number of the network namespace; 0 when it is not known.
     pub netns: u32,
-    /// The number of a reset's reason in this kernel's `enum sk_rst_reason`, [`NO_REASON`].
+    /// Number of a reset's reason in this kernel's `enum sk_rst_reason`, or [`NO_REASON`].
     pub reason: u32,
     /// Port of the sender.
     pub local_port: u16,
-    /// Port of the end it is sent to.
+    /// Port of the other end.
     pub remote_port: u16,
     /// [`HINT_QUEUE_FULL`] or 0.
     pub flags: u16,
     /// Tracepoint: [`HINT_SEND_RESET`] or [`HINT_RETRANSMIT_SYNACK`]; or [`HINT_DEFER_ACCEPT`].
     pub hint: u8,
-    /// State of the socket on whose behalf the segment is sent (`include/net/tcp_states.h`), 0 where there is none.
+    /// State of the socket on whose behalf the segment is sent (`include/net/tcp_states.h`); 0 if there is none.
     pub socket_state: u8,
     /// Address of the sender.
     pub local_addr: Address,
-    /// Address of the end it is sent to.
+    /// Address of the other end.
     pub remote_addr: Address,
 }
 
@@ -189,15 +189,15 @@ pub struct DropRecord {
     pub src: Address,
     /// Destination address.
     pub dst: Address,
-    /// Index of the interface on which it was, or by which it had come; 0 where neither is told.
+    /// Index of the interface that it was on, or on which it had arrived; 0 if neither is known.
     pub ifindex: u32,
     /// Inode number of the network namespace; 0 when it is not known.
     pub netns: u32,
-    /// The number of the reason in this kernel's `enum skb_drop_reason`, below [`DROP_REASONS`](super::DROP_REASONS).
+    /// Number of the reason in this kernel's `enum skb_drop_reason`, below [`DROP_REASONS`](super::DROP_REASONS).
     pub reason: u32,
     /// Sequence number.
     pub seq: u32,
-    /// Bytes of data by the IP header; 0 with BIG TCP.
+    /// Bytes of data according to the IP header; 0 with BIG TCP.
     pub length: u32,
     /// Source port.
     pub src_port: u16,
@@ -207,7 +207,7 @@ pub struct DropRecord {
     pub flags: u16,
     #[doc(hidden)]
     pub pad: [u16; 3],
-    /// Name of the kernel's function that dropped it, 48 bytes that end in a zero; empty where it has none.
+    /// Name of the kernel function that dropped it: 48 bytes, the last of them zero; empty if unknown.
     pub location: [u64; 6],
 }
 

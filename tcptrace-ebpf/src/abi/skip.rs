@@ -3,9 +3,9 @@
 /// A reason to skip a frame or a socket event. Each has a counter per processor in the map
 /// [`SKIPPED`](crate::names::SKIPPED).
 ///
-/// Neither what the user's filter excludes nor a segment that `--segments` does not ask for is skipped in this sense, and a
-/// record that found the ring full is lost, which has a counter of its own. A frame counts once on each interface that it
-/// passes.
+/// Neither what the user's filter excludes nor a segment that `--segments` does not ask for is skipped in this sense,
+/// and a record that found the ring full is lost, which has a counter of its own. A frame counts once on each interface
+/// that it passes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
 pub enum Skip {
@@ -17,12 +17,13 @@ pub enum Skip {
     Fragment,
     /// IPv6 with more extension headers than are walked.
     ExtensionHeaders,
-    /// A header that contradicts itself: another IP version than the frame announces, or a length (IPv4 header length, TCP
-    /// data offset) below that of the header's fixed part (RFC 791 §3.1, RFC 9293 §3.1).
+    /// A header that contradicts itself: an IP version other than the frame announces, or a length (IPv4 header length,
+    /// TCP data offset) below that of the header's fixed part (RFC 791 §3.1, RFC 9293 §3.1).
     Malformed,
     /// The frame ends before the headers that it announces do.
     Truncated,
-    /// The kernel's memory of a socket or of its segment could not be read, so that a state change or a hint is missing.
+    /// The kernel's memory of a socket or of its segment could not be read, so that a state change or a hint is
+    /// missing.
     Unreadable,
 }
 

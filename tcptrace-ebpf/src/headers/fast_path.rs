@@ -1,12 +1,12 @@
-//! The headers of nearly all segments as they nearly always lie: without IP options or extension headers, behind an
-//! Ethernet header, in the buffer's linear part. They are read in place, without a helper call.
+//! The usual layout of headers, which nearly all segments have: behind an Ethernet header, without IP options or
+//! extension headers, in the buffer's linear part. They are read in place, without a helper call.
 
 use super::{ETH_HEADER, ETH_P_IP, ETH_P_IPV6, Frame, IPPROTO_TCP, Ip, TCP_FIXED, TcpHeader};
 use crate::{FAMILY_V4, FAMILY_V6, address, mapped};
 
-/// Where the IP header begins.
+/// Offset of the IP header.
 const IP: usize = ETH_HEADER as usize;
-/// Bytes of the TCP header that are read.
+/// Number of bytes of the TCP header that are read.
 const TCP: usize = TCP_FIXED as usize;
 
 /// A frame whose linear part can be read in place. Values are in network order, and need not be aligned.
@@ -21,8 +21,8 @@ pub trait Linear: Frame {
     fn word<const AT: usize>(&self) -> u32;
 }
 
-/// Returns the headers of a segment if they are the common ones: Ethernet, then IPv4 or IPv6 with neither options, extension
-/// headers nor fragments, whose length the IP header says, then TCP. `None` for all other frames.
+/// Returns the headers of a segment in the usual layout: Ethernet, then IPv4 or IPv6 that states its length and has
+/// neither options, extension headers nor fragments, then TCP. `None` for all other frames.
 #[inline(always)]
 pub fn headers(frame: &impl Linear) -> Option<(Ip, TcpHeader)> {
     let protocol = frame.protocol();
@@ -33,7 +33,7 @@ pub fn headers(frame: &impl Linear) -> Option<(Ip, TcpHeader)> {
         ETH_P_IP => {
             let total = u32::from(u16::from_be(frame.half::<{ IP + 2 }>()));
             let fragment = u16::from_be(frame.half::<{ IP + 6 }>()) & 0x1fff;
-            // BIG TCP says that the datagram's length is 0.
+            // With BIG TCP the header says 0.
             if frame.byte::<IP>() != 0x45 || frame.byte::<{ IP + 9 }>() != IPPROTO_TCP || fragment != 0 || total == 0 {
                 return None;
             }
@@ -92,8 +92,8 @@ pub fn headers(frame: &impl Linear) -> Option<(Ip, TcpHeader)> {
     }
 }
 
-/// Might the buffer begin with the IP header itself, as on devices without a link layer's? What follows could look like an
-/// Ethernet header's type field by chance.
+/// Returns true if the buffer may begin with the IP header itself, as on devices without a link layer: what follows
+/// could look like the type field of an Ethernet header by chance.
 #[inline(always)]
 fn is_bare(frame: &impl Linear) -> bool {
     let (total, after_fixed) = (u16::from_be(frame.half::<2>()), u16::from_be(frame.half::<4>()));

@@ -1,9 +1,9 @@
-//! IP headers, and what stands between them and the transport header.
+//! IP headers, and the extension headers between them and the transport header.
 
 use super::{ETH_HEADER, Frame, IPPROTO_ICMPV6, IPPROTO_TCP, load};
 use crate::{Address, FAMILY_V4, FAMILY_V6, Skip, address, mapped};
 
-/// IPv6 extension headers that [`ip`] walks. RFC 8200 §4.1 knows seven.
+/// Maximum number of IPv6 extension headers that [`ip`] walks. RFC 8200 §4.1 knows seven.
 const EXTENSION_HEADERS: u32 = 8;
 
 /// Bytes of an IPv6 header without its extension headers.
@@ -14,28 +14,28 @@ const IPV6_FIXED: u32 = 40;
 pub struct Ip {
     /// [`FAMILY_V4`] or [`FAMILY_V6`].
     pub family: u8,
-    /// Protocol number of what the datagram carries, behind extension headers.
+    /// Protocol number of the datagram's payload, behind extension headers.
     pub protocol: u8,
     /// Source address.
     pub src: Address,
     /// Destination address.
     pub dst: Address,
-    /// Offset of the transport header, from where the network header should be.
+    /// Offset of the transport header from the network header.
     pub transport: u32,
-    /// Bytes from there to the end of the datagram, by the IP header.
+    /// Number of bytes from there to the end of the datagram, according to the IP header.
     pub payload: u32,
 }
 
 /// Reads the IP header at `offset`, of a whole datagram or a first fragment.
 ///
 /// # Errors
-/// Every [`Skip`] but [`Skip::NotIp`] and [`Skip::Unreadable`].
+/// Any [`Skip`] except [`Skip::NotIp`] and [`Skip::Unreadable`].
 #[inline(always)]
 pub fn ip(frame: &impl Frame, family: u8, offset: u32) -> Result<Ip, Skip> {
     ip_behind::<EXTENSION_HEADERS>(frame, family, offset)
 }
 
-/// As [`ip`], behind at most `MOST` extension headers: each of them makes the verifier's work much longer.
+/// Like [`ip`], behind at most `MOST` extension headers: each of them makes verification much longer.
 ///
 /// # Errors
 /// As for [`ip`].
@@ -48,7 +48,7 @@ pub fn ip_behind<const MOST: u32>(frame: &impl Frame, family: u8, offset: u32) -
     }
 }
 
-/// An IPv4 header (RFC 791 §3.1), options skipped by its length.
+/// Reads an IPv4 header (RFC 791 §3.1), and skips its options.
 #[inline(always)]
 fn ipv4(frame: &impl Frame, header: &[u32; 5], offset: u32) -> Result<Ip, Skip> {
     let first = u32::from_be(header[0]);
@@ -73,7 +73,7 @@ fn ipv4(frame: &impl Frame, header: &[u32; 5], offset: u32) -> Result<Ip, Skip> 
     })
 }
 
-/// An IPv6 header (RFC 8200 §3) and its extension headers.
+/// Reads an IPv6 header (RFC 8200 §3) and its extension headers.
 #[inline(always)]
 fn ipv6<const MOST: u32>(frame: &impl Frame, header: &[u32; 10], offset: u32) -> Result<Ip, Skip> {
     if u32::from_be(header[0]) >> 28 != 6 {
@@ -95,7 +95,7 @@ fn ipv6<const MOST: u32>(frame: &impl Frame, header: &[u32; 10], offset: u32) ->
     })
 }
 
-/// Walks the extension headers: the protocol behind them, and their length together.
+/// Walks the extension headers. Returns the protocol behind them, and their total length.
 #[inline(always)]
 fn extensions<const MOST: u32>(frame: &impl Frame, first: u8, offset: u32) -> Result<(u8, u32), Skip> {
     const HOP_BY_HOP: u8 = 0;
@@ -140,7 +140,8 @@ fn extensions<const MOST: u32>(frame: &impl Frame, first: u8, offset: u32) -> Re
     Err(Skip::ExtensionHeaders)
 }
 
-/// Length of the datagram by the buffer: with BIG TCP the IP header says 0. Only Ethernet devices do that.
+/// Returns the length of the datagram according to the buffer: with BIG TCP, which only Ethernet devices have, the IP
+/// header says 0.
 #[inline(always)]
 fn buffer_length(frame: &impl Frame, offset: u32) -> u32 {
     frame.length().saturating_sub(ETH_HEADER + offset)

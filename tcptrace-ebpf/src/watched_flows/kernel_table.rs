@@ -1,4 +1,4 @@
-//! The table in the kernel: a map, and memory of the programs' own.
+//! The table in the kernel: a map, and global variables of the programs.
 
 use core::{arch::asm, cell::UnsafeCell};
 
@@ -11,20 +11,20 @@ use crate::WATCHED_BUCKETS;
 #[map]
 pub static WATCHED: Array<Bucket> = Array::with_max_entries(WATCHED_BUCKETS, 0);
 
-/// Memory that all processors write as they please.
+/// Memory that all processors write without synchronisation.
 #[repr(transparent)]
 struct Shared<T>(UnsafeCell<T>);
 
-// SAFETY: plain memory for the kernel, whose readers take any value.
+// SAFETY: it is used through raw pointers with volatile accesses only, and any value that a race leaves is valid.
 unsafe impl<T> Sync for Shared<T> {}
 
-/// Not 0 if there is anything in a bucket.
+/// For each bucket a byte, 0 if there is nothing in it.
 static OCCUPIED: Shared<[u8; WATCHED_BUCKETS as usize]> = Shared(UnsafeCell::new([0; WATCHED_BUCKETS as usize]));
 
-/// When the last slot was armed.
+/// Time at which the last slot was armed.
 static LATEST: Shared<u16> = Shared(UnsafeCell::new(0));
 
-/// The one table there is.
+/// The only table.
 #[derive(Clone, Copy, Debug)]
 pub struct KernelTable;
 
@@ -48,7 +48,10 @@ unsafe impl Table for KernelTable {
 
     #[inline(always)]
     fn fence(&self, bucket: *mut Bucket) {
-        // SAFETY: buckets are aligned. The addition of nothing is a barrier.
+        // An atomic addition of 0. On x86-64 it is a full barrier. On arm64 an addition that returns nothing orders
+        // nothing, and the one that returns a value came with Linux 5.12: there, two processors may lose an entry more
+        // often.
+        // SAFETY: buckets are aligned, and live as long as the programs.
         unsafe {
             asm!("lock *(u64 *)({bucket} + 0) += {nothing}", bucket = in(reg) bucket, nothing = in(reg) 0_u64);
         }

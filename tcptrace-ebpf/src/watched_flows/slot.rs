@@ -1,21 +1,21 @@
 //! The slots of the table, and what is wanted from a connection.
 
-/// Segments each way that are wanted after a FIN.
+/// Number of segments in each direction that are wanted after a FIN.
 pub(super) const AFTER_FIN: u8 = 8;
 
-/// Time in units of 2^24 ns for which a close keeps its slot from handshakes, and a handshake waits for its ACK: slightly more
-/// than tcp_fin_timeout, or the time-out of the last SYN,ACK.
+/// Time, in units of 2^24 ns, for which handshakes may not take the slot of a close, and for which a handshake waits
+/// for its ACK: slightly more than tcp_fin_timeout, and than the time-out of the last SYN,ACK.
 pub(super) const STALE: u16 = ((64 * 1_000_000_000_u64) >> 24) as u16;
 
 /// Slots of a bucket.
 pub(super) const SLOTS: usize = 4;
 
-/// Slots of a bucket that closes may take; the rest is for handshakes alone.
+/// Slots of a bucket that closes may take; the rest are for handshakes only.
 pub(super) const CLOSING_SLOTS: usize = 3;
 
-/// The segments wanted from one end: how many, and these bits.
+/// The bits of [`Slot::wanted`] that count segments. The other bits follow.
 pub(super) const WANTED: u8 = 0x0f;
-/// An acknowledgement.
+/// An acknowledgement is wanted.
 pub(super) const ACK_WANTED: u8 = 1 << 7;
 /// The end's own FIN has been seen.
 pub(super) const FIN_SENT: u8 = 1 << 6;
@@ -24,9 +24,9 @@ pub(super) const FIN_SENT: u8 = 1 << 6;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot {
-    /// Other bits of the connection's hash than those that chose the bucket; 0 for a free slot.
+    /// Bits of the connection's hash that do not determine the bucket; 0 for a free slot.
     pub(super) tag: u32,
-    /// The acknowledgement number that is waited for from each end.
+    /// The acknowledgement number that is awaited from each end.
     pub(super) acks: [u32; 2],
     /// Time at which it was last armed, in units of 2^24 ns.
     pub(super) armed: u16,
@@ -47,14 +47,14 @@ impl Slot {
         self.tag == 0 || (!self.closing() && now.wrapping_sub(self.armed) > STALE)
     }
 
-    /// The segments that were wanted from this end. An end is 0 or 1, which the verifier wants to see.
+    /// Returns the segments wanted from this end. An end is 0 or 1, which the mask shows to the verifier.
     #[inline(always)]
     pub(super) fn wanted(&mut self, end: usize) -> &mut u8 {
-        // SAFETY: within the array.
+        // SAFETY: the mask keeps the index within the array of two.
         unsafe { &mut *(&raw mut self.wanted).cast::<u8>().add(end & 1) }
     }
 
-    /// The acknowledgement number that is waited for from this end.
+    /// Returns the acknowledgement number that is awaited from this end.
     #[inline(always)]
     pub(super) fn ack(&mut self, end: usize) -> &mut u32 {
         // SAFETY: as above.
@@ -74,10 +74,10 @@ impl Bucket {
     pub const EMPTY: Self = Self { slots: [Slot { tag: 0, acks: [0; 2], armed: 0, wanted: [0; 2] }; SLOTS] };
 }
 
-/// A slot of a bucket.
+/// Returns a slot of a bucket.
 ///
 /// # Safety
-/// The bucket is one of a [`Table`](super::Table), which outlives the slot, and `i` is below [`SLOTS`].
+/// The bucket must be one of a [`Table`](super::Table) that outlives the slot, and `i` below [`SLOTS`].
 #[inline(always)]
 pub(super) unsafe fn slot<'a>(bucket: *mut Bucket, i: usize) -> &'a mut Slot {
     // SAFETY: the caller's promise.

@@ -170,9 +170,10 @@ impl Correlator {
 
     /// Handles the timers that expire by `now`, each as of its own time.
     fn advance(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
-        let paused = self.pauses.then(|| self.now + PAUSE);
+        // Far before the last event, too: a frame with a wrong time began the stall.
+        let passed = self.pauses.then(|| (self.now - PAUSE)..=(self.now + PAUSE));
         while let Some((due, at)) = self.table.next_due(now) {
-            if paused.is_some_and(|paused| paused < due)
+            if passed.as_ref().is_some_and(|passed| !passed.contains(&due))
                 && let Some(conn) = self.table.get_mut(at)
             {
                 progress::leave_out_stalls(conn, now);

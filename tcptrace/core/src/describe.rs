@@ -55,6 +55,11 @@ impl Describer {
         self.interfaces.insert((netns.unwrap_or_default(), index), name.into());
     }
 
+    /// Forgets the name of an interface, of which no more events come.
+    pub fn forget_interface(&mut self, netns: Option<u32>, index: u32) {
+        self.interfaces.remove(&(netns.unwrap_or_default(), index));
+    }
+
     /// Declares that the times of the following events were not recorded: their records have none.
     pub fn lose_times(&mut self) {
         self.untimed = true;

@@ -31,7 +31,7 @@ impl LossLedger {
     /// Adds `count` losses of a source that is counted here, and returns its total.
     pub fn add(&mut self, source: LossSource, count: u64) -> u64 {
         let total = self.reported.of_mut(source);
-        *total += count;
+        *total = total.saturating_add(count);
         *total
     }
 
@@ -75,6 +75,15 @@ mod tests {
         assert_eq!(ledger.add(LossSource::Output, 7), 7);
         assert_eq!(ledger.add(LossSource::Output, 0), 7);
         assert_eq!(ledger.total(), 9);
+    }
+
+    #[test]
+    fn numbers_that_only_a_malformed_recording_has_stop_at_the_largest() {
+        let mut ledger = LossLedger::default();
+        assert_eq!(ledger.add(LossSource::Output, u64::MAX), u64::MAX);
+        assert_eq!(ledger.add(LossSource::Output, 1), u64::MAX);
+        assert!(ledger.counted(LossSource::State, 1, NOW).is_some());
+        assert_eq!(ledger.total(), u64::MAX);
     }
 
     proptest! {

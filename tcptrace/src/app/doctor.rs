@@ -1,7 +1,7 @@
 //! `tcptrace doctor`: the capabilities of this host, missing requirements, and their remedies.
 //!
-//! First come properties that can be queried one by one, then a connection that is actually traced, which shows any other
-//! obstacle.
+//! First come properties that can be queried one by one, then a connection that is actually traced, which shows any
+//! other obstacle.
 
 mod checks;
 mod live;
@@ -62,10 +62,14 @@ async fn clean_up(report: &mut Report) -> Result<()> {
     if let Some(removed) = cleaned.removed_text() {
         report.add(Verdict::Ok, LEFTOVERS, format!("removed {removed}"));
     } else if cleaned.failed.is_empty() {
-        report.add(Verdict::Ok, LEFTOVERS, "nothing of a killed tcptrace is left here");
+        report.add(Verdict::Ok, LEFTOVERS, "no killed tcptrace has left filters here");
     }
     for (interface, error) in cleaned.failed {
-        report.add(Verdict::Limited, LEFTOVERS, format!("what may be left on {interface} stays: {error}"));
+        report.add(
+            Verdict::Limited,
+            LEFTOVERS,
+            format!("filters that may be left on {interface} cannot be removed: {error}"),
+        );
     }
     Ok(())
 }

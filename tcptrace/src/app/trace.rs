@@ -172,6 +172,7 @@ impl Trace {
         match news {
             News::Covered { netns, name, interfaces } => {
                 let mut names = Vec::new();
+                self.pipeline.retain_interfaces(netns, |index| interfaces.contains_key(&index));
                 for (index, OnInterface { name, bridge, .. }) in interfaces {
                     self.pipeline.name_interface(netns, true, index, &name, bridge);
                     names.push(name);

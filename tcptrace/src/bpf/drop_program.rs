@@ -1,5 +1,5 @@
-//! The program of segments that the kernel drops. A kernel that gives no reasons (before 5.17) does not tell them from
-//! buffers that it frees: then the program is not loaded, and everything else works as it would.
+//! The program of segments that the kernel drops. A kernel that gives no reasons (before 5.17) does not distinguish
+//! them from other buffers that it frees: then the program is not loaded, and nothing else changes.
 
 use aya::programs::raw_trace_point::RawTracePointLink;
 use log::info;
@@ -27,12 +27,12 @@ pub(super) struct Available {
 }
 
 impl Available {
-    /// Asks the kernel's types; `None` where it gives no reasons.
+    /// Looks in the kernel's types; `None` if the kernel gives no reasons.
     pub(super) fn of(types: &KernelTypes) -> Option<Self> {
-        Self::find(types).inspect_err(|error| info!("dropped segments are not told: {}", with_causes(error))).ok()
+        Self::find(types).inspect_err(|error| info!("dropped segments are not reported: {}", with_causes(error))).ok()
     }
 
-    /// Asks the kernel's types.
+    /// Looks in the kernel's types.
     ///
     /// # Errors
     /// When the kernel lacks the tracepoint's arguments or the reasons.
@@ -58,7 +58,7 @@ impl Available {
     }
 }
 
-/// The program, attached where this kernel takes it: dropping this detaches it.
+/// The program, if it is attached; dropping this detaches it.
 #[derive(Default)]
 pub struct Drops {
     link: Option<RawTracePointLink>,
@@ -71,10 +71,10 @@ impl std::fmt::Debug for Drops {
 }
 
 impl Drops {
-    /// Attaches the program, if this kernel gives reasons and takes it.
+    /// Attaches the program, if this kernel gives reasons and accepts it.
     ///
-    /// The kernel skips a run where an interrupt frees a buffer while the program handles another. Such runs are not counted as
-    /// lost events, since nearly all of these buffers hold no matching segment.
+    /// The kernel skips a run where an interrupt frees a buffer while the program handles another. Such runs are not
+    /// counted as lost events, since nearly all of these buffers hold no matching segment.
     pub fn attach(object: &mut Object) -> Self {
         let attached = object.drops.is_some().then(|| attach_optional(object, names::DROP_SEGMENT, TRACEPOINT));
         Self { link: attached.flatten().map(|(link, _)| link) }

@@ -4,7 +4,8 @@ use std::io;
 
 use log::debug;
 
-/// Why tracing could not begin. Causes are sources and not part of the text: [`with_causes`](crate::causes::with_causes) shows them all, each once.
+/// Why tracing could not begin. Causes are sources and not part of the text:
+/// [`with_causes`](crate::causes::with_causes) shows them all, each once.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The object as a whole.
@@ -14,7 +15,7 @@ pub enum LoadError {
     )]
     Object(#[source] io::Error),
     /// One program.
-    #[error("the kernel refused the program {program}; run with -v for its verifier's words")]
+    #[error("the kernel refused the program {program}; run with -v for the verifier's messages")]
     Program {
         /// Its name.
         program: &'static str,
@@ -23,7 +24,7 @@ pub enum LoadError {
         cause: io::Error,
     },
     /// An interface.
-    #[error("the kernel attaches nothing to it by {way}")]
+    #[error("the kernel refuses to attach a program by {way}")]
     Attach {
         /// TCX, or clsact with what that needs.
         way: &'static str,
@@ -31,12 +32,12 @@ pub enum LoadError {
         #[source]
         cause: io::Error,
     },
-    /// Neither of the two ways to see state changes works.
-    #[error("state changes cannot be traced: {raw}, and as for the tracepoint instead, {tracepoint}")]
+    /// Neither of the two ways of seeing state changes works.
+    #[error("state changes cannot be traced by the raw tracepoint ({raw}), nor by the tracepoint ({tracepoint})")]
     NoStates {
-        /// Why not by the raw tracepoint, with all causes.
+        /// The reason why not by the raw tracepoint, with all causes.
         raw: String,
-        /// Why not by the tracepoint, with all causes.
+        /// The reason why not by the tracepoint, with all causes.
         tracepoint: String,
     },
     /// A map of the object.
@@ -50,8 +51,8 @@ pub enum LoadError {
     },
 }
 
-/// The kernel's answer to a program or a map: the innermost error in one line. The whole of it, with the verifier's words,
-/// is for the log at debug level.
+/// Returns the kernel's answer to a program or a map: the first line of the innermost error. The whole error, with the
+/// verifier's messages, goes to the log at debug level.
 pub(super) fn refusal(error: &dyn std::error::Error) -> io::Error {
     debug!("{error}");
     let mut innermost = error;
@@ -62,7 +63,7 @@ pub(super) fn refusal(error: &dyn std::error::Error) -> io::Error {
     io::Error::other(line.lines().next().unwrap_or_default().to_owned())
 }
 
-/// The object does not hold what it should: it was not built from this source.
+/// Returns the error for something that the object file lacks: it was not built from this source.
 pub(super) fn missing() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "it is not in the object file")
 }

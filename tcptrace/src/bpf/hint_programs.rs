@@ -1,5 +1,5 @@
-//! The programs of hints. A kernel may lack the tracepoints, their description or an argument: then there are fewer hints,
-//! and everything else works as it would.
+//! The programs of hints. If a kernel lacks the tracepoints, their description or an argument, there are fewer hints,
+//! and nothing else changes.
 
 use aya::programs::{RawTracePoint, raw_trace_point::RawTracePointLink};
 use log::info;
@@ -25,14 +25,15 @@ const RETRANSMIT_SYNACK: &str = "tcp_retransmit_synack";
 pub(super) struct Available {
     /// Programs with their tracepoints.
     pub(super) programs: Vec<(&'static str, &'static str)>,
-    /// The tracepoint of resets has the reason as an argument.
+    /// True if the tracepoint of resets has the reason as an argument.
     pub(super) has_reset_reason: bool,
-    /// Meanings of the numbers of reasons.
+    /// Names of the reasons by their numbers.
     pub(super) reasons: ResetReasons,
 }
 
 impl Available {
-    /// Finds the available hints in the kernel's types. Also returns the offsets that the programs need, if there are any hints.
+    /// Finds the available hints in the kernel's types. Also returns the offsets that the programs need, if there are
+    /// any hints.
     pub(super) fn of(types: &KernelTypes) -> (Self, Option<HintLayout>) {
         let expected = |tracepoint, arguments: &[&str]| {
             let found = types.arguments(tracepoint)?;
@@ -60,7 +61,7 @@ fn found_or_logged<T>(found: Result<T, BtfError>) -> Option<T> {
     found.inspect_err(|error| info!("hints are left out: {}", with_causes(error))).ok()
 }
 
-/// The programs that are attached: dropping them detaches.
+/// The attached programs; dropping this detaches them.
 #[derive(Default)]
 pub struct Hints {
     #[expect(dead_code, reason = "links are held for what dropping them does")]
@@ -74,7 +75,8 @@ impl std::fmt::Debug for Hints {
 }
 
 impl Hints {
-    /// Attaches what this kernel takes. Returns the programs too, as [`Object::attach_states`] does.
+    /// Attaches the programs that this kernel accepts. Also returns the kernel's information on each, like
+    /// [`Object::attach_states`].
     pub fn attach(object: &mut Object) -> (Self, Vec<ProgramInfo>) {
         let (mut links, mut files) = (Vec::new(), Vec::new());
         for (name, tracepoint) in object.hints.programs.clone() {
@@ -87,7 +89,7 @@ impl Hints {
     }
 }
 
-/// Programs that the kernel refuses are left out and logged.
+/// Attaches a program; `None` if the kernel refuses it, which is logged.
 pub(super) fn attach_optional(
     object: &mut Object,
     name: &str,

@@ -1,4 +1,4 @@
-//! Finding out what this kernel is like: its types, its tracepoints, its features.
+//! Facts about this kernel: its types, its tracepoints, its features.
 
 pub(in crate::bpf) mod btf;
 pub(crate) mod features;

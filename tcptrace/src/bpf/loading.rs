@@ -1,7 +1,7 @@
-//! Has the kernel verify and compile the programs.
+//! Loads the programs, which the kernel verifies and compiles.
 //!
-//! Verification takes most of the start-up time, and the kernel verifies as many programs at once as there are processors: so
-//! each program is loaded by a thread of its own.
+//! Verification takes most of the time of a start. The kernel can verify several programs at once, on different
+//! processors, so each is loaded by a thread of its own.
 
 use std::{
     io,
@@ -19,7 +19,8 @@ use super::{
     kernel::{btf::AttachTypes, tracepoint_format::NAME},
 };
 
-/// Loads these programs, and returns what came of each of them. Programs with typed arguments need the types that they attach to.
+/// Loads these programs, and returns the outcome for each. Programs with typed arguments need the types that they
+/// attach to.
 pub(super) fn load(
     ebpf: &mut Ebpf,
     wanted: &[&'static str],

@@ -51,11 +51,11 @@ pub struct LoadSettings<'a> {
     pub netns: u32,
     /// Inode numbers of the network namespaces whose sockets are traced; `None` for all.
     pub namespaces: Option<&'a [u32]>,
-    /// The PID namespace that numbers processes, unless that is the host's.
+    /// The PID namespace that numbers processes, unless it is the host's.
     pub(crate) pid_namespace: Option<PidNamespace>,
-    /// The best way to get at sockets that the programs of state changes may try.
+    /// The best way of accessing sockets that the programs of state changes may try.
     pub access: SocketAccess,
-    /// True if the kernel is to list the sockets that processes hold, by their IDs in the host's PID namespace.
+    /// True to let the kernel list the sockets that processes hold, with process IDs of the host's PID namespace.
     pub lists_holders: bool,
     /// ID of a control group whose sockets are marked, where the kernel's types allow it.
     pub group: Option<u64>,
@@ -67,9 +67,9 @@ pub struct LoadSettings<'a> {
 pub struct Object {
     /// Programs and maps, which the kernel frees when this is dropped.
     pub(super) ebpf: Ebpf,
-    /// How the programs of state changes get at sockets.
+    /// The way in which the programs of state changes access sockets.
     access: SocketAccess,
-    /// True if segments tell the network namespace of their interface.
+    /// True if the records of segments have the network namespace of their interface.
     pub tells_netns: bool,
     /// True if sockets of the control group are marked.
     pub marks_group: bool,
@@ -152,15 +152,16 @@ impl Object {
         object.load_programs(settings.segments != SEGMENTS_NONE, attach_types.ok().as_ref())?;
         if let Err(reason) = types {
             warn!(
-                "{reason}: the tracepoint's own fields are used, which tell no network namespace and no error, and there are \
-                 no hints"
+                "{reason}: the tracepoint's own fields are used, which have neither the network namespace nor the error, and \
+                 there are no hints"
             );
         }
         Ok(object)
     }
 
-    /// Has the kernel verify the programs that will be used. Programs of hints, of drops and of holders that it refuses are left out
-    /// and logged; in the place of those of state changes that load from sockets come those that read them.
+    /// Has the kernel verify the programs that will be used. If it refuses programs of hints, drops or holders, these
+    /// are left out, which is logged. If it refuses those of state changes that load from sockets, those that read
+    /// through a helper take their place.
     fn load_programs(&mut self, segments: bool, types: Option<&AttachTypes>) -> Result<(), LoadError> {
         let classifiers: &[_] = if segments { &[names::TC_INGRESS, names::TC_EGRESS] } else { &[] };
         let hints: Vec<_> = self.hints.programs.iter().map(|&(name, _)| name).collect();
@@ -232,13 +233,13 @@ impl Object {
     }
 }
 
-/// Opens the object: maps are made, programs are not loaded yet.
+/// Opens the object file: creates its maps, but does not load programs yet.
 fn open(settings: &LoadSettings<'_>, config: &Config) -> Result<Ebpf, LoadError> {
     let hosts = settings.filter.hosts.as_ref().map_or(1, |hosts| hosts.keys().count());
     let pending = if config.matches == 0 { 1 } else { PENDING_SOCKETS };
     let watched = if config.segments == SEGMENTS_CONTROL { WATCHED_BUCKETS } else { 1 };
     let log_level = if settings.verbose { u8::MAX } else { 0 };
-    // Before 5.11 maps count against this limit; where the capability to raise it is missing, that may still suffice.
+    // Before 5.11 maps count against this limit. Without the capability to raise it, it may be sufficient all the same.
     let unlimited = rustix::process::Rlimit { current: None, maximum: None };
     if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited) {
         debug!("the limit of locked memory stays as it is: {error}");

@@ -21,7 +21,7 @@ impl std::fmt::Debug for ProgramLog {
 }
 
 impl ProgramLog {
-    /// The log of the loaded programs; none if none of them logs anything.
+    /// Opens the log of the loaded programs; `None` if none of them logs anything.
     pub(super) fn of(ebpf: &mut Ebpf) -> Option<Self> {
         let logger = EbpfLogger::init(ebpf).map_err(|error| debug!("the programs log no messages: {error}")).ok()?;
         let readiness = Readiness::of(&logger).ok()?;

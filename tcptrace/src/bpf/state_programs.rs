@@ -1,4 +1,4 @@
-//! The programs that see state changes: of which kind they are, and what attaching them leaves.
+//! The programs that see state changes: their kinds, and how they are attached.
 
 use aya::{
     Ebpf,
@@ -18,20 +18,20 @@ use super::{
     },
 };
 
-/// How the programs get at a socket. There is a kind of program for each way.
+/// The way in which the programs access a socket. There is a kind of program for each.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SocketAccess {
     /// By loads that the verifier checks against the kernel's types (since 5.15, with BTF).
     Typed,
     /// By a helper, at offsets from the kernel's types (BTF).
     Untyped,
-    /// Not at all: the tracepoint's own fields have to do.
+    /// Not at all: they use the tracepoint's own fields.
     Fields,
 }
 
 impl SocketAccess {
-    /// The programs of this kind, in the order in which they have to be attached: the kernel runs them in that order, and the
-    /// first one leaves marks for the second.
+    /// Returns the programs of this kind in the order in which they must be attached: the kernel runs them in that
+    /// order, and the first leaves marks for the second.
     pub(super) const fn programs(self) -> &'static [&'static str] {
         match self {
             Self::Typed => &[names::SET_STATE_BTF, names::SET_STATE_BTF_2],
@@ -41,7 +41,7 @@ impl SocketAccess {
     }
 }
 
-/// The link of a program: dropping it detaches the program.
+/// The link of a program, which is detached when this is dropped.
 #[expect(dead_code, reason = "links are held for what dropping them does")]
 pub(super) enum StateLink {
     Typed(BtfTracePointLink),
@@ -64,13 +64,13 @@ pub(super) fn attach(ebpf: &mut Ebpf, name: &'static str) -> Result<(StateLink, 
     Ok((link, ProgramInfo::of(program.fd())))
 }
 
-/// Attaches a program to the event that tracefs describes.
+/// Attaches a program to the tracepoint's event, through tracefs.
 fn attach_to_event(program: &mut TracePoint) -> Result<StateLink, ProgramError> {
     let id = program.attach(CATEGORY, NAME)?;
     program.take_link(id).map(StateLink::Event)
 }
 
-/// Attaches a program to the call behind the event.
+/// Attaches a program to the tracepoint itself, without tracefs.
 fn attach_to_function(program: &mut Program) -> Result<StateLink, ProgramError> {
     if let Program::BtfTracePoint(program) = program {
         let id = program.attach()?;

@@ -12,8 +12,8 @@ use tcptrace_core::filter::{Glob, HostSet, Only, PortSet};
 pub struct Choices {
     /// Only connections with one of these ports at either end
     ///
-    /// A comma-separated list of ports and ranges, such as 80,443,8000-8100. May be repeated. A connection is shown only
-    /// if all filters match; while tracing, they are applied in the kernel.
+    /// A comma-separated list of ports and ranges, such as 80,443,8000-8100. May be repeated. A connection is shown
+    /// only if all filters match; while tracing, they are applied in the kernel.
     #[arg(short, long, value_name = "LIST", help_heading = "Filters", allow_negative_numbers = true)]
     pub port: Vec<PortSet>,
 
@@ -27,8 +27,8 @@ pub struct Choices {
 
     /// Only connections with one of these addresses at either end
     ///
-    /// A comma-separated list of IPv4 and IPv6 addresses and prefixes, such as 192.0.2.1,10.0.0.0/8,::1. Bits beyond the
-    /// prefix length are ignored. May be repeated.
+    /// A comma-separated list of IPv4 and IPv6 addresses and prefixes, such as 192.0.2.1,10.0.0.0/8,::1. Bits beyond
+    /// the prefix length are ignored. May be repeated.
     #[arg(long, value_name = "LIST", help_heading = "Filters")]
     pub host: Vec<HostSet>,
 
@@ -51,12 +51,13 @@ pub struct Choices {
     /// `own` is that of tcptrace itself, `all` are all of this host, including those that come later; any other is a name of
     /// `ip netns` or docker, the PID of a process in it, or a path. The default is `all`; in a PID namespace other than the
     /// host's, as in a container, it is `own`. With --interface, socket states are those of all namespaces.
-    #[arg(long, value_name = "own|all|NAME|PID|PATH", help_heading = "Filters", conflicts_with = "interface", value_parser = values::netns)]
+    #[arg(long, value_name = "own|all|NAME|PID|PATH", help_heading = "Filters", conflicts_with_all = ["interface", "read"], value_parser = values::netns)]
     pub netns: Vec<String>,
 
     /// Only connections of these processes, at either end
     ///
-    /// A comma-separated list of process IDs. May be repeated. One end must match all of --pid, --comm, --uid, --unit and
+    /// A comma-separated list of process IDs. May be repeated. One end must match all of --pid, --comm, --uid, --unit
+    /// and
     /// --container that are given. A connection is shown from its beginning as soon as one of its ends is known to match.
     /// These filters are applied after tracing, including to --write.
     #[arg(long, value_name = "LIST", help_heading = "Filters", value_delimiter = ',', value_parser = values::pid)]
@@ -64,8 +65,8 @@ pub struct Choices {
 
     /// Only connections of processes or threads with these names, at either end
     ///
-    /// A comma-separated list of names, such as nginx,python3*; `*` and `?` stand for other characters. The kernel keeps 15
-    /// bytes of a name. May be repeated.
+    /// A comma-separated list of names, such as nginx,python3*; `*` and `?` stand for other characters. The kernel
+    /// keeps 15 bytes of a name. May be repeated.
     #[arg(long, value_name = "LIST", help_heading = "Filters", value_delimiter = ',')]
     pub comm: Vec<Glob>,
 
@@ -77,7 +78,8 @@ pub struct Choices {
 
     /// Only connections of these systemd units, at either end
     ///
-    /// A comma-separated list of names, with `*` and `?` for other characters; `.service` may be omitted. May be repeated.
+    /// A comma-separated list of names, with `*` and `?` for other characters; `.service` may be omitted. May be
+    /// repeated.
     #[arg(long, value_name = "LIST", help_heading = "Filters", value_delimiter = ',')]
     pub unit: Vec<Glob>,
 
@@ -96,8 +98,9 @@ pub struct Choices {
     ///
     /// A comma-separated list of words: `failed` (not established, reset or timed out), `stalled`, `slow` (see --slow),
     /// `all`, or any outcome, kind or cause of a handshake, close or reset, such as refused,unread_data. A connection is
-    /// shown if one of the words holds. `!` in front excludes: '!three_segment,!four_segment'. A connection is shown as a
-    /// whole once its verdict is known, so connections may be out of order. It affects stdout and --count, but not --write.
+    /// shown if one of the words holds. `!` in front excludes: '!three_segment,!four_segment'. A connection is shown as
+    /// a whole once its verdict is known, so connections may be out of order. It affects stdout and --count, but not
+    /// --write.
     #[arg(long, value_name = "LIST", help_heading = "Output", value_parser = values::OnlyParser, hide_possible_values = true)]
     pub only: Vec<Only>,
 
@@ -119,9 +122,9 @@ pub struct Choices {
 
     /// Read captures or recordings instead of tracing this host; - is stdin
     ///
-    /// A pcap or pcapng file, or the output of --write or --json. No privileges are needed, and all filters apply. A
-    /// capture holds neither socket states nor processes, so these stay unknown. Up to 16 files of several hosts are merged:
-    /// a connection that several of them saw is shown once, with what each knows about it.
+    /// A pcap or pcapng file, or the output of --write or --json. No privileges are needed, and all filters but --netns
+    /// apply. A capture holds neither socket states nor processes, so these stay unknown. Up to 16 files of several
+    /// hosts are merged: a connection that several of them saw is shown once, with what each knows about it.
     #[arg(short, long, value_name = "FILE", help_heading = "Input", num_args = 1..)]
     pub read: Vec<PathBuf>,
 
@@ -133,9 +136,9 @@ pub struct Choices {
 
     /// Remember at most this many connections
     ///
-    /// At most an eighth may be connections of which only a SYN was seen. When there are more, these are forgotten first,
-    /// then those that ended longest ago, then those that have been silent longest. The end record counts the connections
-    /// that were forgotten before they ended.
+    /// At most an eighth may be connections of which only a SYN was seen. When there are more, these are forgotten
+    /// first, then those that ended longest ago, then those that have been silent longest. The end record counts the
+    /// connections that were forgotten before they ended.
     #[arg(long, value_name = "N", help_heading = "Limits", value_parser = values::connections, default_value_t = values::DEFAULT_MAX_CONNECTIONS)]
     pub max_connections: NonZeroU32,
 

@@ -56,7 +56,7 @@ impl Leaks {
         filter(&self.port, &self.local_port, &self.remote_port, &self.host, (self.ipv4, self.ipv6))
     }
 
-    /// Returns the network namespaces whose sockets to list, as given; empty for tcptrace's own.
+    /// Returns the network namespaces whose sockets to list, as given; empty for the default.
     pub fn netns(&self) -> Vec<String> {
         without_repeats(self.netns.clone())
     }

@@ -4,17 +4,21 @@ use std::{
     ffi::OsString,
     fs, io,
     process::{Child, ExitStatus},
-    sync::mpsc,
+    sync::mpsc::{self, RecvTimeoutError},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use log::{debug, warn};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
 use super::{caller::Caller, group::ControlGroup, launch, sockets::Sockets};
 use crate::privileges::{Duty, reduce};
+
+/// Interval at which adopted processes that have ended are waited for.
+const REAP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A failure to start the command.
 #[derive(Debug, Error)]
@@ -134,8 +138,18 @@ impl Drop for Running {
 
 /// Performs tasks until there can be no more. Returns the remaining processes of the command.
 fn work(command: &[OsString], group: Option<ControlGroup>, inbox: &mpsc::Receiver<Task>) -> Vec<u32> {
-    let mut process = None;
-    while let Ok(task) = inbox.recv() {
+    let (mut process, mut orphans): (_, Option<Orphans>) = (None, None);
+    loop {
+        let task = match inbox.recv_timeout(REAP_INTERVAL) {
+            Ok(task) => task,
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(orphans) = &orphans {
+                    let _reaped_others = orphans.running();
+                }
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
         match task {
             Task::Start { in_group, started } => {
                 let caller = Caller::of_sudo();
@@ -143,6 +157,7 @@ fn work(command: &[OsString], group: Option<ControlGroup>, inbox: &mpsc::Receive
                 let child = launch::command(command, path, caller.as_ref()).spawn();
                 reduce(Duty::Command);
                 let outcome = child.map_err(StartError::Start).and_then(|child| {
+                    orphans = (!in_group).then(|| Orphans { command: child.id() });
                     process = Pid::from_raw(child.id().cast_signed())
                         .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
                     watch(child)
@@ -159,9 +174,10 @@ fn work(command: &[OsString], group: Option<ControlGroup>, inbox: &mpsc::Receive
             }
         }
     }
-    let left = match &group {
-        Some(group) if process.is_some() => group.processes(),
-        _ => adopted(),
+    let left = match (&orphans, &group) {
+        (Some(orphans), _) => orphans.running(),
+        (None, Some(group)) => group.processes(),
+        (None, None) => Vec::new(),
     };
     if let Some(group) = group
         && let Err(error) = group.remove()
@@ -183,9 +199,24 @@ fn watch(mut child: Child) -> Result<Started, StartError> {
     Ok(Started { pid, exit })
 }
 
-/// Returns the orphans that this process has adopted.
-fn adopted() -> Vec<u32> {
-    let own = std::process::id();
-    let text = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
-    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+/// The processes of the command whose parents have ended, which this process has adopted in place of init.
+struct Orphans {
+    /// The command, which is waited for elsewhere.
+    command: u32,
+}
+
+impl Orphans {
+    /// Returns those that run. Those that have ended are waited for: nobody else does, and each would keep its PID.
+    fn running(&self) -> Vec<u32> {
+        let own = std::process::id();
+        let text = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+        let children = text.split_whitespace().filter_map(|pid| pid.parse().ok());
+        children.filter(|&pid| pid != self.command && !has_ended(pid)).collect()
+    }
+}
+
+/// Returns true if a child of this process has ended, whose exit status is then forgotten.
+fn has_ended(pid: u32) -> bool {
+    let Some(pid) = Pid::from_raw(pid.cast_signed()) else { return true };
+    matches!(waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG), Ok(Some(_)))
 }

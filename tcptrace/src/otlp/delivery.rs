@@ -129,6 +129,8 @@ impl Delivery {
                 Err(error) => (with_causes(&error), None),
             };
             self.notices.failed(&why, &self.queue);
+            // With no time to wait, it would be sent again at once, without end.
+            let after = after.filter(|after| !after.is_zero());
             let pause = match self.source {
                 Source::Live if finishing => {
                     last_attempts += 1;

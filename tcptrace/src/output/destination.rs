@@ -89,7 +89,7 @@ impl Destination {
             if emit.contains(record.emit()) {
                 render.render(record, chunk);
                 match record {
-                    OutputRecord::Lost(lost) => *reporting.of_mut(lost.source) += lost.count,
+                    OutputRecord::Lost(lost) => *reporting += LossCounts::of(lost.source, lost.count),
                     _ => *records += 1,
                 }
             }

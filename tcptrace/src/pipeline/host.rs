@@ -15,12 +15,26 @@ impl Pipeline {
     /// Names an interface. `netns` is the inode number of its namespace; `tells_netns`: events contain theirs. `bridge`: it
     /// is a bridge whose ports are watched.
     pub fn name_interface(&mut self, netns: u32, tells_netns: bool, index: u32, name: &str, bridge: bool) {
-        self.describer.name_interface(tells_netns.then_some(netns), index, name);
+        let told = tells_netns.then_some(netns);
+        self.interfaces.exists((netns, index), told);
+        self.describer.name_interface(told, index, name);
         self.correlator.set_bridge(netns, index, bridge);
         if let Some(recorder) = &mut self.output.recorder {
-            let netns = tells_netns.then_some(netns);
-            let interface = Interface { netns, index, bridge: Some(bridge), name: name.to_owned() };
+            let interface = Interface { netns: told, index, bridge: Some(bridge), name: name.to_owned() };
             recorder.interface(interface, host_clock::now());
+        }
+    }
+
+    /// Notes that of the interfaces of a network namespace only those exist whose indices satisfy `exists`: the names of the
+    /// others are forgotten, those removed first.
+    pub fn retain_interfaces(&mut self, netns: u32, exists: impl Fn(u32) -> bool) {
+        self.interfaces.retain(netns, exists);
+        while let Some(((netns, index), told)) = self.interfaces.poll_forgotten() {
+            self.describer.forget_interface(told, index);
+            self.correlator.set_bridge(netns, index, false);
+            if let Some(recorder) = &mut self.output.recorder {
+                recorder.forget_interface(told, index);
+            }
         }
     }
 
@@ -39,6 +53,7 @@ impl Pipeline {
 
     /// Forgets a network namespace: its inode number may become another's.
     pub fn forget_netns(&mut self, netns: u32) {
+        self.retain_interfaces(netns, |_| false);
         self.namespaces.remove(&netns);
         self.describer.forget_namespace(netns);
     }

@@ -1,6 +1,6 @@
 //! Recognition of kernel threads by `/proc`, for kernels without BTF, where the kernel programs cannot recognise them.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use tcptrace_ebpf::PF_KTHREAD;
 
@@ -9,12 +9,12 @@ use tcptrace_core::event::Task;
 
 /// The PIDs known to be kernel threads. These live long, so that their PIDs are seldom reused.
 #[derive(Debug, Default)]
-pub struct KernelThreads(HashMap<u32, ()>);
+pub struct KernelThreads(HashSet<u32>);
 
 impl KernelThreads {
     /// Returns true if the task is a kernel thread. One that has already ended is judged by its name.
     pub fn contains(&mut self, task: &Task) -> bool {
-        if self.0.contains_key(&task.pid) {
+        if self.0.contains(&task.pid) {
             return true;
         }
         let kernel = match ProcessStat::of(task.pid) {
@@ -22,7 +22,7 @@ impl KernelThreads {
             None => task.comm.bytes().starts_with(b"kworker/"),
         };
         if kernel {
-            self.0.insert(task.pid, ());
+            self.0.insert(task.pid);
         }
         kernel
     }

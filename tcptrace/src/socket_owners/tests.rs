@@ -1,11 +1,12 @@
 //! Scans of real sockets: those of this process and of its children.
 
+mod subjects;
+
 use std::{
     fs,
     io::Read as _,
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{Shutdown, TcpListener, TcpStream},
     os::fd::{AsFd as _, OwnedFd},
-    process::{Child, Command},
     sync::Arc,
     thread,
     time::Duration,
@@ -17,113 +18,18 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, connect, listen, socket_with},
 };
 
-use super::{scan::Scan, scan_schedule::Job, *};
+use self::subjects::{
+    Connection, Holder, connections, endpoint, ends_of, eventually, is, listening, me, pids, scan, socket,
+};
+use super::{scan_schedule::Job, *};
 use crate::host_clock;
 use tcptrace_core::{
     event::{AcceptQueue, Endpoint},
-    tcp::TcpState::{self, *},
+    tcp::TcpState::*,
 };
 
 /// An IPv4 socket, an IPv6 one, and an IPv6 socket that uses IPv4.
 const FAMILIES: [&str; 3] = ["127.0.0.1:0", "[::1]:0", "[::ffff:127.0.0.1]:0"];
-
-fn endpoint(addr: SocketAddr) -> Endpoint {
-    Endpoint { addr: addr.ip().to_canonical(), port: addr.port() }
-}
-
-/// A listener, and both ends of a connection to it.
-struct Connection {
-    listener: TcpListener,
-    client: TcpStream,
-    server: TcpStream,
-}
-
-impl Connection {
-    fn open(addr: &str) -> Self {
-        let listener = TcpListener::bind(addr).unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (server, _) = listener.accept().unwrap();
-        Self { listener, client, server }
-    }
-
-    fn client(&self) -> FourTuple {
-        ends_of(&self.client)
-    }
-
-    fn server(&self) -> FourTuple {
-        ends_of(&self.server)
-    }
-}
-
-fn ends_of(stream: &TcpStream) -> FourTuple {
-    FourTuple { local: endpoint(stream.local_addr().unwrap()), remote: endpoint(stream.peer_addr().unwrap()) }
-}
-
-fn connections(ends: &[FourTuple], likely: &[u32]) -> Job {
-    Job::Connections { tuples: ends.iter().copied().collect(), likely: likely.iter().copied().collect() }
-}
-
-fn scan(job: &Job) -> Snapshot {
-    Scan::open(None).unwrap().run(job, BootTime(1)).unwrap()
-}
-
-/// Scans until the result is as expected: while another test starts a child, that holds everything of this process for a
-/// moment, and the other end of a connection takes a moment to notice what this end did.
-#[track_caller]
-fn eventually(job: &Job, expected: impl Fn(&Snapshot) -> bool) -> Snapshot {
-    let began = host_clock::now();
-    let mut scanner = Scan::open(None).unwrap();
-    loop {
-        let snapshot = scanner.run(job, BootTime(1)).unwrap();
-        if expected(&snapshot) {
-            return snapshot;
-        }
-        assert!(host_clock::now().since(began) < 10_000_000_000, "{snapshot:#?}");
-        thread::yield_now();
-    }
-}
-
-fn socket(snapshot: &Snapshot, ends: FourTuple) -> Option<&OwnedSocket> {
-    let mut sockets = snapshot.sockets.iter();
-    let found = sockets.find(|owned| owned.socket.local == ends.local && owned.socket.remote == ends.remote);
-    assert!(!sockets.any(|owned| Some(owned) == found), "listed twice: {found:?}");
-    found
-}
-
-fn pids(owned: &OwnedSocket) -> Vec<u32> {
-    owned.owners.iter().map(|owner| owner.pid).collect()
-}
-
-/// Returns true if there is a socket with these ends, in this state, held by these processes.
-fn is(snapshot: &Snapshot, ends: FourTuple, state: TcpState, owners: &[u32]) -> bool {
-    socket(snapshot, ends).is_some_and(|owned| owned.socket.state == state && pids(owned) == owners)
-}
-
-fn listening(listener: &TcpListener) -> FourTuple {
-    let local = endpoint(listener.local_addr().unwrap());
-    let unspecified = if local.addr.is_ipv4() { "0.0.0.0" } else { "::" };
-    FourTuple { local, remote: Endpoint { addr: unspecified.parse().unwrap(), port: 0 } }
-}
-
-/// A process that holds `fd` and is killed on drop.
-struct Holder(Child);
-
-impl Holder {
-    fn start(fd: impl Into<OwnedFd>) -> Self {
-        Self(Command::new("sleep").arg("60").stdin(fd.into()).spawn().unwrap())
-    }
-}
-
-impl Drop for Holder {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn me() -> u32 {
-    std::process::id()
-}
 
 #[test]
 fn everything_includes_a_listener_and_both_ends_of_a_connection() {

@@ -1,5 +1,5 @@
-//! Where the kernel keeps what the programs read. Each value is described once, beside the field that holds its offset: user
-//! space goes through the descriptions to find the offsets, the programs read the fields.
+//! Offsets of the kernel's data that the programs read. Each is described once, beside the field that holds it: user
+//! space resolves the descriptions, and the programs read the fields.
 
 mod description;
 
@@ -7,10 +7,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub use self::description::{EventField, HeadMember, KernelValue, Place, SOCKET_HEAD};
 
-/// An offset in a layout that this kernel does not have.
+/// The offset of something that this kernel does not have.
 pub const ABSENT: u32 = u32::MAX;
 
-/// Makes a structure of offsets out of the descriptions of what lies there.
+/// Defines a structure of offsets by descriptions of the values there.
 macro_rules! layout {
     (
         $(#[$about:meta])*
@@ -41,7 +41,7 @@ macro_rules! layout {
 }
 
 layout! {
-    /// The fields of sockets that the programs read, as offsets in bytes but where it says otherwise.
+    /// The fields of sockets that the programs read, as offsets in bytes unless stated otherwise.
     pub struct SocketLayout from KernelValue {
         /// Remote IPv4 address.
         daddr: KernelValue::head::<u32>("skc_daddr"),
@@ -63,7 +63,7 @@ layout! {
         protocol: KernelValue::member("sock", "sk_protocol"),
         /// The error that a system call would report.
         err: KernelValue::member("sock", "sk_err"),
-        /// Local port in network order, which outlives `skc_num` when a socket is closed.
+        /// Local port in network order. Unlike `skc_num`, it is still set when the socket closes.
         sport: KernelValue::member("inet_sock", "inet_sport"),
         /// Inode number of a `struct net`.
         net_inum: KernelValue::nested(("net", "ns"), ("ns_common", "inum")),
@@ -81,7 +81,7 @@ layout! {
         dev_ifindex: KernelValue::member("net_device", "ifindex"),
         /// Flags of a socket, whose bits `enum sock_flags` numbers.
         flags: KernelValue::head::<u64>("skc_flags"),
-        /// The number of the bit in `flags` that says that SO_LINGER is set; no offset.
+        /// Number of the bit in `flags` for SO_LINGER; not an offset.
         linger_bit: KernelValue::enumerator("sock_flags", "SOCK_LINGER"),
         /// Time of SO_LINGER, in jiffies.
         lingertime: KernelValue::member("sock", "sk_lingertime"),
@@ -89,29 +89,29 @@ layout! {
         copied_seq: KernelValue::member("tcp_sock", "copied_seq"),
         /// Sequence number that is expected next.
         rcv_nxt: KernelValue::member("tcp_sock", "rcv_nxt"),
-        /// The number of the bit in `flags` that says that the other end's FIN has come; no offset.
+        /// Number of the bit in `flags` that is set when the other end's FIN has arrived; not an offset.
         done_bit: KernelValue::enumerator("sock_flags", "SOCK_DONE"),
-        /// The `struct socket *` through which processes have it.
+        /// The `struct socket *` through which processes hold it.
         socket: KernelValue::member("sock", "sk_socket"),
-        /// True for a subflow of MPTCP. Not there before Linux 5.6 and where MPTCP was left out.
+        /// True for a subflow of MPTCP. Absent before Linux 5.6, and from kernels without MPTCP.
         is_mptcp: KernelValue::member("tcp_sock", "is_mptcp").optional(),
-        /// Interface of the last segment that came in: it moved with Linux 5.16, and only helps where there is no route.
+        /// Interface of the last received segment, used if there is no route. Linux 5.16 moved it.
         rx_ifindex: KernelValue::member("sock", "sk_rx_dst_ifindex").or_member("inet_sock", "rx_dst_ifindex").optional(),
         /// Offset in bits of the bit that TCP_REPAIR sets.
         repair: KernelValue::bit("tcp_sock", "repair").optional(),
-        /// Offset in bits of the bit that says that the SYN waits for data, before Linux 6.6.
+        /// Offset in bits of the bit that is set while the SYN waits for data, before Linux 6.6.
         defer_connect: KernelValue::bit("inet_sock", "defer_connect").optional(),
-        /// Flags of an internet socket, since then.
+        /// Flags of an internet socket, which have that bit since Linux 6.6.
         inet_flags: KernelValue::member("inet_sock", "inet_flags").optional(),
-        /// The number of the bit in `inet_flags` that says so; no offset.
+        /// Number of that bit in `inet_flags`; not an offset.
         defer_bit: KernelValue::enumerator("", "INET_FLAGS_DEFER_CONNECT").optional(),
-        /// Control group in which it was made, a `struct cgroup *`. Before Linux 5.15 it shares its place with other things.
+        /// Control group in which it was created, a `struct cgroup *`. Before Linux 5.15 other data shares the field.
         cgroup: KernelValue::nested(("sock", "sk_cgrp_data"), ("sock_cgroup_data", "cgroup")).optional(),
         /// Folder of a control group, a `struct kernfs_node *`.
         cgroup_kn: KernelValue::member("cgroup", "kn").optional(),
         /// Its ID, the inode number.
         kn_id: KernelValue::member("kernfs_node", "id").optional(),
-        /// User of the process that made it, by the initial user namespace.
+        /// User of the process that created it, as the initial user namespace numbers users.
         uid: KernelValue::member("sock", "sk_uid").optional(),
         /// The exit code of an exiting task, as wait(2) tells it.
         exit_code: KernelValue::member("task_struct", "exit_code").optional(),
@@ -123,7 +123,7 @@ layout! {
         snd_wnd: KernelValue::member("tcp_sock", "snd_wnd").optional(),
         /// Smoothed round-trip time, in eighths of microseconds.
         srtt_us: KernelValue::member("tcp_sock", "srtt_us").optional(),
-        /// Lowest round-trip time of a while, in microseconds: the first sample of a `struct minmax`.
+        /// Lowest recent round-trip time in microseconds: the first sample of a `struct minmax`.
         min_rtt_us: KernelValue::nested(("tcp_sock", "rtt_min"), ("minmax_sample", "v")).optional(),
         /// Segments sent again.
         total_retrans: KernelValue::member("tcp_sock", "total_retrans").optional(),
@@ -135,8 +135,8 @@ layout! {
 }
 
 layout! {
-    /// The fields that the programs of the tracepoints `tcp:tcp_send_reset` and `tcp:tcp_retransmit_synack` read besides, as offsets in
-    /// bytes.
+    /// Further fields that the programs of the tracepoints `tcp:tcp_send_reset` and `tcp:tcp_retransmit_synack` read,
+    /// as offsets in bytes.
     pub struct HintLayout from KernelValue {
         /// State of a socket of any kind.
         state: KernelValue::head::<u8>("skc_state"),
@@ -160,7 +160,7 @@ layout! {
         network_header: KernelValue::member("sk_buff", "network_header"),
         /// Beginning of its transport header, from `head`.
         transport_header: KernelValue::member("sk_buff", "transport_header"),
-        /// Index of the interface that it came in by.
+        /// Index of the interface on which it arrived.
         iif: KernelValue::member("sk_buff", "skb_iif"),
         /// The interface that it is on, a `struct net_device *`.
         dev: KernelValue::member("sk_buff", "dev"),
@@ -170,7 +170,7 @@ layout! {
 }
 
 layout! {
-    /// The fields of a buffer that the program of the tracepoint `skb:kfree_skb` reads besides, as offsets in bytes.
+    /// Further fields of a buffer that the program of the tracepoint `skb:kfree_skb` reads, as offsets in bytes.
     pub struct DropLayout from KernelValue {
         /// EtherType of a buffer, in network order.
         protocol: KernelValue::member("sk_buff", "protocol"),
@@ -188,9 +188,10 @@ layout! {
 }
 
 layout! {
-    /// The fields that the iterator of sockets that processes hold reads besides, as offsets in bytes.
+    /// Further fields that the iterator of sockets that processes hold reads, as offsets in bytes.
     pub struct HolderLayout from KernelValue {
-        /// Inode number of a `struct socket`, with which its `struct socket_alloc` begins.
+        /// Inode number of a `struct socket`, from the beginning of its `struct socket_alloc`, which is that of the
+        /// socket.
         inode: KernelValue::nested(("socket_alloc", "vfs_inode"), ("inode", "i_ino")),
         /// ID of a task's process.
         tgid: KernelValue::member("task_struct", "tgid"),

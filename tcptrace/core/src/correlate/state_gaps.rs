@@ -57,7 +57,7 @@ impl StateGaps {
         }
         self.beyond_counts += count;
         let [total, _] = &mut self.totals;
-        *total = (*total + count).max(recorded.map_or(0, |report| report.total));
+        *total = total.saturating_add(count).max(recorded.map_or(0, |report| report.total));
         Some(Placed { conn, loss: Loss { at, source: LossSource::State, count, total: *total, placed: true } })
     }
 
@@ -76,10 +76,10 @@ impl StateGaps {
         let count = loss.count - known;
         self.uncounted -= known;
         self.beyond_counts -= known;
-        self.unplaced += count;
+        self.unplaced = self.unplaced.saturating_add(count);
         self.known[at] += known;
         // Use the larger one, since a recording may lack its beginning.
-        self.totals[at] = (self.totals[at] + count).max(loss.total.saturating_sub(self.known[at]));
+        self.totals[at] = self.totals[at].saturating_add(count).max(loss.total.saturating_sub(self.known[at]));
         (count > 0).then_some(Loss { count, total: self.totals[at], ..*loss })
     }
 
@@ -130,6 +130,18 @@ mod tests {
         }
         gaps.find(7, 1);
         assert_eq!(gaps.place(NOW).map(|placed| placed.loss.count), Some(1));
+    }
+
+    #[test]
+    fn numbers_that_only_a_malformed_recording_has_stop_at_the_largest() {
+        let mut gaps = StateGaps::default();
+        for _ in 0..2 {
+            let loss = gaps.count(&counted(LossSource::State, u64::MAX)).expect("no socket has shown it");
+            assert_eq!((loss.count, loss.total), (u64::MAX, u64::MAX));
+        }
+        assert_eq!(gaps.count(&Loss { placed: true, ..counted(LossSource::State, 1) }), None);
+        gaps.find(7, 2);
+        assert_eq!(gaps.place(NOW).map(|placed| (placed.loss.count, placed.loss.total)), Some((1, u64::MAX)));
     }
 
     proptest! {

@@ -34,7 +34,7 @@ impl<'de> serde::Deserialize<'de> for LossSource {
     }
 }
 
-/// Numbers of losses by source.
+/// Numbers of losses by source. They stop at the largest number, since a recording may claim any.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct LossCounts([u64; 4]);
 
@@ -59,7 +59,7 @@ impl LossCounts {
 
     /// Returns the number of losses from all sources.
     pub fn sum(&self) -> u64 {
-        self.0.iter().sum()
+        self.0.iter().fold(0, |sum, &count| sum.saturating_add(count))
     }
 
     /// Returns the sources with any losses, and their numbers.
@@ -71,7 +71,7 @@ impl LossCounts {
 
 impl std::ops::AddAssign for LossCounts {
     fn add_assign(&mut self, other: Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(count, more)| *count += more);
+        self.0.iter_mut().zip(other.0).for_each(|(count, more)| *count = count.saturating_add(more));
     }
 }
 

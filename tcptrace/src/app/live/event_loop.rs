@@ -178,12 +178,12 @@ async fn follow_interface(trace: &mut Trace, change: InterfaceChange) {
     }
     match change {
         InterfaceChange::Updated(interface) => trace.attach_interface(&interface).await,
-        InterfaceChange::Removed(index) => trace.attachments.forget(index),
+        InterfaceChange::Removed(index) => trace.forget_interfaces(|existing| existing != index),
         InterfaceChange::QdiscMade(index) => trace.attachments.qdisc_made(index),
         InterfaceChange::FiltersRemoved { index, qdisc } => trace.restore_filters(index, qdisc).await,
         InterfaceChange::Overrun => match trace.interfaces.list().await {
             Ok(interfaces) => {
-                trace.attachments.retain(|index| interfaces.iter().any(|interface| interface.index == index));
+                trace.forget_interfaces(|index| interfaces.iter().any(|interface| interface.index == index));
                 for interface in &interfaces {
                     trace.attach_interface(interface).await;
                     // The removal of its filters may be among the lost messages.

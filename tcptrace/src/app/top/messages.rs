@@ -5,13 +5,37 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Maximum number of messages held back; later ones are dropped.
+/// Maximum number of messages held back; later ones are only counted.
 const MOST: usize = 256;
 
-/// The messages held back; `None` while they go to stderr.
-static KEPT: Mutex<Option<Vec<String>>> = Mutex::new(None);
+/// The messages held back.
+#[derive(Debug, Default)]
+struct Kept {
+    messages: Vec<String>,
+    /// Number of messages for which there was no room.
+    left_out: u64,
+}
 
-fn kept() -> MutexGuard<'static, Option<Vec<String>>> {
+impl Kept {
+    fn push(&mut self, message: String) {
+        if self.messages.len() < MOST {
+            self.messages.push(message);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    /// Returns the lines for stderr.
+    fn lines(self) -> impl Iterator<Item = String> {
+        let left_out = (self.left_out > 0).then(|| format!("tcptrace: later messages, left out: {}", self.left_out));
+        self.messages.into_iter().chain(left_out)
+    }
+}
+
+/// The messages held back; `None` while they go to stderr.
+static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
+
+fn kept() -> MutexGuard<'static, Option<Kept>> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -22,14 +46,14 @@ pub(super) fn keep() {
 
 /// Returns the last message held back.
 pub(super) fn last() -> Option<String> {
-    kept().as_ref()?.last().cloned()
+    kept().as_ref()?.messages.last().cloned()
 }
 
 /// Writes the messages held back to stderr, and later ones directly.
 pub(super) fn release() {
-    for message in kept().take().unwrap_or_default() {
-        eprintln!("{message}");
-    }
+    // The lock is held until they are written, so that later ones follow them.
+    let mut kept = kept();
+    kept.take().into_iter().flat_map(Kept::lines).for_each(|line| eprintln!("{line}"));
 }
 
 /// The destination of messages: stderr, unless they are held back.
@@ -40,9 +64,7 @@ impl Write for Messages {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut *kept() {
             Some(kept) => {
-                if kept.len() < MOST {
-                    kept.push(String::from_utf8_lossy(bytes).trim_end().to_owned());
-                }
+                kept.push(String::from_utf8_lossy(bytes).trim_end().to_owned());
                 Ok(bytes.len())
             }
             None => io::stderr().write(bytes),
@@ -51,5 +73,22 @@ impl Write for Messages {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_without_room_are_counted() {
+        let lines = |count: usize| {
+            let mut kept = Kept::default();
+            (1..=count).for_each(|number| kept.push(number.to_string()));
+            kept.lines().collect::<Vec<_>>()
+        };
+        assert_eq!(lines(MOST).last(), Some(&MOST.to_string()));
+        assert_eq!(lines(MOST + 2).len(), MOST + 1);
+        assert_eq!(lines(MOST + 2).last().map(String::as_str), Some("tcptrace: later messages, left out: 2"));
     }
 }

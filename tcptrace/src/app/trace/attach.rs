@@ -94,6 +94,12 @@ impl Trace {
         }
     }
 
+    /// Forgets the interfaces of tcptrace's own namespace whose indices do not satisfy `exists`, as they have been removed.
+    pub(in crate::app) fn forget_interfaces(&mut self, exists: impl Fn(u32) -> bool) {
+        self.attachments.retain(&exists);
+        self.pipeline.retain_interfaces(self.netns, exists);
+    }
+
     /// Attaches the filters of an interface again if somebody has removed them. `qdisc`: their qdisc may have been removed,
     /// too.
     pub(in crate::app) async fn restore_filters(&mut self, index: u32, qdisc: bool) {

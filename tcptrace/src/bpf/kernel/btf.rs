@@ -1,5 +1,5 @@
-//! The running kernel's BTF: where the members of its structures lie, the numbers of its enumerators, and the
-//! arguments of its tracepoints.
+//! The running kernel's BTF: the offsets of members of its structures, the values of its enumerators, and the arguments
+//! of its tracepoints.
 
 mod attach_types;
 mod format;
@@ -17,7 +17,7 @@ const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 pub(in crate::bpf) enum BtfError {
     #[error("{VMLINUX}, which describes the kernel's types, cannot be read")]
     Unreadable(#[source] std::io::Error),
-    #[error("{VMLINUX} is no BTF that can be understood")]
+    #[error("{VMLINUX} is not BTF that this build understands")]
     Unknown(#[source] FormatError),
     #[error("the kernel's BTF has no struct {0}")]
     NoStruct(&'static str),
@@ -25,7 +25,7 @@ pub(in crate::bpf) enum BtfError {
     NoMember(&'static str, &'static str),
     #[error("the kernel's BTF has no enumerator {1} in enum {0}")]
     NoEnumerator(&'static str, &'static str),
-    #[error("the member {member} lies at byte {offset} of struct {structure}, where it cannot be read")]
+    #[error("the member {member} is at byte {offset} of struct {structure}, where it cannot be read")]
     Misplaced { structure: &'static str, member: &'static str, offset: u32 },
     #[error("the kernel's BTF has no tracepoint {0}")]
     NoTracepoint(&'static str),
@@ -50,17 +50,17 @@ impl KernelTypes {
         SocketLayout::resolve(|value| self.value(value))
     }
 
-    /// Offsets that the programs of hints read besides.
+    /// Returns the further offsets that the programs of hints need.
     pub(in crate::bpf) fn hint_layout(&self) -> Result<HintLayout, BtfError> {
         HintLayout::resolve(|value| self.value(value))
     }
 
-    /// Offsets that the program of dropped segments reads besides.
+    /// Returns the further offsets that the program of dropped segments needs.
     pub(in crate::bpf) fn drop_layout(&self) -> Result<DropLayout, BtfError> {
         DropLayout::resolve(|value| self.value(value))
     }
 
-    /// Offsets that the iterator of sockets that processes hold reads besides.
+    /// Returns the further offsets that the iterator of sockets that processes hold needs.
     pub(in crate::bpf) fn holder_layout(&self) -> Result<HolderLayout, BtfError> {
         HolderLayout::resolve(|value| self.value(value))
     }
@@ -75,7 +75,7 @@ impl KernelTypes {
             Err(_) if value.optional => return Ok(ABSENT),
             found => found?,
         };
-        // The programs read these members from a copy of the first bytes.
+        // The programs read these members from a copy of the structure's first bytes.
         match (value.head, value.place) {
             (Some(head), Place::Member(structure, member)) if !head.fits(number) => {
                 Err(BtfError::Misplaced { structure, member, offset: number })
@@ -94,10 +94,11 @@ impl KernelTypes {
         }
     }
 
-    /// The number of the type that programs with typed arguments attach to. An error where the kernel is known to refuse ours.
+    /// Returns the number of the type that programs with typed arguments attach to; an error if the kernel is known to
+    /// refuse those of this build.
     pub(in crate::bpf) fn attach_type(&self, target: AttachTarget) -> Result<u32, BtfError> {
         let Self(btf) = self;
-        // The helper of each that was the last one to come, both with 5.11.
+        // For each, the newest helper that it calls; both came with 5.11.
         let (helper, missing) = match target {
             AttachTarget::Tracepoint(name) => ("BPF_FUNC_get_current_task_btf", BtfError::NoTracepoint(name)),
             AttachTarget::Iterator(name) => ("BPF_FUNC_sock_from_file", BtfError::NoIterator(name)),
@@ -106,7 +107,7 @@ impl KernelTypes {
         btf.number_of(target.kind(), &target.type_name()).ok_or(missing)
     }
 
-    /// The types of a tracepoint's arguments, by their names without qualifiers and with pointers looked through.
+    /// Returns the names of the types of a tracepoint's arguments, without qualifiers and pointers.
     pub(in crate::bpf) fn arguments(&self, tracepoint: &'static str) -> Result<Vec<String>, BtfError> {
         let Self(btf) = self;
         let prototype = |typedef: Type| {
@@ -117,32 +118,33 @@ impl KernelTypes {
         let name = target.type_name();
         let mut typedefs = btf.find(target.kind(), &name).filter_map(prototype);
         let prototype = typedefs.next().ok_or(BtfError::NoTracepoint(tracepoint))?;
-        // The first is the kernel's own, for whom it calls.
+        // The first parameter is the kernel's own data pointer.
         Ok(btf.members(prototype).skip(1).map(|parameter| self.name_behind(parameter.value)).collect())
     }
 
-    /// Enumerators by their names, none where there is no such enumeration.
+    /// Returns the names and values of an enumeration's enumerators; empty if there is no such enumeration.
     pub(in crate::bpf) fn enumerators(&self, name: &str) -> Vec<(String, u32)> {
         let Self(btf) = self;
         let members = btf.find(Kind::ENUM, name).flat_map(|found| btf.members(found));
         members.map(|member| (member.name.to_owned(), member.value)).collect()
     }
 
-    /// The name of the type behind pointers and qualifiers; empty where it has none.
+    /// Returns the name of the type behind pointers and qualifiers; empty if it has none.
     fn name_behind(&self, number: u32) -> String {
         let Self(btf) = self;
         let named = btf.behind(btf.by_number(number), &[Kind::PTR, Kind::CONST, Kind::TYPE_TAG]);
         named.map(|named| btf.name(named).to_owned()).unwrap_or_default()
     }
 
-    /// The offset in bits of a member that has to exist.
+    /// Returns the offset in bits of a member that must exist.
     fn bits(&self, structure: &'static str, member: &'static str) -> Result<u32, BtfError> {
         let Self(btf) = self;
         let found = btf.find(Kind::STRUCT, structure).next().ok_or(BtfError::NoStruct(structure))?;
         offset_in(btf, found, member, DEEPEST).ok_or(BtfError::NoMember(structure, member))
     }
 
-    /// The offset in bits of a member of a nested structure, which may be anonymous and so cannot be found by name.
+    /// Returns the offset in bits of a member of a nested structure, which may be unnamed and cannot be looked up by
+    /// its name.
     fn inner_bits(&self, structure: &'static str, member: &'static str, inner: &'static str) -> Result<u32, BtfError> {
         let Self(btf) = self;
         let found = btf.find(Kind::STRUCT, structure).next().ok_or(BtfError::NoStruct(structure))?;
@@ -153,17 +155,17 @@ impl KernelTypes {
         offset.and_then(|offset| outer.bits.checked_add(offset)).ok_or(BtfError::NoMember(structure, inner))
     }
 
-    /// The value of an enumerator that has to exist.
+    /// Returns the value of an enumerator that must exist.
     fn enumerator(&self, name: &'static str, wanted: &'static str) -> Result<u32, BtfError> {
         let mut all = self.enumerators(name).into_iter();
         all.find_map(|(name, value)| (name == wanted).then_some(value)).ok_or(BtfError::NoEnumerator(name, wanted))
     }
 }
 
-/// Anonymous members within each other that are looked into.
+/// Maximum nesting of anonymous members.
 const DEEPEST: u8 = 16;
 
-/// The offset in bits of a member, looked for in anonymous members too.
+/// Returns the offset in bits of a member, which may be in an anonymous member.
 fn offset_in(btf: &Btf, structure: Type, wanted: &str, depth: u8) -> Option<u32> {
     btf.members(structure).find_map(|member| {
         let inner = match member.name {

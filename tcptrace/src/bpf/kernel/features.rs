@@ -1,4 +1,4 @@
-//! Features of this kernel that can be told without loading anything.
+//! Features of this kernel that can be found out without loading anything.
 
 use std::{error::Error, io};
 
@@ -11,16 +11,16 @@ use crate::{
 };
 use tcptrace_core::event::reset_reason::ResetReasons;
 
-/// Features that the kernel's type information promises.
+/// Features according to the kernel's type information.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Survey {
     /// True if the tracepoint of state changes is among them.
     pub states: bool,
     /// The tracepoints that give hints, by their names.
     pub hints: Vec<&'static str>,
-    /// True if they tell why a reset is sent.
+    /// True if they give the reason for a reset.
     pub reasons: bool,
-    /// Number of reasons for dropping a segment that the kernel may give, or what it lacks to tell of dropped segments.
+    /// Number of reasons that the kernel may give for dropping a segment, or what it lacks to report dropped segments.
     pub drops: Result<usize, String>,
 }
 
@@ -28,7 +28,7 @@ impl Survey {
     /// Reads the types.
     ///
     /// # Errors
-    /// Why sockets cannot be read by their help.
+    /// When they cannot be read, or lack what is needed to read sockets.
     pub fn of_types() -> io::Result<Self> {
         let types = KernelTypes::read().map_err(io::Error::other)?;
         types.socket_layout().map_err(io::Error::other)?;
@@ -44,7 +44,7 @@ impl Survey {
     }
 }
 
-/// Returns true if programs can be attached to interfaces as TCX links; none where this process may not ask.
+/// Returns true if programs can be attached to interfaces as TCX links; `None` if this process may not ask.
 pub fn has_tcx() -> Option<bool> {
     match SchedClassifier::query_tcx(c"lo", TcAttachType::Ingress) {
         Ok(_) => Some(true),

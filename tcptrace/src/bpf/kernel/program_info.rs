@@ -11,19 +11,19 @@ use std::{
 
 use aya::programs::{ProgramError, ProgramFd};
 
-/// A program's `/proc/self/fdinfo`, which tells something new each time it is read.
+/// A program's `/proc/self/fdinfo`. Each read returns current values.
 #[derive(Debug)]
 pub struct ProgramInfo(File);
 
 impl ProgramInfo {
-    /// None where `/proc` cannot be read.
+    /// Opens it; `None` if `/proc` cannot be read.
     pub(in crate::bpf) fn of(program: Result<&ProgramFd, ProgramError>) -> Option<Self> {
         let fd = program.ok()?.as_fd().as_raw_fd();
         File::open(format!("/proc/self/fdinfo/{fd}")).ok().map(Self)
     }
 
-    /// Number of times that the kernel skipped the program because it was running on that processor already; none where it does not
-    /// count (before 5.12).
+    /// Returns the number of times that the kernel skipped the program because it was already running on that
+    /// processor; `None` if the kernel does not count them (before 5.12).
     ///
     /// # Errors
     /// When the file cannot be read any more.
@@ -31,7 +31,7 @@ impl ProgramInfo {
         self.field("recursion_misses")
     }
 
-    /// True if the program was compiled to machine code; none where the kernel does not tell.
+    /// Returns true if the program was compiled to machine code; `None` if the kernel does not say.
     ///
     /// # Errors
     /// When the file cannot be read any more.

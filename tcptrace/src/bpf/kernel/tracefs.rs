@@ -10,11 +10,11 @@ use rustix::{
 /// The conventional mount point of tracefs.
 const MOUNT_POINT: &str = "/sys/kernel/tracing";
 
-/// Runs `work` on a thread that sees tracefs at its place: mounted already, or for this thread alone, in a mount
+/// Runs `work` on a thread that sees tracefs mounted: either it is, or it is mounted for this thread only, in a mount
 /// namespace that ends with it.
 ///
 /// # Errors
-/// When it is not mounted and cannot be: that takes CAP_SYS_ADMIN.
+/// When it is not mounted and cannot be mounted, which requires CAP_SYS_ADMIN.
 pub(in crate::bpf) fn with_tracefs<T: Send>(work: impl FnOnce(&Path) -> T + Send) -> io::Result<T> {
     let mounted = fs::exists(format!("{MOUNT_POINT}/events"))?;
     let run = || {
@@ -30,8 +30,8 @@ pub(in crate::bpf) fn with_tracefs<T: Send>(work: impl FnOnce(&Path) -> T + Send
 }
 
 fn mount_for_this_thread() -> io::Result<()> {
-    // SAFETY: only the mount namespace and the file system attributes of this one thread part, and it holds no
-    // descriptors whose meaning would change.
+    // SAFETY: only this thread gets a mount namespace and file system attributes of its own; the table of file
+    // descriptors stays shared.
     unsafe { unshare_unsafe(UnshareFlags::NEWNS | UnshareFlags::FS) }?;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;

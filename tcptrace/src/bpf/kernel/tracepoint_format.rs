@@ -1,5 +1,5 @@
-//! The fields of `sock:inet_sock_set_state`, from the description that tracefs has of it. The layout differs between
-//! kernels (some distributions' records begin with four more bytes), so nothing is taken for granted.
+//! The fields of `sock:inet_sock_set_state`, from the description in tracefs. The layout differs between kernels (in
+//! some distributions, records begin with four more bytes), so no offset is assumed.
 
 use tcptrace_ebpf::TracepointLayout;
 
@@ -22,14 +22,14 @@ pub(in crate::bpf) fn layout(format: &str) -> Result<TracepointLayout, FormatErr
     TracepointLayout::resolve(|field| offset(format, field.name, field.size))
 }
 
-/// The offset of one field, from a line such as
+/// Returns the offset of a field, from a line such as
 /// `field:__u8 saddr_v6[16]; offset:40; size:16; signed:0;`, with tabs between.
 fn offset(format: &str, name: &'static str, wanted: u32) -> Result<u32, FormatError> {
     let (offset, found) = format.lines().find_map(|line| described(line, name)).ok_or(FormatError::Missing(name))?;
     if found == wanted { Ok(offset) } else { Err(FormatError::Size { field: name, found, wanted }) }
 }
 
-/// Offset and size in bytes, if this line describes the field.
+/// Returns the offset and the size in bytes, if this line describes the field.
 fn described(line: &str, name: &str) -> Option<(u32, u32)> {
     let mut parts = line.trim().split(';').map(str::trim);
     let declared = parts.next()?.strip_prefix("field:")?.rsplit([' ', '*']).next()?;

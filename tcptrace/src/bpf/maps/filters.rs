@@ -1,4 +1,4 @@
-//! Telling the kernel programs what to filter.
+//! Fills the maps that hold the filter's lists.
 
 use std::io;
 
@@ -19,7 +19,7 @@ use tcptrace_core::{
 };
 
 impl Object {
-    /// Tells the programs what the filter says.
+    /// Fills the maps with the lists of the filter.
     pub(in crate::bpf) fn fill_maps(&mut self, settings: &LoadSettings<'_>) -> Result<(), LoadError> {
         let filter = settings.filter;
         let lists =
@@ -57,7 +57,7 @@ impl Object {
             let (head, tail) = data.as_mut_bytes().split_at_mut(8);
             head[0] = family;
             tail.copy_from_slice(&address);
-            // The family takes a word here, of which the key counts one byte.
+            // The family takes a whole word here, but a byte in `keys`.
             map.insert(&Key::new(prefix + 56, data), &1, 0).map_err(io::Error::other)?;
         }
         Ok(())
@@ -73,7 +73,7 @@ impl Object {
         numbers.iter().try_for_each(|number| map.insert(number, &1, 0).map_err(io::Error::other))
     }
 
-    /// Tells the programs that an interface the filter names has this index now.
+    /// Adds the index of an interface that the filter names.
     ///
     /// # Errors
     /// When the map is full.
@@ -82,7 +82,7 @@ impl Object {
     }
 }
 
-/// The filters there are, as bits.
+/// Returns which filters there are, as bits.
 pub(in crate::bpf) fn match_bits(filter: &Filter) -> u32 {
     let bits = [
         (filter.ports.is_some(), MATCH_PORTS),

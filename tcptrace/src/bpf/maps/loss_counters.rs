@@ -1,4 +1,4 @@
-//! Events that the kernel programs could not hand over.
+//! Counts of events that the kernel programs could not deliver.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use tcptrace_core::event::LossSource;
 /// Reads the kernel's counters of lost records and skipped runs.
 pub struct LossCounters {
     lost: Array<MapData, u64>,
-    /// The programs that see sockets, of which the kernel tells how often it skipped them.
+    /// The programs whose skipped runs count.
     programs: Vec<ProgramInfo>,
 }
 
@@ -26,12 +26,12 @@ impl LossCounters {
         Self { lost, programs: Vec::new() }
     }
 
-    /// Counts the skipped runs of these programs too.
+    /// Makes the skipped runs of these programs count, too.
     pub fn watch(&mut self, programs: impl IntoIterator<Item = ProgramInfo>) {
         self.programs.extend(programs);
     }
 
-    /// Reads how many events each source has lost since the programs were loaded.
+    /// Reads the number of events that each source has lost since the programs were loaded.
     ///
     /// # Errors
     /// When the kernel does not let the counters be read.
@@ -43,7 +43,7 @@ impl LossCounters {
         ])
     }
 
-    /// 0 for what this kernel does not count.
+    /// Returns the number of skipped runs; 0 if this kernel does not count them.
     fn skipped(&self) -> io::Result<u64> {
         self.programs.iter().map(|program| Ok(program.skipped_runs()?.unwrap_or(0))).sum()
     }

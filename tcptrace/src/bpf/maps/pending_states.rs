@@ -8,10 +8,10 @@ use zerocopy::{FromBytes as _, IntoBytes as _};
 
 use tcptrace_core::event::{BootTime, LossSource};
 
-/// How long a connect() may take: with the default of six retransmissions the kernel gives up after 127 s.
+/// Maximum duration of a connect(): with the default of six retransmissions, the kernel gives up after 127 s.
 const PATIENCE: Duration = Duration::from_secs(150);
 
-/// The value of the map in the words that it is made of.
+/// A value of the map, as words.
 type Words = [u64; size_of::<StateRecord>() / 8];
 
 /// The map of state changes that wait for a port or a peer, of limited size.
@@ -32,8 +32,9 @@ impl Pending {
         Self { map, lost: 0 }
     }
 
-    /// If state changes have been lost since the last call, which a full map may explain, removes the entries that have waited too
-    /// long at `now`. The kernel skipped the changes that would have settled them, and those are counted as skipped.
+    /// Removes the entries that have waited for too long by `now`, if state changes have been lost since the last call,
+    /// possibly because the map is full. The changes that would have settled these entries were skipped by the kernel,
+    /// which counts them.
     ///
     /// # Errors
     /// When the kernel does not let the map be read.
@@ -51,7 +52,7 @@ impl Pending {
             }
         }
         for socket in stale {
-            // One that has gone by itself meanwhile is gone too.
+            // This fails if the entry has been settled meanwhile.
             let _gone = self.map.remove(&socket);
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Draining the ring buffer, and being woken for it.
+//! The reader's end of the ring buffer.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use log::debug;
 
 use super::readiness::Readiness;
 
-/// The consumer's end of the ring buffer that all kernel programs write to.
+/// The reader's end of the ring buffer that all kernel programs write to.
 pub struct Ring {
     ring: RingBuf<MapData>,
     readiness: Readiness,
@@ -38,8 +38,8 @@ impl Ring {
         self.size
     }
 
-    /// Waits until there is something to drain; to be asked only after [`Self::drain`] found the ring empty and
-    /// [`Self::rest`] agreed.
+    /// Waits until there is something to drain. May be awaited only after [`Self::drain`] found the ring empty and
+    /// [`Self::rest`] returned true.
     ///
     /// # Errors
     /// When the descriptor cannot be waited for.
@@ -47,7 +47,7 @@ impl Ring {
         self.readiness.wait().await
     }
 
-    /// Hands up to `most` records to `take`; false when the ring was empty before that.
+    /// Hands up to `most` records to `take`. Returns false if the ring was empty before that many.
     pub fn drain(&mut self, most: usize, mut take: impl FnMut(&[u8])) -> bool {
         for _ in 0..most {
             let Some(record) = self.ring.next() else { return false };
@@ -56,18 +56,18 @@ impl Ring {
         true
     }
 
-    /// Tells the kernel programs that the reader will drain the ring soon without being woken.
+    /// Tells the kernel programs that the reader polls, and need not be woken.
     pub fn stay_awake(&mut self) {
         if !self.said_awake {
             self.said_awake = self.say(1).is_ok();
         }
     }
 
-    /// Asks to be woken from now on; to be called after [`Self::drain`] found nothing. Returns true if [`Self::readable`] may be
-    /// awaited, and false if the ring must be drained again soon.
+    /// Asks to be woken from now on; to be called after [`Self::drain`] found nothing. Returns true if
+    /// [`Self::readable`] may be awaited, and false if the ring must be drained again soon.
     ///
-    /// A program that has read that it need not wake the reader may be delayed before it submits its record, on a busy machine
-    /// for many milliseconds. But it reserves the record before it reads that, and reserved records are visible.
+    /// A program that has found that it need not wake the reader may be delayed before it submits its record, on a busy
+    /// machine for many milliseconds. But it reserves the record before it looks, and reserved records are visible.
     pub fn rest(&mut self) -> bool {
         let told = !self.said_awake;
         if !told {

@@ -1,4 +1,4 @@
-//! Frames that the kernel programs skipped, and why.
+//! Numbers of frames that the kernel programs skipped, by reason.
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -18,8 +18,8 @@ impl fmt::Debug for SkipCounters {
 }
 
 impl SkipCounters {
-    /// Reads the counters for the first time: aya then reads the number of processors from `/sys`, which this thread may not do
-    /// later, and caches it.
+    /// Opens the counters and reads them once: aya then reads the number of processors from `/sys`, which this thread
+    /// may not do later, and caches it.
     pub(in crate::bpf) fn new(map: PerCpuArray<MapData, u64>) -> io::Result<Self> {
         let counters = Self(map);
         counters.read()?;
@@ -40,13 +40,13 @@ impl SkipCounters {
     }
 }
 
-/// Numbers of frames and socket events that were skipped, by reason. A frame counts once on each interface that it passes. Segments
-/// that the filter excludes, or that `--segments` does not ask for, are not among them.
+/// Numbers of frames and socket events that were skipped, by reason. A frame counts once on each interface that it
+/// passes. Segments that the filter excludes, or that `--segments` does not ask for, are not among them.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Skipped([u64; Skip::ALL.len()]);
 
 impl Skipped {
-    /// From counts in the order of [`Skip::ALL`].
+    /// Creates it from counts in the order of [`Skip::ALL`].
     #[cfg(test)]
     pub(crate) fn of(counts: [u64; Skip::ALL.len()]) -> Self {
         Self(counts)
@@ -58,7 +58,7 @@ impl Skipped {
     }
 }
 
-/// `3 frames without IP, 1 fragment without a TCP header`, or `nothing`.
+/// Writes the counts in words: `3 frames without IP, 1 fragment without a TCP header`, or `nothing`.
 impl Display for Skipped {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self(counts) = self;
@@ -72,7 +72,7 @@ impl Display for Skipped {
     }
 }
 
-/// The kind of frame skipped for this reason, in the singular and in the plural.
+/// Returns the kind of frame skipped for this reason, in the singular and in the plural.
 fn words(reason: Skip) -> (&'static str, &'static str) {
     match reason {
         Skip::NotIp => ("frame without IP", "frames without IP"),

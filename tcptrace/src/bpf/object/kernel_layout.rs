@@ -1,5 +1,5 @@
-//! Facts about the running kernel that the programs are loaded with: offsets from its types or, without these, from the
-//! tracepoint's description.
+//! Facts about the running kernel with which the programs are loaded: offsets from its types or, without these, from
+//! the tracepoint's description.
 
 use log::info;
 use tcptrace_ebpf::{ABSENT, Config, SocketLayout, TracepointLayout};
@@ -21,14 +21,15 @@ use crate::{
 /// The tracepoint of state changes.
 pub(super) const STATES: AttachTarget = AttachTarget::Tracepoint(NAME);
 
-/// Length of a jiffy in nanoseconds: the coarse clocks advance by it (`KTIME_LOW_RES` of include/linux/hrtimer.h).
+/// Returns the length of a jiffy in nanoseconds, by which the coarse clocks advance (`KTIME_LOW_RES` of
+/// include/linux/hrtimer.h).
 pub(super) fn jiffy_ns() -> u64 {
     let resolution = rustix::time::clock_getres(rustix::time::ClockId::MonotonicCoarse);
     u64::try_from(resolution.tv_nsec).unwrap_or(0)
 }
 
-/// Sets the offsets and properties that the kernel's types give, and finds out which hints and drops it can report. Returns what
-/// programs with typed arguments can attach to, with the numbers of the types.
+/// Sets the offsets and properties that the kernel's types give, and finds out which hints and drops it can report.
+/// Returns what programs with typed arguments can attach to, with the numbers of the types.
 pub(super) fn use_types(
     config: &mut Config,
     hints: &mut hint_programs::Available,
@@ -40,7 +41,7 @@ pub(super) fn use_types(
     config.has_reset_reason = u32::from(available.has_reset_reason);
     if let Some(layout) = layout {
         config.hints = layout;
-        // The program of drops reads buffers at these offsets, too.
+        // The program of drops also reads buffers at these offsets.
         *drops = drop_program::Available::of(&types);
     }
     if let Some(available) = drops {

@@ -1,4 +1,4 @@
-//! Taking the maps of loaded programs, each to where it is read.
+//! Takes the maps out of the object, each to where it is read.
 
 use std::io;
 

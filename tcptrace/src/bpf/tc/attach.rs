@@ -208,17 +208,15 @@ impl Attachments {
             .map_err(|cause| LoadError::Attach { way: CLSACT, cause })
     }
 
-    /// Forgets an interface that no longer exists, from which the kernel has detached everything.
-    pub fn forget(&mut self, index: u32) {
-        if let Some(attached) = self.attached.remove(&index) {
-            debug!("interface {} has been removed", attached.name);
-        }
-    }
-
-    /// Forgets the interfaces whose indices do not satisfy `exists`.
+    /// Forgets the interfaces whose indices do not satisfy `exists`; the kernel has detached everything from them.
     pub fn retain(&mut self, exists: impl Fn(u32) -> bool) {
-        let gone: Vec<u32> = self.attached.keys().copied().filter(|&index| !exists(index)).collect();
-        gone.into_iter().for_each(|index| self.forget(index));
+        self.attached.retain(|&index, attached| {
+            let stays = exists(index);
+            if !stays {
+                debug!("interface {} has been removed", Escaped(attached.name.as_bytes()));
+            }
+            stays
+        });
     }
 
     /// Detaches from all interfaces, and removes the qdiscs created for that.

@@ -120,3 +120,13 @@ fn a_task_after_options_is_told_its_place() {
     }
     assert!(!parse(&["elsewhere"]).expect_err("no such task").to_string().contains("comes before"));
 }
+
+#[test]
+fn options_of_a_live_trace_alone_are_refused_with_a_file() {
+    for option in [&["--netns", "own"][..], &["--write", "a.jsonl", "--rotate", "1h"], &["--metrics", "9464"]] {
+        let error = error(&[option, &["--read", "b.jsonl"]].concat(), ErrorKind::ArgumentConflict);
+        assert!(error.contains("cannot be used with '--read <FILE>...'"), "{error}");
+    }
+    let error = error(&["top", "--netns", "own", "--read", "b.jsonl"], ErrorKind::ArgumentConflict);
+    assert!(error.contains("--netns"), "{error}");
+}

@@ -1,6 +1,7 @@
-//! Descriptions of what the programs read: where BTF, or a tracepoint's `format` file, says that it is.
+//! Descriptions of what the programs read: how to find it in BTF, or in a tracepoint's `format` file.
 
-/// Number of bytes of `struct sock_common` that are read at once. User space checks that the members needed lie within.
+/// Number of bytes of `struct sock_common` that are read at once. User space checks that the members needed are among
+/// them.
 pub const SOCKET_HEAD: usize = 104;
 
 /// Place of a value in BTF.
@@ -8,9 +9,9 @@ pub const SOCKET_HEAD: usize = 104;
 pub enum Place {
     /// Byte offset of a member: structure, member. Members of anonymous structures count as the outer one's.
     Member(&'static str, &'static str),
-    /// Byte offset of a member of a structure that lies within another: the sum of both offsets.
+    /// Byte offset of a member of a structure within another one: the sum of both offsets.
     Nested([(&'static str, &'static str); 2]),
-    /// Byte offset of a member of a structure without a name that is a member itself: structure, member, inner member.
+    /// Byte offset of a member of an unnamed structure that is itself a member: structure, member, inner member.
     Inner(&'static str, &'static str, &'static str),
     /// Offset in bits of a member that is a bit field: structure, member.
     Bit(&'static str, &'static str),
@@ -21,29 +22,29 @@ pub enum Place {
 /// A member that the programs read from a copy of the first [`SOCKET_HEAD`] bytes of a socket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct HeadMember {
-    /// Bytes that are read.
+    /// Number of bytes read.
     pub size: u32,
-    /// The number that the offset has to be a multiple of.
+    /// Required alignment of the offset.
     pub align: u32,
 }
 
 impl HeadMember {
-    /// Returns true if the member can be read at this offset: it lies within the head, and is aligned.
+    /// Returns true if the member can be read at this offset: it is within the head, and aligned.
     pub const fn fits(self, offset: u32) -> bool {
         offset.saturating_add(self.size) <= SOCKET_HEAD as u32 && offset.is_multiple_of(self.align)
     }
 }
 
-/// A number that the running kernel's BTF tells.
+/// A number from the running kernel's BTF.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct KernelValue {
     /// Its place.
     pub place: Place,
     /// Its place in other versions of the kernel.
     pub alternative: Option<Place>,
-    /// The programs can do without: then the field is [`ABSENT`](super::ABSENT).
+    /// True if the programs can do without it: the field is then [`ABSENT`](super::ABSENT).
     pub optional: bool,
-    /// The bound of its offset, where it is read from the head of a socket.
+    /// The member's form, if it is read from the head of a socket, which limits its offset.
     pub head: Option<HeadMember>,
 }
 
@@ -92,7 +93,7 @@ impl KernelValue {
 pub struct EventField {
     /// Its name in the tracepoint's `format` file.
     pub name: &'static str,
-    /// Bytes it has to have.
+    /// Required size in bytes.
     pub size: u32,
 }
 

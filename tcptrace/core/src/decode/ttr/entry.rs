@@ -290,3 +290,17 @@ fn json(value: &impl Serialize) -> Vec<u8> {
     // Fails only for maps with keys that are not text, and there are none.
     serde_json::to_vec(value).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tag_is_in_the_description_of_the_format() {
+        let page = include_str!("../../../../../docs/recordings.md");
+        let (_, table) = page.split_once("| tag | entry |").expect("a table of tags");
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with("| "));
+        let tags: Vec<u8> = rows.filter_map(|row| row.split('|').nth(1)?.trim().parse().ok()).collect();
+        assert_eq!(tags, (TAG_LINE..=TAG_NAT).collect::<Vec<_>>());
+    }
+}

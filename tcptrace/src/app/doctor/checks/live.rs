@@ -27,7 +27,7 @@ pub(in crate::app::doctor) fn live(report: &mut Report, seen: &Result<Seen>) {
             );
             (Limited, text)
         }
-        (_, 0, _) => (Missing, format!("{counted}: the tracepoint sock:inet_sock_set_state stays silent")),
+        (_, 0, _) => (Missing, format!("{counted}: nothing comes from the tracepoint sock:inet_sock_set_state")),
         (0, _, _) => (
             Missing,
             format!("{counted}: another TC program may run first and keep them; `tc filter show dev lo egress`"),

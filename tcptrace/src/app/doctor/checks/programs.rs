@@ -56,16 +56,16 @@ pub(in crate::app::doctor) fn programs(report: &mut Report, seen: Option<&Seen>)
 /// Reports the program for dropped segments; `attached` is `None` if no program could be loaded.
 fn drops(report: &mut Report, survey: &io::Result<Survey>, attached: Option<bool>) {
     let (verdict, text) = match (survey, attached) {
-        (Err(_), _) => (Limited, "dropped segments are not told: none without BTF".to_owned()),
+        (Err(_), _) => (Limited, "dropped segments are not reported, since there is no BTF".to_owned()),
         (Ok(Survey { drops: Err(lack), .. }), _) => {
-            (Limited, format!("dropped segments are not told: {lack}; reasons for skb:kfree_skb come with Linux 5.17"))
+            (Limited, format!("dropped segments are not reported: {lack}; skb:kfree_skb has reasons since Linux 5.17"))
         }
         (Ok(Survey { drops: Ok(reasons), .. }), Some(true)) => {
             (Fine, format!("raw skb:kfree_skb, with {reasons} reasons for dropping a segment"))
         }
         (Ok(_), Some(false)) => (
             Limited,
-            "dropped segments are not told: the kernel refused the program at skb:kfree_skb; a trace with -v says why"
+            "dropped segments are not reported: the kernel refused the program at skb:kfree_skb; a trace with -v says why"
                 .to_owned(),
         ),
         (Ok(_), None) => (Limited, UNKNOWN.to_owned()),

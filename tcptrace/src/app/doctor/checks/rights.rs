@@ -37,10 +37,10 @@ pub(in crate::app::doctor) fn capabilities(report: &mut Report) {
 fn of_processes(report: &mut Report, effective: &CapsHashSet) {
     for (capability, name) in preflight::TO_INSPECT {
         if effective.contains(&capability) {
-            report.add(Fine, name, "to look for the owners of sockets");
+            report.add(Fine, name, "to find the owners of sockets");
         } else {
-            let text = "to look for the owners of sockets: without it, other users' processes are known by their own acts \
-                        alone; run it as root, or add cap_sys_ptrace,cap_dac_read_search to setcap's list";
+            let text = "to find the owners of sockets: without it, a process of another user is known only from what it does \
+                        itself; run it as root, or add cap_sys_ptrace,cap_dac_read_search to setcap's list";
             report.add(Limited, name, text);
         }
     }
@@ -62,7 +62,8 @@ pub(in crate::app::doctor) fn processes(report: &mut Report) {
     }
 }
 
-/// Returns the reason why owners of sockets are hidden; `allowed`: the process has the capabilities for looking at them.
+/// Returns the reason why owners of sockets are hidden; `allowed`: the process has the capabilities for looking at
+/// them.
 fn hidden_owners(allowed: bool) -> &'static str {
     if allowed {
         "the owners of some sockets are not found: their processes are outside of this container (PID or user namespace), \

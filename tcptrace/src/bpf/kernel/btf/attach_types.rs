@@ -14,7 +14,7 @@ pub(in crate::bpf) enum AttachTarget {
 }
 
 impl AttachTarget {
-    /// The kind of the type by which BTF describes it.
+    /// Returns the kind of the type by which BTF describes it.
     pub(super) const fn kind(self) -> Kind {
         match self {
             Self::Tracepoint(_) => Kind::TYPEDEF,
@@ -22,8 +22,8 @@ impl AttachTarget {
         }
     }
 
-    /// Name of that type: a typedef (`__DEFINE_EVENT` of include/trace/bpf_probe.h) or a function (`DEFINE_BPF_ITER_FUNC` of
-    /// include/linux/bpf.h).
+    /// Returns the name of that type: a typedef (`__DEFINE_EVENT` of include/trace/bpf_probe.h) or a function
+    /// (`DEFINE_BPF_ITER_FUNC` of include/linux/bpf.h).
     pub(super) fn type_name(self) -> String {
         match self {
             Self::Tracepoint(name) => format!("btf_trace_{name}"),
@@ -35,14 +35,14 @@ impl AttachTarget {
 /// Types that programs attach to.
 #[derive(Debug)]
 pub(in crate::bpf) struct AttachTypes {
-    /// Types in which those have the same numbers as in the kernel's BTF. The library asks them for nothing else, and
-    /// parses these in a ninth of the time that all the kernel's types take it, some 18 ms.
+    /// Types that have the same numbers as in the kernel's BTF, which is all that the library asks for. It parses them
+    /// in a ninth of the time that all of the kernel's types would take, some 18 ms.
     pub(in crate::bpf) btf: Btf,
 }
 
 impl AttachTypes {
-    /// For targets whose types have these numbers, from 1, in the kernel's BTF. It takes some megabytes: the kernel's own types
-    /// should have been dropped by then.
+    /// Creates them for targets whose types have these numbers, from 1, in the kernel's BTF. This takes some megabytes:
+    /// the kernel's own types should have been dropped before.
     pub(in crate::bpf) fn new(targets: &[(AttachTarget, u32)]) -> Result<Self, BtfError> {
         let fillers = targets.iter().map(|&(_, number)| number).max().unwrap_or(0) as usize;
         let mut types = vec![[0, Kind::FWD.info(), 0]; fillers];

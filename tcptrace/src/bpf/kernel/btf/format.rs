@@ -7,25 +7,25 @@ pub(super) const MAGIC: u16 = 0xeb9f;
 /// The version of the format.
 pub(super) const VERSION: u8 = 1;
 
-/// Size of the header that version 1 has; a longer one says so itself.
+/// Size in bytes of version 1's header; a longer one states its size.
 pub(super) const HEADER: usize = 24;
 
-/// Size of a type without what follows it.
+/// Size in bytes of a type without its members.
 pub(super) const TYPE: usize = 12;
 
-/// Qualifiers, pointers and typedefs that are looked through at most: a chain in valid BTF is shorter and has an end.
+/// Maximum number of qualifiers, pointers and typedefs in a chain: those in valid BTF are shorter and end.
 const LONGEST_CHAIN: usize = 64;
 
 /// A fault in bytes that should be BTF.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(in crate::bpf) enum FormatError {
-    /// The magic number or the version is another.
-    #[error("it does not begin as BTF does")]
+    /// The magic number or the version is wrong.
+    #[error("it does not begin like BTF")]
     Header,
     /// A section or a type reaches beyond the end.
     #[error("it is shorter than it says")]
     Truncated,
-    /// A kind of type that this program does not know: nothing tells where the next type begins.
+    /// A type of an unknown kind, after which the next type cannot be found.
     #[error("it has types of the unknown kind {0}")]
     Kind(u8),
 }
@@ -46,12 +46,12 @@ impl Kind {
     pub(super) const FUNC_PROTO: Self = Self(13);
     pub(super) const TYPE_TAG: Self = Self(18);
 
-    /// The word of a type of this kind, without members, that tells its kind.
+    /// Returns the `info` word of a type of this kind without members.
     pub(super) const fn info(self) -> u32 {
         (self.0 as u32) << 24
     }
 
-    /// Number of bytes that follow a type of this kind with so many members; `None` for an unknown kind.
+    /// Returns the number of bytes that follow a type of this kind with this many members; `None` for an unknown kind.
     fn trailer(self, members: usize) -> Option<usize> {
         Some(match self.0 {
             // INT, VAR, DECL_TAG
@@ -76,7 +76,7 @@ pub(super) struct Type {
     at: usize,
     pub(super) kind: Kind,
     members: usize,
-    /// Of a structure: the offsets of its members hold the sizes of bit fields, too.
+    /// For a structure: true if the offsets of its members also hold the sizes of bit fields.
     has_bit_fields: bool,
 }
 
@@ -130,41 +130,42 @@ impl Btf {
         Ok(Self { bytes, strings, types })
     }
 
-    /// The types of a kind and name, in their order.
+    /// Returns the types of a kind and name, in their order.
     pub(super) fn find(&self, kind: Kind, name: &str) -> impl Iterator<Item = Type> {
         let of_kind = self.types.iter().filter(move |found| found.kind == kind).copied();
         of_kind.filter(move |found| self.is_called(*found, name))
     }
 
-    /// The number of the first type of a kind and name.
+    /// Returns the number of the first type of a kind and name.
     pub(super) fn number_of(&self, kind: Kind, name: &str) -> Option<u32> {
         let position = self.types.iter().position(|found| found.kind == kind && self.is_called(*found, name))?;
         u32::try_from(position + 1).ok()
     }
 
-    /// The name of a type, empty where it has none.
+    /// Returns the name of a type; empty if it has none.
     pub(super) fn name(&self, found: Type) -> &str {
         self.number(found.at).map_or("", |offset| self.string(offset))
     }
 
-    /// The type that a pointer, a qualifier, a typedef or a function's result refers to; none for `void`.
+    /// Returns the type that a pointer, a qualifier, a typedef or a function's result refers to; `None` for `void`.
     pub(super) fn target(&self, found: Type) -> Option<Type> {
         self.by_number(self.number(found.at + 8)?)
     }
 
-    /// The type with this number; none for 0, which is `void`.
+    /// Returns the type with this number; `None` for 0, which is `void`.
     pub(super) fn by_number(&self, number: u32) -> Option<Type> {
         self.types.get((number as usize).checked_sub(1)?).copied()
     }
 
-    /// The first type, of those that a chain of pointers, qualifiers and typedefs leads through, that is of none of these kinds.
+    /// Follows a chain of pointers, qualifiers and typedefs to the first type that is of none of these kinds.
     pub(super) fn behind(&self, from: Option<Type>, kinds: &[Kind]) -> Option<Type> {
         let chain = std::iter::successors(from, |&found| self.target(found)).take(LONGEST_CHAIN);
         let mut others = chain.filter(|found| !kinds.contains(&found.kind));
         others.next()
     }
 
-    /// The members of a structure or union, the enumerators of an enumeration, or the parameters of a function's type.
+    /// Returns the members of a structure or union, the enumerators of an enumeration, or the parameters of a
+    /// function's type.
     pub(super) fn members(&self, of: Type) -> impl Iterator<Item = Member<'_>> {
         let size = if matches!(of.kind, Kind::STRUCT | Kind::UNION) { 12 } else { 8 };
         (0..of.members).filter_map(move |index| {
@@ -182,7 +183,7 @@ impl Btf {
         read(&self.bytes, at)
     }
 
-    /// Returns the bytes at a name's offset, without looking for its end.
+    /// Returns the bytes from a name's offset on, without looking for its end.
     fn tail(&self, offset: u32) -> &[u8] {
         self.bytes.get(self.strings.saturating_add(offset as usize)..).unwrap_or_default()
     }
@@ -198,7 +199,7 @@ impl Btf {
     }
 }
 
-/// A number in this host's byte order.
+/// Reads a number in this host's byte order.
 fn read(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }

@@ -14,7 +14,7 @@ impl End {
         self.here = true;
         let twin = match (change.old, change.new) {
             (TcpState::Listen, TcpState::SynRecv) => {
-                self.open_sockets += 1;
+                self.open_sockets = self.open_sockets.saturating_add(1);
                 self.open_sockets > 1
             }
             // Of two children, the one that closes again at once never was the connection's.
