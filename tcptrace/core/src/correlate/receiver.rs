@@ -55,6 +55,28 @@ pub(in crate::correlate) fn new_behind_reset(
     signed_offset(view.own, end).is_some_and(|offset| offset > to_signed(view.own.sent)).then_some(end)
 }
 
+/// Returns true if the receiver of a segment refuses it only for what was seen of both ends: it is beyond the window, as behind
+/// a gap of the capture, or a FIN without ACK.
+pub(in crate::correlate) fn may_follow_gap(conn: &Connection, from: Side, segment: &Segment, full: bool) -> bool {
+    let header = &segment.header;
+    let view = View { conn, own: conn.end(from), other: conn.end(from.other()), full };
+    let flagged = header.has(TcpFlags::FIN);
+    let takes = segment.length > 0 || flagged;
+    if !full || !takes || header.flags.intersects(TcpFlags::SYN | TcpFlags::RST) || conn.is_self_connect() {
+        return false;
+    }
+    if view.is_over() || view.receiver_in_syn_sent() || view.own.fin().is_some() {
+        return false;
+    }
+    let Some(start) = signed_offset(view.own, header.seq) else { return false };
+    if ack_of(header).is_some() {
+        let acceptable = view.ack(header) != Ack::Refused && !view.is_old_duplicate(header);
+        acceptable && start > view.right_edge() && start - to_signed(view.own.sent) < HIDDEN
+    } else {
+        flagged && (to_signed(view.own.acked())..=view.right_edge()).contains(&start)
+    }
+}
+
 fn by_rules(conn: &Connection, from: Side, segment: &Segment, full: bool) -> Accepted {
     let header = &segment.header;
     let view = View { conn, own: conn.end(from), other: conn.end(from.other()), full };
@@ -64,6 +86,8 @@ fn by_rules(conn: &Connection, from: Side, segment: &Segment, full: bool) -> Acc
     let ack = view.ack(header);
     // In every state a reset is checked before the SYN (RFC 9293 §3.10.7).
     if header.has(TcpFlags::RST) {
+        // It cannot acknowledge what was not sent.
+        let ack = if view.sender_in_syn_sent() { Ack::Refused } else { ack };
         let reset = view.reset(header, ack);
         return Accepted { reset, ack: ack_of_reset(reset, ack), ..Accepted::NOTHING };
     }

@@ -1,6 +1,10 @@
 //! Records what a segment shows of both ends, as far as its receiver accepts it.
 
-use super::{claims::settle_claim, doubted_resets::restore_doubted_resets};
+use super::{
+    claims::{settle_claim, settle_reached},
+    doubted_resets::restore_doubted_resets,
+    gaps,
+};
 use crate::{
     correlate::{
         receiver::{Accepted, Ack, Reset, ack_of, judge, new_behind_reset, signed_offset, timestamp},
@@ -20,7 +24,8 @@ const AFTER_FIN: u8 = 8;
 /// criteria.
 pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: bool) -> bool {
     let Segment { header, length, at, .. } = segment;
-    settle_claim(conn, from, header, full);
+    settle_claim(conn, from, segment, full);
+    gaps::settle(conn, from, segment);
     refuse_ack_beyond(conn, from, segment);
     if conn.ack_at().is_none()
         && let Some(ack) = ack_of(header)
@@ -54,6 +59,10 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
             conn.end_mut(from).note_timestamp(value);
         }
     }
+    if accepted.is_nothing() {
+        gaps::keep(conn, from, segment, full);
+    }
+    settle_reached(conn, from, segment, full);
     // SYN and FIN are sent by the end itself only if it has a socket: resets and the like come from the stack.
     if header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN) && segment.socket.is_some() {
         conn.end_mut(from).here = true;

@@ -1,11 +1,13 @@
 //! Verdicts on whole exchanges.
 
+mod attempts;
 mod borne_out;
 mod closes;
 mod crossing;
 mod deferred;
 mod doubted;
 mod filtered;
+mod gaps;
 mod handshakes;
 mod held_back;
 mod hidden;

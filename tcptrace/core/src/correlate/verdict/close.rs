@@ -1,9 +1,13 @@
 //! Verdicts on closes, decided only from the state of the connection.
 
 mod due;
+mod unseen;
 
-pub(super) use self::due::has_stray_reset;
-pub(in crate::correlate) use self::due::{deadline, is_reset, missing_ends};
+pub(in crate::correlate) use self::due::{deadline, is_over_if_replaced, missing_ends};
+pub(super) use self::{
+    due::has_stray_reset,
+    unseen::{may_have_closed, may_have_closed_first, missed_fin},
+};
 use super::{
     handshake::{ETIMEDOUT, is_timed_out},
     reset, state_times,
@@ -53,13 +57,18 @@ pub(in crate::correlate) fn decide(conn: &Connection, over: bool) -> Option<Clos
         return None;
     }
     let kind = kind(conn, &fins, reset, over);
+    let came_second = |(side, _): (Side, Fin)| may_have_closed_first(conn, side.other());
     let initiator = match kind {
         CloseKind::Simultaneous => None,
         CloseKind::Reset => first_of(conn, &fins, reset),
         CloseKind::Orderly if conn.lacks_acks() => fins.first.map(|(side, _)| side),
-        CloseKind::Orderly | CloseKind::Unseen => by_states(conn),
+        CloseKind::Orderly => by_states(conn),
+        CloseKind::Unseen => {
+            by_states(conn).or_else(|| fins.first.filter(|&first| !came_second(first)).map(|(side, _)| side))
+        }
         // A FIN that comes after an end has given up closes nothing any more.
         CloseKind::TimedOut if began_too_late(conn, &fins) => None,
+        CloseKind::Unfinished if fins.second.is_none() && fins.first.is_some_and(came_second) => None,
         CloseKind::TimedOut | CloseKind::ThreeSegment | CloseKind::FourSegment | CloseKind::Unfinished => {
             fins.first.map(|(side, _)| side).or_else(|| by_states(conn))
         }

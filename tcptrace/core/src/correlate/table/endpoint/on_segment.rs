@@ -1,6 +1,6 @@
 //! Updates of an end from its accepted segments, and from the other end's acknowledgements of them.
 
-use super::{Claim, End, Fin, ResetContext, Sent};
+use super::{End, Fin, ResetContext, Sent};
 use crate::{
     correlate::receiver::{Accepted, Reset},
     event::BootTime,
@@ -207,23 +207,6 @@ impl End {
     /// Returns the number of bits by which its windows are shifted; the maximum if its SYN was not seen.
     pub(in crate::correlate) fn shift(&self) -> u8 {
         if self.syn_seen() { self.window_shift } else { MAX_WINDOW_SHIFT }
-    }
-
-    /// Keeps one of its segments that acknowledges more of the other end's data than was seen to be sent.
-    pub(in crate::correlate) fn claim(&mut self, claim: Claim) {
-        self.detail_mut().claim = Some(Box::new(claim));
-    }
-
-    /// Returns that segment.
-    pub(in crate::correlate) fn claimed(&self) -> Option<Claim> {
-        self.detail.as_ref()?.claim.as_deref().copied()
-    }
-
-    /// Drops that segment: later ones have decided about it.
-    pub(in crate::correlate) fn settle_claim(&mut self) {
-        if let Some(detail) = &mut self.detail {
-            detail.claim = None;
-        }
     }
 
     /// Returns TS.Recent of the other end (RFC 7323 §4.3).

@@ -49,6 +49,7 @@ pub(in crate::correlate) fn close(
     let kernel = watched.here != NO_NAMESPACE;
     let shows_all = conn.shows_all() || seen.all || !kernel;
     let initiator = closing.initiator.map(|side| conn.shown_role(side));
+    let missed_fin = close::missed_fin(conn, closing.kind);
     let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin()?, conn.end(first.other()).fin()?)));
     let mut close = Close {
         at: conn.last,
@@ -106,6 +107,8 @@ pub(in crate::correlate) fn close(
         window_closed: Each { client: meets_closed_window(client), server: meets_closed_window(server) },
         holds_fin: closing.initiator.is_some_and(|side| close::holds_fin(conn, side)) && !has_loss(conn, gaps),
         silent: silent(conn).map(|side| conn.shown_role(side)),
+        missed_fin: missed_fin.map(|side| conn.shown_role(side)),
+        unacked: Each { client: has_unacked_fin(client), server: has_unacked_fin(server) },
     };
     close.summary = sentence::close(&close, &facts);
     close
@@ -135,8 +138,13 @@ fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
         || kind == CloseKind::Unseen && silent(conn).is_none()
         || conn.ends.iter().any(unseen_reset)
         || is_proven_only(conn, kind)
+        || close::missed_fin(conn, kind).is_some()
     {
         missing.push(Missing::Fin);
+    }
+    let decided = matches!(kind, CloseKind::Simultaneous | CloseKind::ThreeSegment | CloseKind::FourSegment);
+    if decided && !conn.ends.iter().any(|end| end.had_socket) && conn.ends.iter().any(has_unacked_fin) {
+        missing.push(Missing::Ack);
     }
     let unended = |end: &End| end.open_sockets > 0 && kind != CloseKind::Unfinished;
     let without_states = |end: &End| end.here && !end.had_socket && !conn.is_self_connect() || unended(end);
@@ -184,6 +192,10 @@ fn gave_up(conn: &Connection) -> Option<Side> {
 /// Returns true if an end had data that it could not send, since the other end's window was closed.
 fn meets_closed_window(end: &End) -> bool {
     end.last_counters().is_some_and(|counters| counters.peer_window == Some(0))
+}
+
+fn has_unacked_fin(end: &End) -> bool {
+    end.fin().is_some_and(|fin| fin.acked.is_none())
 }
 
 /// Returns the number of retransmissions of the FIN.

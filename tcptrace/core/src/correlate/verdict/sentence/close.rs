@@ -26,6 +26,10 @@ pub(crate) struct CloseFacts {
     pub(crate) holds_fin: bool,
     /// The end whose process closed the socket with TCP_REPAIR, which sends nothing.
     pub(crate) silent: Option<Role>,
+    /// The end whose FIN may have been missed: what it sent last was not seen.
+    pub(crate) missed_fin: Option<Role>,
+    /// True for the ends whose FINs were seen, but not the acknowledgements of them.
+    pub(crate) unacked: Each<bool>,
 }
 
 /// Returns the sentence of a close.
@@ -192,6 +196,8 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
                         format_args!("the {} has closed its side, but its FIN was not seen to leave; ", name(role)),
                     );
                 }
+                _ if facts.fins == (Each { client: true, server: true }) => push_last_acks(text, facts.unacked),
+                _ if facts.missed_fin.is_some() => push_missed_fin(text, record.initiator, facts.missed_fin),
                 Some(role) => push(text, format_args!("the {} has closed its side; ", name(role))),
                 None => {}
             }
@@ -210,6 +216,26 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
         }
     };
     [begin, by, end].into_iter().for_each(|part| text.push_str(part));
+}
+
+/// Appends that both ends have closed, and what is missing to the end of it.
+fn push_last_acks(text: &mut String, unacked: Each<bool>) {
+    text.push_str("both ends have closed; ");
+    match (unacked.client, unacked.server) {
+        (true, true) => text.push_str("the ACKs of their FINs were not seen; "),
+        (true, false) => text.push_str("the ACK of the client's FIN was not seen; "),
+        (false, true) => text.push_str("the ACK of the server's FIN was not seen; "),
+        (false, false) => {}
+    }
+}
+
+/// Appends that one end has closed, and that the other one, `missed`, may have closed too.
+fn push_missed_fin(text: &mut String, initiator: Option<Role>, missed: Option<Role>) {
+    let Some(missed) = missed else { return };
+    let (closer, missed) = (name(missed.other()), name(missed));
+    let too = if initiator.is_none() { "had before" } else { "has, too," };
+    push(text, format_args!("the {closer} has closed its side; whether the {missed} {too} is unknown: "));
+    text.push_str("what it sent last was not seen; ");
 }
 
 /// Appends, after `joined`, that a process closed a socket without telling the other end.
