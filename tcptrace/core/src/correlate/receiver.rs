@@ -210,6 +210,9 @@ impl View<'_> {
     }
 
     fn text(&self, segment: &Segment, ack: Ack) -> Accepted {
+        if self.is_missing_fin(segment) && ack != Ack::Refused {
+            return Accepted { ack, payload: Some(segment.length), fin: true, ..Accepted::NOTHING };
+        }
         if self.is_over() { Accepted::NOTHING } else { self.text_of_open(segment, ack) }
     }
 
@@ -240,6 +243,14 @@ impl View<'_> {
         let payload = length.min((last - start).max(0));
         let fin = flagged && self.accepts_fin(end, right);
         Accepted { ack, payload: Some(u32::try_from(payload).unwrap_or(0)), fin, ..Accepted::NOTHING }
+    }
+
+    /// Returns true if the segment is a FIN up to the last number of its sender, which was acknowledged before it was captured.
+    fn is_missing_fin(&self, segment: &Segment) -> bool {
+        let header = &segment.header;
+        let end = || signed_offset(self.own, header.seq.add(segment.length).add(1));
+        let known = self.own.fin().is_some() || self.own.saw_last_number() || self.own.sent != self.own.acked();
+        self.full && header.has(TcpFlags::FIN) && !known && end() == Some(to_signed(self.own.sent))
     }
 
     /// Returns true if a reset was certainly accepted: neither end knows the connection any more.

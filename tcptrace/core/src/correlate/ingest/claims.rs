@@ -118,7 +118,7 @@ fn follows(header: &TcpHeader, before: &TcpHeader) -> bool {
 /// Accepts the claim: there is a gap, and the segment was right.
 fn confirm(conn: &mut Connection, from: Side, claim: &Segment, full: bool) {
     if let Some(ack) = ack_of(&claim.header) {
-        conn.end_mut(from.other()).acknowledged(ack, false, claim.at);
+        conn.end_mut(from.other()).has_sent_unseen(ack);
     }
     let accepted = judge(conn, from, claim, full);
     if !matches!(accepted.ack, Ack::Ahead(_)) {

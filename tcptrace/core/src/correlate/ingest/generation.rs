@@ -210,7 +210,7 @@ fn syn_belongs(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
         // An ended connection does not begin again: some clients retry with the same ISN.
         _ if own.syn_seen() => own.isn() == Some(header.seq) && !(conn.ended && ack_of(header).is_none()),
         // Its answer was captured before it.
-        None if !conn.ended && !own.spoke && own.isn() == Some(header.seq) => true,
+        None if !conn.ended && (own.isn_known || !own.spoke) && own.isn() == Some(header.seq) => true,
         // Its handshake was over before tracing began, and this is another one.
         Some(_) if conn.mid_life && own.isn().is_some_and(|isn| isn != header.seq) => false,
         // A first SYN of a connection that began with its socket, or with the other's SYN: a simultaneous open.

@@ -93,6 +93,7 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     let follows = own.sent_syn && own.sent == 1 && own.isn().map(|isn| isn.add(1)) == Some(header.seq);
     let answers_unseen = full && follows && segment.length == 0 && !conn.mid_life;
     let other = conn.end_mut(from.other());
+    let acked_before = other.acked();
     let mut acks_fin = false;
     if let (Ack::Valid(_), Some(ack)) = (accepted.ack, ack_of(header)) {
         acks_fin = other.acknowledged(ack, accepted.syn || answers_unseen, *at);
@@ -109,7 +110,7 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     } else if accepted.syn {
         other.offer(window);
     }
-    let reached = Reached { sent: other.sent, acked: other.acked() };
+    let reached = Reached { sent: other.sent, acked: other.acked(), acked_before };
     let (other_syn, other_acked) = (other.sent_syn, other.acked() >= 1);
     let acked = ack_of(header).filter(|_| matches!(accepted.ack, Ack::Valid(_))).map(|ack| other.offset(ack));
     let closed_before = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some()));
@@ -165,8 +166,12 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     }
     if accepted.fin {
         let other_closed = conn.end(from.other()).fin().is_some();
+        let acked = conn.end(from).fin().filter(|fin| fin.acked == Some(*at)).map(|fin| fin.end);
+        let answered = acked.is_some_and(|end| conn.end_mut(from.other()).has_acked_fin(end));
         let first = conn.first_fin.get_or_insert(from);
-        if replaced && other_closed {
+        if answered {
+            *first = from;
+        } else if replaced && other_closed {
             *first = from.other();
         }
     }

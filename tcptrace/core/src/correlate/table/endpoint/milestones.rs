@@ -77,6 +77,8 @@ pub(in crate::correlate) struct Fin {
     pub(in crate::correlate) other_sent: u64,
     /// Offset up to which it acknowledges the other end's numbers.
     pub(in crate::correlate) acks: u64,
+    /// True if an earlier segment of this end had acknowledged as much.
+    pub(in crate::correlate) acks_nothing_new: bool,
     /// Offset that this end had reached before it.
     pub(in crate::correlate) before: u64,
     pub(in crate::correlate) acked: Option<BootTime>,

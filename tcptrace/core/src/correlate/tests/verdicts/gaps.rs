@@ -202,6 +202,22 @@ fn a_segment_captured_after_its_acknowledgement_is_acknowledged() {
         ("the first FIN", vec![down(ACK, 201, 102, 0), client, server, last], CloseKind::FourSegment),
         ("the first FIN, behind the second", vec![server, client, last], CloseKind::ThreeSegment),
         (
+            "the first FIN, two segments later",
+            vec![down(ACK, 201, 102, 0), server, client, last],
+            CloseKind::FourSegment,
+        ),
+        ("the first FIN, as the last segment", vec![server, last, client], CloseKind::ThreeSegment),
+        (
+            "the first FIN, as the last of four",
+            vec![down(ACK, 201, 102, 0), server, last, client],
+            CloseKind::FourSegment,
+        ),
+        (
+            "the first of two FINs that cross, as the last segment",
+            vec![down(FIN, 201, 101, 0), last, down(ACK, 202, 102, 0), client],
+            CloseKind::Simultaneous,
+        ),
+        (
             "a FIN that crosses the other one",
             vec![client, up(ACK, 102, 202, 0), down(FIN, 201, 101, 0), down(ACK, 202, 102, 0)],
             CloseKind::Simultaneous,
@@ -229,4 +245,19 @@ fn data_that_follows_a_gap_was_seen() {
     assert_eq!(repeated, [false, false, false, false, false, true, false, false]);
     let close = placed.iter().find_map(|placed| if let Correlated::Close(close) = placed { Some(close) } else { None });
     assert_eq!(close.map(|close| close.missing.as_slice()), Some(&[][..]), "the client has not closed");
+}
+
+#[test]
+fn a_syn_captured_too_late_is_of_the_same_connection() {
+    for late_synack in [false, true] {
+        let (syn, synack) = ((true, SYN, 0, None, 0), down(SYN, 0, 1, 0));
+        let (early, late) = if late_synack { (syn, synack) } else { (synack, syn) };
+        let mut exchange = Exchange::of_capture();
+        exchange.connections().expect_all_segments();
+        show(&mut exchange, &[early, up(ACK, 1, 1, 0)]);
+        show(&mut exchange, &EXCHANGED);
+        show(&mut exchange, &[up(FIN, 101, 201, 0), late, down(FIN, 201, 102, 0), up(ACK, 102, 202, 0)]);
+        let (_, close) = whole(&mut exchange);
+        assert_eq!((close.kind, close.bytes), (CloseKind::ThreeSegment, bytes(100, 200)), "{late_synack}");
+    }
 }
