@@ -19,7 +19,7 @@ use super::table::{
 };
 use crate::{
     event::Segment,
-    tcp::{SeqNumber, TcpFlags, TcpHeader, TcpOptions},
+    tcp::{SeqNumber, TcpFlags, TcpHeader, TcpOptions, TcpState},
 };
 
 /// Maximum distance of numbers ahead of what was seen if data is not recorded: the kernel programs record a segment
@@ -55,9 +55,9 @@ pub(in crate::correlate) fn new_behind_reset(
     signed_offset(view.own, end).is_some_and(|offset| offset > to_signed(view.own.sent)).then_some(end)
 }
 
-/// Returns true if the receiver of a segment refuses it only for what was seen of both ends: it is beyond the window, as behind
-/// a gap of the capture, or a FIN without ACK.
-pub(in crate::correlate) fn may_follow_gap(conn: &Connection, from: Side, segment: &Segment, full: bool) -> bool {
+/// Returns true if a segment that its receiver refuses, by what was seen of both ends, may have been accepted nevertheless: it is
+/// beyond the window, as behind a gap of the capture, or a FIN in the window without ACK or with an old timestamp.
+pub(in crate::correlate) fn may_be_accepted(conn: &Connection, from: Side, segment: &Segment, full: bool) -> bool {
     let header = &segment.header;
     let view = View { conn, own: conn.end(from), other: conn.end(from.other()), full };
     let flagged = header.has(TcpFlags::FIN);
@@ -69,11 +69,12 @@ pub(in crate::correlate) fn may_follow_gap(conn: &Connection, from: Side, segmen
         return false;
     }
     let Some(start) = signed_offset(view.own, header.seq) else { return false };
-    if ack_of(header).is_some() {
-        let acceptable = view.ack(header) != Ack::Refused && !view.is_old_duplicate(header);
-        acceptable && start > view.right_edge() && start - to_signed(view.own.sent) < HIDDEN
+    let acceptable = ack_of(header).is_none() || view.ack(header) != Ack::Refused;
+    let ahead = start - to_signed(view.own.sent);
+    if start > view.right_edge() {
+        acceptable && ack_of(header).is_some() && !view.is_old_duplicate(header) && ahead < HIDDEN
     } else {
-        flagged && (to_signed(view.own.acked())..=view.right_edge()).contains(&start)
+        acceptable && flagged && start >= to_signed(view.own.acked())
     }
 }
 
@@ -140,7 +141,8 @@ impl View<'_> {
     /// Returns true if the handshake is not known to be complete.
     fn opening(&self) -> bool {
         let acked = self.conn.ack_at().is_some() || self.conn.lacks_acks() && self.conn.answered;
-        !self.conn.mid_life && !acked && !self.conn.opened
+        let by_states = || self.conn.ends.iter().any(|end| end.entered(TcpState::Established).is_some());
+        !self.conn.mid_life && !acked && !self.conn.opened && !by_states()
     }
 
     fn ack(&self, header: &TcpHeader) -> Ack {

@@ -1,10 +1,10 @@
 //! Segments that their receiver would refuse by all that was seen of both ends, but which it acknowledges: those beyond
-//! its window follow a gap of the capture, and a FIN without ACK reached a lenient receiver.
+//! its window follow a gap of the capture, and a FIN without ACK or with an old timestamp reached a lenient receiver.
 
 use super::{generation::NEAR, learn::take};
 use crate::{
     correlate::{
-        receiver::{Accepted, Ack, Reset, ack_of, may_follow_gap, signed_offset},
+        receiver::{Accepted, Ack, Reset, ack_of, may_be_accepted, signed_offset},
         table::connection::{Connection, Side},
     },
     event::Segment,
@@ -14,7 +14,7 @@ use crate::{
 /// Keeps a segment that its receiver drops as a whole, by what was seen, if it may have accepted it nevertheless.
 pub(super) fn keep(conn: &mut Connection, from: Side, segment: &Segment, full: bool) {
     let again = |kept: Segment| kept.header.seq == segment.header.seq && end_of(&kept) == end_of(segment);
-    if may_follow_gap(conn, from, segment, full) && !conn.end(from).kept().is_some_and(again) {
+    if may_be_accepted(conn, from, segment, full) && !conn.end(from).kept().is_some_and(again) {
         conn.end_mut(from).keep(*segment);
     }
 }
@@ -34,15 +34,11 @@ pub(super) fn settle(conn: &mut Connection, from: Side, segment: &Segment) {
     }
     let ahead = signed_offset(sender, ack).and_then(|ack| u64::try_from(ack).ok()).is_some_and(|ack| ack > sender.sent);
     let near = |one: SeqNumber, other: SeqNumber, room: u32| one.distance_from(other) <= room.max(NEAR);
-    // A gap may hide more than what is acknowledged at once, but not a FIN without ACK.
-    let acknowledges = match ack_of(&kept.header) {
-        Some(kept_ack) => {
-            let follows = near(header.seq, kept_ack, own.room()) || near(kept_ack, header.seq, own.room());
-            follows && near(end_of(&kept), ack, sender.room())
-        }
-        None => ack == end_of(&kept),
-    };
-    if ahead && acknowledges {
+    let gap = signed_offset(sender, kept.header.seq).is_some_and(|start| start.unsigned_abs() > sender.sent);
+    let follows = |kept_ack| near(header.seq, kept_ack, own.room()) || near(kept_ack, header.seq, own.room());
+    // Behind a gap, others may be on their way.
+    let acknowledges = ack == end_of(&kept) || gap && near(end_of(&kept), ack, sender.room());
+    if ahead && acknowledges && ack_of(&kept.header).is_none_or(follows) {
         conn.end_mut(from.other()).drop_kept();
         accept(conn, from.other(), &kept);
     }

@@ -3,7 +3,7 @@
 use crate::{
     correlate::{
         Correlator,
-        receiver::{ack_of, signed_offset},
+        receiver::{ack_of, signed_offset, timestamp},
         table::{
             connection::{Connection, Key, Side},
             endpoint::End,
@@ -202,13 +202,24 @@ fn repeats_synack(conn: &Connection, from: Side, seq: SeqNumber, ack: SeqNumber)
     own.sent_synack && own.isn() == Some(seq) && other.isn().is_some_and(|isn| isn.add(1) == ack)
 }
 
+/// Returns true if both ends have closed, and the segment has a newer timestamp than all of its sender's: it is none of those
+/// (RFC 6191).
+fn is_newer_than_close(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
+    let closed = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some()));
+    let times = conn.end(from).ts_recent().zip(timestamp(header));
+    closed && times.is_some_and(|(recent, value)| value.wrapping_sub(recent).cast_signed() > 0)
+}
+
 /// Returns true if a segment with SYN belongs to this generation.
 fn syn_belongs(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
     let (own, other) = (conn.end(from), conn.end(from.other()));
     match ack_of(header) {
         Some(ack) if other.isn_known => answers_syn(conn, from, ack),
         // An ended connection does not begin again: some clients retry with the same ISN.
-        _ if own.syn_seen() => own.isn() == Some(header.seq) && !(conn.ended && ack_of(header).is_none()),
+        _ if own.syn_seen() => {
+            let again = ack_of(header).is_none() && (conn.ended || is_newer_than_close(conn, from, header));
+            own.isn() == Some(header.seq) && !again
+        }
         // Its answer was captured before it.
         None if !conn.ended && (own.isn_known || !own.spoke) && own.isn() == Some(header.seq) => true,
         // Its handshake was over before tracing began, and this is another one.

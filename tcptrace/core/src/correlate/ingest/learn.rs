@@ -110,6 +110,7 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     } else if accepted.syn {
         other.offer(window);
     }
+    let acks_unseen = other.acked() > acked_before && other.fin().is_none() && !other.saw_last_number();
     let reached = Reached { sent: other.sent, acked: other.acked(), acked_before };
     let (other_syn, other_acked) = (other.sent_syn, other.acked() >= 1);
     let acked = ack_of(header).filter(|_| matches!(accepted.ack, Ack::Valid(_))).map(|ack| other.offset(ack));
@@ -138,6 +139,7 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
         repeated: false,
         by_error: false,
         outgoing: segment.direction == Some(Direction::Out),
+        acks_unseen,
         followed: false,
     };
     let ends = accepted.fin || accepted.reset == Reset::Exact;
@@ -166,7 +168,7 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     }
     if accepted.fin {
         let other_closed = conn.end(from.other()).fin().is_some();
-        let acked = conn.end(from).fin().filter(|fin| fin.acked == Some(*at)).map(|fin| fin.end);
+        let acked = conn.end(from).fin().filter(|fin| fin_before.is_none() && fin.acked.is_some()).map(|fin| fin.end);
         let answered = acked.is_some_and(|end| conn.end_mut(from.other()).has_acked_fin(end));
         let first = conn.first_fin.get_or_insert(from);
         if answered {

@@ -180,6 +180,7 @@ impl Connection {
             repeated: false,
             by_error: false,
             outgoing: false,
+            acks_unseen: false,
             followed: false,
             first: self.end(from.other()).rst().is_none(),
         };

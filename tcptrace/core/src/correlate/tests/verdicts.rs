@@ -12,6 +12,8 @@ mod handshakes;
 mod held_back;
 mod hidden;
 mod inferred;
+mod missed;
+mod mutations;
 mod reasons;
 mod reset_causes;
 mod resets;

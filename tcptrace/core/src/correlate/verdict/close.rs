@@ -216,13 +216,15 @@ fn accepted_reset(conn: &Connection) -> Option<(Side, BootTime)> {
 /// Returns the end that began to close: the sender of the first FIN, if there was one before the reset.
 fn first_of(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>) -> Option<Side> {
     let (side, at) = reset?;
-    let seen = conn.end(side).rst().filter(|rst| rst.seen);
-    let before = |fin: &Fin| seen.map_or(fin.sent.first <= at, |rst| rst.context.after_fin);
+    let seen_reset = conn.end(side).rst().filter(|rst| rst.seen);
+    let before = |fin: &Fin| seen_reset.map_or(fin.sent.first <= at, |rst| rst.context.after_fin);
     let by_fin = fins.first.filter(|(_, fin)| before(fin)).map(|(side, _)| side);
     // If segments are not recorded, a state shows that a FIN was about to be sent.
     let seen = |side: &Side| conn.end(*side).seen_to_enter(FinWait1).is_some();
     let by_state = by_states(conn).filter(seen).filter(|_| !conn.has_segments);
-    by_fin.or(by_state).or(Some(side))
+    // The other end may have closed before, unseen.
+    let unseen = seen_reset.is_some_and(|rst| rst.context.acks_unseen) && may_have_closed(conn, side.other());
+    by_fin.or(by_state).or((!unseen).then_some(side))
 }
 
 /// Returns true if a socket on this host is in a state of the close, or was: a FIN that waits behind data, or that nothing

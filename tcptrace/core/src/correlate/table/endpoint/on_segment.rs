@@ -152,6 +152,9 @@ impl End {
             fin.acks_other = true;
             fin.acked_before |= fin.acks_nothing_new;
         }
+        if let Some(rst) = self.known_resets().and_then(|resets| resets.accepted.as_mut()) {
+            rst.context.after_fin = true;
+        }
         self.acked_fin = true;
         answers
     }

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     correlate::CorrelatedSegment,
+    event::{BootTime, Event, Segment},
     verdict::{Awaited, Stalled, Turn},
 };
 
@@ -260,4 +261,31 @@ fn a_syn_captured_too_late_is_of_the_same_connection() {
         let (_, close) = whole(&mut exchange);
         assert_eq!((close.kind, close.bytes), (CloseKind::ThreeSegment, bytes(100, 200)), "{late_synack}");
     }
+}
+
+#[test]
+fn a_fin_sent_again_says_nothing_about_the_one_that_it_crossed() {
+    let mut exchange = Exchange::of_capture();
+    exchange.connections().expect_all_segments();
+    let fin = up(FIN, 1, 1, 0);
+    let lines = [
+        (true, SYN, 0, None, 0),
+        down(SYN, 0, 1, 0),
+        up(ACK, 1, 1, 0),
+        fin,
+        down(ACK, 2, 2, 0),
+        down(FIN, 1, 1, 0),
+        fin,
+        down(ACK, 2, 2, 0),
+        down(FIN, 1, 2, 0),
+        up(ACK, 2, 2, 0),
+    ];
+    for (by_client, flags, seq, ack, _) in lines {
+        let (from, to, own, other) = if by_client { (CLIENT, SERVER, C, S) } else { (SERVER, CLIENT, S, C) };
+        let segment = exchange.built(from, to, flags, own + seq, ack.map(|ack| other + ack));
+        // All at the same time, as by a coarse clock.
+        exchange.event(&Event::Segment(Segment { at: BootTime(SECOND), ..segment }));
+    }
+    exchange.pass(2 * SECOND);
+    assert_eq!(whole(&mut exchange).1.kind, CloseKind::Simultaneous);
 }

@@ -23,7 +23,7 @@ use crate::{
         watched::Watched,
     },
     event::{BootTime, Process, Role},
-    verdict::{Bytes, Close, CloseEnd, CloseKind, Each, Missing, ResetCause, SegmentDrops},
+    verdict::{Bytes, Close, CloseEnd, CloseKind, Each, Missing, Reset, ResetCause, SegmentDrops},
 };
 
 /// Segments that are seen.
@@ -69,7 +69,7 @@ pub(in crate::correlate) fn close(
         },
         duration_ns: conn.began().map(|began| conn.last.since(began)),
         time_wait: closing.time_wait,
-        reset: closing.reset,
+        reset: closing.reset.map(|told| unless_lost(conn, told, gaps)),
         evidence: None,
         closed_before_ns: None,
         close_known: None,
@@ -112,6 +112,16 @@ pub(in crate::correlate) fn close(
     };
     close.summary = sentence::close(&close, &facts);
     close
+}
+
+/// Returns the reset, of unknown cause if that follows from a socket which seems to be still open: its end may be among the lost
+/// events.
+fn unless_lost(conn: &Connection, told: Reset, gaps: u64) -> Reset {
+    let open = || conn.ends.iter().any(|end| end.open_sockets > 0);
+    match told.cause {
+        ResetCause::Forged if has_loss(conn, gaps) && open() => Reset { cause: ResetCause::Unknown, ..told },
+        _ => told,
+    }
 }
 
 /// Adds the evidence for the cause of the first reset, which its sender and its time give, if the record tells of it.

@@ -35,8 +35,11 @@ pub(in crate::correlate) fn may_have_closed_first(conn: &Connection, side: Side)
 pub(in crate::correlate) fn missed_fin(conn: &Connection, kind: CloseKind) -> Option<Side> {
     let decisive = |side: &Side| match kind {
         CloseKind::Unfinished => conn.end(side.other()).fin().is_some(),
-        // Without ACK, it is not that of an open socket.
-        CloseKind::Reset => conn.end(*side).rst().is_some_and(|rst| rst.seen && !rst.has_ack),
+        // Without ACK, a reset is not that of an open socket.
+        CloseKind::Reset => {
+            conn.end(*side).rst().is_some_and(|rst| rst.seen && !rst.has_ack)
+                || conn.end(side.other()).rst().is_some_and(|rst| rst.seen && rst.context.acks_unseen)
+        }
         _ => false,
     };
     [Side::First, Side::Second].into_iter().find(|side| decisive(side) && may_have_closed(conn, *side))

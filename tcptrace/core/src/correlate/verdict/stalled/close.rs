@@ -13,7 +13,7 @@ use crate::{
             reset,
         },
     },
-    tcp::TcpState::{Close, CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, TimeWait},
+    tcp::TcpState::{Close, CloseWait, Closing, Established, FinWait1, FinWait2, LastAck},
     verdict::Awaited,
 };
 
@@ -34,7 +34,7 @@ impl Stalling<'_> {
         let sides = [client, client.other()];
         if let Some(side) = sides.into_iter().find(|&side| conn.end(side).rst().is_some()) {
             let by = conn.shown_role(side).word();
-            if reset::is_forged(conn, side) {
+            if self.lossless && reset::is_forged(conn, side) {
                 return Waits::nothing_known(format!(
                     "a reset came in the {by}'s name, whose socket is still open: something else sent it, as a firewall does"
                 ));
@@ -155,7 +155,8 @@ impl Stalling<'_> {
 /// Returns true if an end has closed its side: by its FIN, by its own state, or by that of the other end's socket.
 fn has_closed(conn: &Connection, side: Side) -> bool {
     let (own, other) = (conn.end(side), conn.end(side.other()));
-    let by_other = [CloseWait, Closing, TimeWait].into_iter().any(|state| other.entered(state).is_some());
     let own_state = own.states().last().map(|(state, _)| state);
-    own.fin().is_some() || by_other || matches!(own_state, Some(FinWait1 | FinWait2 | Closing | LastAck | Close))
+    own.fin().is_some()
+        || other.has_received_fin()
+        || matches!(own_state, Some(FinWait1 | FinWait2 | Closing | LastAck | Close))
 }
