@@ -10,9 +10,13 @@
 pub mod mutants;
 
 mod accepted;
+mod lenient;
 mod reset;
 
-pub(in crate::correlate) use self::accepted::{Accepted, Ack, Reset};
+pub(in crate::correlate) use self::{
+    accepted::{Accepted, Ack, Reset},
+    lenient::may_be_accepted,
+};
 use super::table::{
     connection::{Connection, Side},
     endpoint::{End, Sent},
@@ -53,29 +57,6 @@ pub(in crate::correlate) fn new_behind_reset(
     };
     let end = header.seq.add(payload + u32::from(fin));
     signed_offset(view.own, end).is_some_and(|offset| offset > to_signed(view.own.sent)).then_some(end)
-}
-
-/// Returns true if a segment that its receiver refuses, by what was seen of both ends, may have been accepted nevertheless: it is
-/// beyond the window, as behind a gap of the capture, or a FIN in the window without ACK or with an old timestamp.
-pub(in crate::correlate) fn may_be_accepted(conn: &Connection, from: Side, segment: &Segment, full: bool) -> bool {
-    let header = &segment.header;
-    let view = View { conn, own: conn.end(from), other: conn.end(from.other()), full };
-    let flagged = header.has(TcpFlags::FIN);
-    let takes = segment.length > 0 || flagged;
-    if !full || !takes || header.flags.intersects(TcpFlags::SYN | TcpFlags::RST) || conn.is_self_connect() {
-        return false;
-    }
-    if view.is_over() || view.receiver_in_syn_sent() || view.own.fin().is_some() {
-        return false;
-    }
-    let Some(start) = signed_offset(view.own, header.seq) else { return false };
-    let acceptable = ack_of(header).is_none() || view.ack(header) != Ack::Refused;
-    let ahead = start - to_signed(view.own.sent);
-    if start > view.right_edge() {
-        acceptable && ack_of(header).is_some() && !view.is_old_duplicate(header) && ahead < HIDDEN
-    } else {
-        acceptable && flagged && start >= to_signed(view.own.acked())
-    }
 }
 
 fn by_rules(conn: &Connection, from: Side, segment: &Segment, full: bool) -> Accepted {
@@ -245,14 +226,6 @@ impl View<'_> {
         let payload = length.min((last - start).max(0));
         let fin = flagged && self.accepts_fin(end, right);
         Accepted { ack, payload: Some(u32::try_from(payload).unwrap_or(0)), fin, ..Accepted::NOTHING }
-    }
-
-    /// Returns true if the segment is a FIN up to the last number of its sender, which was acknowledged before it was captured.
-    fn is_missing_fin(&self, segment: &Segment) -> bool {
-        let header = &segment.header;
-        let end = || signed_offset(self.own, header.seq.add(segment.length).add(1));
-        let known = self.own.fin().is_some() || self.own.saw_last_number() || self.own.sent != self.own.acked();
-        self.full && header.has(TcpFlags::FIN) && !known && end() == Some(to_signed(self.own.sent))
     }
 
     /// Returns true if a reset was certainly accepted: neither end knows the connection any more.

@@ -223,7 +223,7 @@ fn first_of(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>) -> 
     let seen = |side: &Side| conn.end(*side).seen_to_enter(FinWait1).is_some();
     let by_state = by_states(conn).filter(seen).filter(|_| !conn.has_segments);
     // The other end may have closed before, unseen.
-    let unseen = seen_reset.is_some_and(|rst| rst.context.acks_unseen) && may_have_closed(conn, side.other());
+    let unseen = missed_fin(conn, CloseKind::Reset) == Some(side.other());
     by_fin.or(by_state).or((!unseen).then_some(side))
 }
 

@@ -38,7 +38,9 @@ impl End {
         }
         let Some(payload) = accepted.payload else { return };
         self.spoke = true;
-        if payload > 0 {
+        // The byte of a keep-alive probe was acknowledged long ago.
+        let is_new = self.had_socket || self.offset(header.seq) + u64::from(payload) > self.acked();
+        if payload > 0 && is_new {
             self.data_seen = true;
             if !self.had_socket {
                 let [first, _] = &mut self.entered;

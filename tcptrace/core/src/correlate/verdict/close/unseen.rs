@@ -36,7 +36,7 @@ pub(in crate::correlate) fn missed_fin(conn: &Connection, kind: CloseKind) -> Op
     let decisive = |side: &Side| match kind {
         CloseKind::Unfinished => conn.end(side.other()).fin().is_some(),
         // Without ACK, a reset is not that of an open socket.
-        CloseKind::Reset => {
+        CloseKind::Reset if !conn.mid_life => {
             conn.end(*side).rst().is_some_and(|rst| rst.seen && !rst.has_ack)
                 || conn.end(side.other()).rst().is_some_and(|rst| rst.seen && rst.context.acks_unseen)
         }

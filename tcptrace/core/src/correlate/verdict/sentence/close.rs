@@ -1,6 +1,9 @@
 //! The sentence of a close.
 
-use super::{Forgotten, USUAL, cause_words, name, push, push_common, push_missing, push_segment_drops};
+use super::{
+    Forgotten, USUAL, cause_words, name, push, push_common, push_missing, push_segment_drops,
+    unfinished::push_unfinished,
+};
 use crate::{
     event::{Exit, Role},
     text::{HumanBytes, HumanDuration},
@@ -183,26 +186,7 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
                 (None, _) => text.push_str("timed out: what was sent was not acknowledged in time"),
             };
         }
-        CloseKind::Unfinished => {
-            text.push_str("unfinished: ");
-            match record.initiator {
-                _ if facts.silent.is_some() => {
-                    push_silent(text, "", facts.silent);
-                    text.push_str("; ");
-                }
-                Some(role) if facts.holds_fin => {
-                    push(
-                        text,
-                        format_args!("the {} has closed its side, but its FIN was not seen to leave; ", name(role)),
-                    );
-                }
-                _ if facts.fins == (Each { client: true, server: true }) => push_last_acks(text, facts.unacked),
-                _ if facts.missed_fin.is_some() => push_missed_fin(text, record.initiator, facts.missed_fin),
-                Some(role) => push(text, format_args!("the {} has closed its side; ", name(role))),
-                None => {}
-            }
-            return text.push_str("tracing stopped first");
-        }
+        CloseKind::Unfinished => return push_unfinished(text, record, facts),
         CloseKind::Reset => {
             text.push_str("reset");
             if let Some(reset) = record.reset {
@@ -218,28 +202,8 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
     [begin, by, end].into_iter().for_each(|part| text.push_str(part));
 }
 
-/// Appends that both ends have closed, and what is missing to the end of it.
-fn push_last_acks(text: &mut String, unacked: Each<bool>) {
-    text.push_str("both ends have closed; ");
-    match (unacked.client, unacked.server) {
-        (true, true) => text.push_str("the ACKs of their FINs were not seen; "),
-        (true, false) => text.push_str("the ACK of the client's FIN was not seen; "),
-        (false, true) => text.push_str("the ACK of the server's FIN was not seen; "),
-        (false, false) => {}
-    }
-}
-
-/// Appends that one end has closed, and that the other one, `missed`, may have closed too.
-fn push_missed_fin(text: &mut String, initiator: Option<Role>, missed: Option<Role>) {
-    let Some(missed) = missed else { return };
-    let (closer, missed) = (name(missed.other()), name(missed));
-    let too = if initiator.is_none() { "had before" } else { "has, too," };
-    push(text, format_args!("the {closer} has closed its side; whether the {missed} {too} is unknown: "));
-    text.push_str("what it sent last was not seen; ");
-}
-
 /// Appends, after `joined`, that a process closed a socket without telling the other end.
-fn push_silent(text: &mut String, joined: &str, silent: Option<Role>) {
+pub(super) fn push_silent(text: &mut String, joined: &str, silent: Option<Role>) {
     if let Some(role) = silent {
         push(text, format_args!("{joined}the {}'s socket was closed without a segment (TCP_REPAIR)", name(role)));
     }
