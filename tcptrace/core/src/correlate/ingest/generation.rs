@@ -105,13 +105,18 @@ impl Correlator {
     /// nearer: the challenge ACK to a new SYN still has the old connection's numbers, and so has the reset that answers
     /// it.
     pub(super) fn nearest_generation(&self, newest: u32, from: Side, segment: &Segment) -> u32 {
-        if self.table.previous(newest).is_none() {
+        let Segment { header, encapsulation, .. } = segment;
+        let distance = |conn: &Connection| conn.distance(from, header.seq, ack_of(header));
+        // Nearly always its numbers are close enough to those of the newest. The one before is not even looked at then: it is
+        // no longer in any cache.
+        let is_close = |conn: &Connection| {
+            conn.answered && can_be_of(conn, from, header) && distance(conn).is_none_or(|here| here <= AHEAD)
+        };
+        if self.table.get(newest).is_some_and(is_close) || self.table.previous(newest).is_none() {
             return newest;
         }
-        let Segment { header, encapsulation, .. } = segment;
         let travels = |conn: &Connection| conn.travels_in(*encapsulation);
         let together = self.table.get(newest).is_some_and(travels);
-        let distance = |conn: &Connection| conn.distance(from, header.seq, ack_of(header));
         // If all segments are recorded, an old duplicate is recognised by its numbers. A SYN that nobody has answered may
         // be forged in the window of the connection that goes on.
         let unanswered = self.table.get(newest).is_some_and(|conn| !conn.answered);
