@@ -30,9 +30,9 @@ pub enum Missing {
     Syn,
     /// The SYN,ACK.
     Synack,
-    /// The ACK that completes the handshake.
+    /// The ACK that completes the handshake; of a close, that of a FIN.
     Ack,
-    /// A FIN, or the reset sent instead of it.
+    /// A FIN, or the reset sent instead of it; or what an end sent last, which may have been a FIN.
     Fin,
     /// Data before a reset: its number is ahead of what was captured.
     Data,

@@ -2,6 +2,7 @@
 
 use super::{
     Correlated, Correlator, Evicted, NO_NAMESPACE,
+    ingest::claims,
     state_gaps::Placed,
     table::connection::Connection,
     verdict::{
@@ -49,17 +50,18 @@ impl Correlator {
         if last {
             self.table.end(at, now);
         } else {
-            self.write_resets_before(at, now, emit);
+            self.write_replaced(at, now, emit);
         }
     }
 
-    /// Emits the closes of the generations before an established one that ended by a reset: a four-tuple has one
+    /// Emits the closes of the generations before an established one that had begun to close: a four-tuple has one
     /// connection at a time (RFC 9293 §3.3.1), so that what still comes of them is old, and no evidence that they go
     /// on.
-    fn write_resets_before(&mut self, at: u32, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
-        let Some(encapsulation) = self.table.get(at).map(Connection::encapsulation) else { return };
-        let reset = |conn: &Connection| close::is_reset(conn) && conn.travels_in(encapsulation);
-        let before = self.generations(at).skip(1).filter(|&at| self.table.get(at).is_some_and(reset));
+    fn write_replaced(&mut self, at: u32, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
+        let Some(conn) = self.table.get(at).filter(|conn| conn.follows_open) else { return };
+        let encapsulation = conn.encapsulation();
+        let over = |conn: &Connection| close::is_over_if_replaced(conn) && conn.travels_in(encapsulation);
+        let before = self.generations(at).skip(1).filter(|&at| self.table.get(at).is_some_and(over));
         for before in before.collect::<Vec<_>>() {
             self.write_close(before, now, false, emit);
         }
@@ -70,6 +72,7 @@ impl Correlator {
         let Some(conn) = self.table.get_mut(at) else { return };
         if over && all {
             close::accept_last_reset(conn);
+            claims::take_last_fin(conn);
         }
         let Some(closing) = close::decide(conn, over) else { return };
         if let Some(missing) = close::missing_ends(conn, now, over) {

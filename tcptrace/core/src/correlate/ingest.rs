@@ -2,11 +2,12 @@
 
 pub(in crate::correlate) mod accept_queue;
 mod accurate_ecn;
-mod claims;
+pub(in crate::correlate) mod claims;
 mod doubted_resets;
 mod dropped;
 mod encapsulation;
 mod filtered;
+mod gaps;
 mod generation;
 mod hint;
 pub(in crate::correlate) mod keep_alive;

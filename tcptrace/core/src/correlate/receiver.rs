@@ -10,16 +10,20 @@
 pub mod mutants;
 
 mod accepted;
+mod lenient;
 mod reset;
 
-pub(in crate::correlate) use self::accepted::{Accepted, Ack, Reset};
+pub(in crate::correlate) use self::{
+    accepted::{Accepted, Ack, Reset},
+    lenient::may_be_accepted,
+};
 use super::table::{
     connection::{Connection, Side},
     endpoint::{End, Sent},
 };
 use crate::{
     event::Segment,
-    tcp::{SeqNumber, TcpFlags, TcpHeader, TcpOptions},
+    tcp::{SeqNumber, TcpFlags, TcpHeader, TcpOptions, TcpState},
 };
 
 /// Maximum distance of numbers ahead of what was seen if data is not recorded: the kernel programs record a segment
@@ -64,6 +68,8 @@ fn by_rules(conn: &Connection, from: Side, segment: &Segment, full: bool) -> Acc
     let ack = view.ack(header);
     // In every state a reset is checked before the SYN (RFC 9293 §3.10.7).
     if header.has(TcpFlags::RST) {
+        // It cannot acknowledge what was not sent.
+        let ack = if view.sender_in_syn_sent() { Ack::Refused } else { ack };
         let reset = view.reset(header, ack);
         return Accepted { reset, ack: ack_of_reset(reset, ack), ..Accepted::NOTHING };
     }
@@ -116,7 +122,8 @@ impl View<'_> {
     /// Returns true if the handshake is not known to be complete.
     fn opening(&self) -> bool {
         let acked = self.conn.ack_at().is_some() || self.conn.lacks_acks() && self.conn.answered;
-        !self.conn.mid_life && !acked && !self.conn.opened
+        let by_states = || self.conn.ends.iter().any(|end| end.entered(TcpState::Established).is_some());
+        !self.conn.mid_life && !acked && !self.conn.opened && !by_states()
     }
 
     fn ack(&self, header: &TcpHeader) -> Ack {
@@ -186,6 +193,9 @@ impl View<'_> {
     }
 
     fn text(&self, segment: &Segment, ack: Ack) -> Accepted {
+        if self.is_missing_fin(segment) && ack != Ack::Refused {
+            return Accepted { ack, payload: Some(segment.length), fin: true, ..Accepted::NOTHING };
+        }
         if self.is_over() { Accepted::NOTHING } else { self.text_of_open(segment, ack) }
     }
 

@@ -139,10 +139,13 @@ impl Table {
         {
             entry.remove();
         }
-        let passes = before.and_then(|before| self.get_mut(before)).map(Connection::take_passes).unwrap_or_default();
+        let replaced = before.and_then(|before| self.get_mut(before));
+        let follows_open = replaced.as_ref().is_some_and(|replaced| !replaced.ended || replaced.follows_open);
+        let passes = replaced.map(Connection::take_passes).unwrap_or_default();
         if let Some(conn) = self.get_mut(at) {
             conn.key = Some(key);
             conn.previous = before.unwrap_or(u32::MAX);
+            conn.follows_open = follows_open;
             if !passes.is_empty() {
                 conn.rare_mut().passes = passes;
             }

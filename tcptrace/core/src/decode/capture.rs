@@ -14,6 +14,7 @@
 //!          ip          addresses, protocol, length
 //!          transport   TCP segments and ICMP errors → Event
 //!          copies      packets captured twice
+//!          outliers    frames with a time far from those around them
 //!          unread      kinds of frames that give no event
 //!          decoder     all of these in order, and counters
 //! ```
@@ -35,6 +36,7 @@ mod ip;
 mod layer;
 mod link;
 mod link_type;
+mod outliers;
 mod pcap;
 mod pcapng;
 mod sniff;
@@ -63,6 +65,7 @@ pub use self::{
 use self::{
     decoder::{Decoder, Step},
     erf::Erf,
+    outliers::Outliers,
     pcap::Pcap,
     pcapng::PcapNg,
     sniff::Format,
@@ -117,7 +120,13 @@ pub fn open<R: Read>(reader: R) -> Result<Capture<R>, CaptureError> {
             Decoder::snoop(snoop, link_type).map_err(|fault| fault.after(0, 0))?
         }
     };
-    Ok(Capture::Frames(Box::new(Frames { input, decoder, finished: false })))
+    Ok(Capture::Frames(Box::new(Frames {
+        input,
+        decoder,
+        outliers: Outliers::default(),
+        finished: false,
+        error: None,
+    })))
 }
 
 /// The segments and ICMP errors of a capture, in the order of the file.
@@ -127,7 +136,11 @@ pub fn open<R: Read>(reader: R) -> Result<Capture<R>, CaptureError> {
 pub struct Frames<R> {
     input: Input<R>,
     decoder: Decoder,
+    outliers: Outliers,
+    /// True if nothing more can be read, …
     finished: bool,
+    /// … for this reason, if that is not the end of the file.
+    error: Option<CaptureError>,
 }
 
 impl<R> Frames<R> {
@@ -161,7 +174,10 @@ impl<R> Frames<R> {
 
     /// Returns counts of the frames read so far and of those that could not be used.
     pub fn counters(&self) -> Counters {
-        Counters { bytes: self.input.taken(), ..self.decoder.counters() }
+        let (counters, outliers) = (self.decoder.counters(), self.outliers.corrected());
+        // Next to each of them, time seems to run backwards once.
+        let backwards = counters.backwards.saturating_sub(outliers);
+        Counters { bytes: self.input.taken(), outliers, backwards, ..counters }
     }
 }
 
@@ -206,11 +222,21 @@ impl<R: Read> Iterator for Frames<R> {
     type Item = Result<Framed, CaptureError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.finished {
-            return None;
+        loop {
+            if let Some(framed) = self.outliers.next() {
+                return Some(Ok(framed));
+            }
+            if self.finished {
+                return self.error.take().map(Err);
+            }
+            match self.next_event() {
+                Ok(Some(framed)) => self.outliers.add(framed),
+                end => {
+                    self.outliers.finish();
+                    self.error = end.err();
+                    self.finished = true;
+                }
+            }
         }
-        let item = self.next_event().transpose();
-        self.finished = !matches!(item, Some(Ok(_)));
-        item
     }
 }

@@ -13,6 +13,12 @@ pub fn refuses(from: IpAddr, icmp_type: u8, icmp_code: u8) -> bool {
     if from.is_ipv4() { icmp_type == 3 && matches!(icmp_code, 2 | 3) } else { icmp_type == 1 && icmp_code == 4 }
 }
 
+/// Returns true if an error says that the segment cannot be delivered. Others only ask to send it more slowly (RFC 6633) or in
+/// smaller packets (RFC 1191, RFC 8201): Linux goes on trying.
+pub fn is_final(from: IpAddr, icmp_type: u8, icmp_code: u8) -> bool {
+    if from.is_ipv4() { !matches!((icmp_type, icmp_code), (4, _) | (3, 4)) } else { icmp_type != 2 }
+}
+
 /// Returns true if Linux forgets a SYN when such an error quotes its SYN,ACK (net/ipv4/tcp_ipv4.c, tcp_v4_err;
 /// net/ipv6/tcp_ipv6.c, tcp_v6_err with the fatal errors of icmpv6_err_convert). The client's ACK is then reset.
 pub fn ends_request(from: IpAddr, icmp_type: u8, icmp_code: u8) -> bool {

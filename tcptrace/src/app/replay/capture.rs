@@ -183,7 +183,7 @@ impl Replay<'_> {
 
 /// Logs the frames that could not be used.
 fn report(counters: &Counters, unread: &[(Unread, u64)], name: &str) {
-    let Counters { short, shortened, untimed, backwards, lost, copies, frames, .. } = *counters;
+    let Counters { short, shortened, untimed, backwards, outliers, lost, copies, frames, .. } = *counters;
     let some = |count: u64, verb: &str, verbs: &str, text: &str| match count {
         0 => {}
         1 => warn!("{name}: 1 frame {verb} {text}"),
@@ -201,6 +201,8 @@ fn report(counters: &Counters, unread: &[(Unread, u64)], name: &str) {
     let text = "no time: from the first of them on, times and durations are unknown";
     of_all(untimed, "has", "have", &text);
     some(backwards, "is", "are", "older than the frame before");
+    let text = "a time far from those around it: that of the frame before is taken";
+    of_all(outliers, "has", "have", &text);
     some(lost, "was", "were", "dropped by the capturing program");
     let text = "of an earlier frame, as from a mirror port: each counted once";
     of_all(copies, "is a copy", "are copies", &text);

@@ -68,6 +68,19 @@ pub(super) fn expect(history: &History, walk: &Walk, vantage: Vantage, opening: 
         expected.kind = OneOf(vec![kind, Some("reset")]);
         return Expected { initiator: Any, bytes: [Any, Any], ..expected };
     }
+    // The next connection shows that this one is over, where no states tell.
+    if walk.followed && matches!(expected.kind, Is(Some("unfinished"))) && !vantage.is_live() {
+        let kinds = ["unfinished", "unseen", "simultaneous", "three_segment", "four_segment"];
+        return Expected { kind: OneOf(kinds.map(Some).to_vec()), initiator: Any, ..expected };
+    }
+    // Nor is it shown that a FIN at the end of a capture is forged, instead of acknowledging data that was not captured.
+    if walk.ends_with_fin
+        && !vantage.is_live()
+        && let Is(kind) = expected.kind
+    {
+        expected.kind = OneOf(vec![kind, Some("unfinished")]);
+        return Expected { initiator: Any, bytes: [Any, Any], ..expected };
+    }
     match expected.kind {
         Is(Some("reset")) => {
             expected.reset_by = reset.map_or(Any, |reset| Is(Some(reset.by.word())));

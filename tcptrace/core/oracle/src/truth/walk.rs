@@ -59,8 +59,10 @@ pub(super) struct Walk {
     /// The last event is a forged reset with a number ahead of everything that its end is seen to have sent, or a
     /// forged SYN right after one: after such a reset, the next connection might begin.
     pub(super) ends_ahead: bool,
+    /// The last event is a forged FIN that acknowledges more than its receiver is seen to have sent.
+    pub(super) ends_with_fin: bool,
     /// The next generation has begun, and so the close of this one has been reported.
-    followed: bool,
+    pub(super) followed: bool,
     /// Number of forged segments of the end that acknowledge more than is seen to be sent.
     forged_claims: [u32; 2],
     /// Order in which the end's socket is first seen to be established.
@@ -84,6 +86,7 @@ impl Walk {
                 continue;
             }
             let ahead = std::mem::take(&mut walk.ends_ahead);
+            walk.ends_with_fin = false;
             match *seen {
                 Seen::Segment(index, _) if history.sent[index].sender.is_some() => {
                     walk.segment(history, index, order, *at);
@@ -112,6 +115,7 @@ impl Walk {
         let ack = segment.ack.wrapping_sub(isns[other as usize]);
         let beyond = self.claimed[other as usize].is_none_or(|claimed| before(claimed, ack));
         self.forged_claims[side as usize] += u32::from(segment.has(ACK) && beyond);
+        self.ends_with_fin = segment.has(FIN) && segment.has(ACK) && !segment.has(SYN) && beyond;
     }
 
     /// Returns true if forged segments confirm each other: two of one end acknowledge more than is seen to be sent.

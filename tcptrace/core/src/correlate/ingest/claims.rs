@@ -1,6 +1,6 @@
 //! Acknowledgements of more than was seen to be sent: the segments that follow decide about them.
 
-use super::{generation::NEAR, learn::take};
+use super::{gaps, generation::NEAR, learn::take};
 use crate::{
     correlate::{
         receiver::{Ack, ack_of, judge, signed_offset},
@@ -15,7 +15,8 @@ use crate::{
 
 /// Handles a segment of the end `from` that follows one of either end that acknowledged more than was seen to be sent:
 /// it shows whether that acknowledgement was right.
-pub(super) fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader, full: bool) {
+pub(super) fn settle_claim(conn: &mut Connection, from: Side, segment: &Segment, full: bool) {
+    let header = &segment.header;
     // The number of a SYN is that of another connection, or has been seen before.
     if header.has(TcpFlags::SYN) {
         return;
@@ -29,15 +30,16 @@ pub(super) fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader
         let exact = start == Some(claim.offset) && (!reset || answered);
         let room = u64::from(conn.end(from).room().max(NEAR));
         let beyond = start.is_some_and(|start| (claim.offset..=claim.offset + room).contains(&start)) && !reset;
-        let claimant = conn.end_mut(from.other());
-        if exact {
-            claimant.settle_claim();
+        if reaches(conn, from, segment, &claim) {
+            // See `settle_reached`.
+        } else if exact {
+            conn.end_mut(from.other()).settle_claim();
             confirm(conn, from.other(), &claim.segment, full);
         } else if beyond {
             // It may have sent as much or not: the next acknowledgement decides.
-            claimant.claim(Claim { likely: true, ..claim });
+            conn.end_mut(from.other()).claim(Claim { likely: true, ..claim });
         } else if !claim.likely {
-            claimant.settle_claim();
+            conn.end_mut(from.other()).settle_claim();
         }
     }
     // An end on this host has sent no more than was seen.
@@ -64,6 +66,49 @@ pub(super) fn settle_claim(conn: &mut Connection, from: Side, header: &TcpHeader
     }
 }
 
+/// Handles a segment of the end `from`, after it was taken: the other end's acknowledgement of exactly that may have been captured
+/// before it.
+pub(super) fn settle_reached(conn: &mut Connection, from: Side, segment: &Segment, full: bool) {
+    let Some(claim) = conn.end(from.other()).claimed().filter(|claim| reaches(conn, from, segment, claim)) else {
+        return;
+    };
+    gaps::settle_by_claim(conn, from, &claim.segment);
+    if conn.end(from).sent == claim.offset {
+        conn.end_mut(from.other()).settle_claim();
+        let at = claim.segment.at.max(segment.at);
+        confirm(conn, from.other(), &Segment { at, ..claim.segment }, full);
+    }
+}
+
+/// Returns true if the last number of a segment of the end `from` is the last one that the other end's claim acknowledges.
+fn reaches(conn: &Connection, from: Side, segment: &Segment, claim: &Claim) -> bool {
+    let end = signed_offset(conn.end(from), gaps::end_of(segment)).and_then(|end| u64::try_from(end).ok());
+    let flags = segment.header.flags;
+    let text =
+        !flags.intersects(TcpFlags::SYN | TcpFlags::RST) && (segment.length > 0 || flags.contains(TcpFlags::FIN));
+    text && end == Some(claim.offset)
+}
+
+/// Takes the last FIN of a capture, which acknowledges more than was seen to be sent: what is missing was not captured. One that
+/// the other end refused would have been answered by a challenge ACK.
+pub(in crate::correlate) fn take_last_fin(conn: &mut Connection) {
+    let last = conn.last;
+    // No end acknowledges what a socket of this host has not sent.
+    if conn.ends.iter().any(|end| end.had_socket || end.here) {
+        return;
+    }
+    for side in [Side::First, Side::Second] {
+        let claim = conn.end(side).claimed().filter(|claim| {
+            let Claim { segment, likely, .. } = claim;
+            !likely && segment.at == last && segment.header.has(TcpFlags::FIN)
+        });
+        if let Some(claim) = claim {
+            conn.end_mut(side).settle_claim();
+            confirm(conn, side, &claim.segment, true);
+        }
+    }
+}
+
 /// Returns true if a segment has numbers a little after those of another one of the same end, in both directions.
 fn follows(header: &TcpHeader, before: &TcpHeader) -> bool {
     let acks = ack_of(header).zip(ack_of(before)).is_some_and(|(ack, before)| ack.distance_from(before) < NEAR);
@@ -73,10 +118,12 @@ fn follows(header: &TcpHeader, before: &TcpHeader) -> bool {
 /// Accepts the claim: there is a gap, and the segment was right.
 fn confirm(conn: &mut Connection, from: Side, claim: &Segment, full: bool) {
     if let Some(ack) = ack_of(&claim.header) {
-        conn.end_mut(from.other()).acknowledged(ack, false, claim.at);
+        conn.end_mut(from.other()).has_sent_unseen(ack);
     }
     let accepted = judge(conn, from, claim, full);
     if !matches!(accepted.ack, Ack::Ahead(_)) {
+        let (_, addition) = conn.end(from).retransmits(claim);
         take(conn, from, claim, &accepted, full);
+        conn.end_mut(from).note_run(addition);
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     correlate::{
         Correlator,
-        receiver::{ack_of, signed_offset},
+        receiver::{ack_of, signed_offset, timestamp},
         table::{
             connection::{Connection, Key, Side},
             endpoint::End,
@@ -105,13 +105,18 @@ impl Correlator {
     /// nearer: the challenge ACK to a new SYN still has the old connection's numbers, and so has the reset that answers
     /// it.
     pub(super) fn nearest_generation(&self, newest: u32, from: Side, segment: &Segment) -> u32 {
-        if self.table.previous(newest).is_none() {
+        let Segment { header, encapsulation, .. } = segment;
+        let distance = |conn: &Connection| conn.distance(from, header.seq, ack_of(header));
+        // Nearly always its numbers are close enough to those of the newest. The one before is not even looked at then: it is
+        // no longer in any cache.
+        let is_close = |conn: &Connection| {
+            conn.answered && can_be_of(conn, from, header) && distance(conn).is_none_or(|here| here <= AHEAD)
+        };
+        if self.table.get(newest).is_some_and(is_close) || self.table.previous(newest).is_none() {
             return newest;
         }
-        let Segment { header, encapsulation, .. } = segment;
         let travels = |conn: &Connection| conn.travels_in(*encapsulation);
         let together = self.table.get(newest).is_some_and(travels);
-        let distance = |conn: &Connection| conn.distance(from, header.seq, ack_of(header));
         // If all segments are recorded, an old duplicate is recognised by its numbers. A SYN that nobody has answered may
         // be forged in the window of the connection that goes on.
         let unanswered = self.table.get(newest).is_some_and(|conn| !conn.answered);
@@ -202,15 +207,26 @@ fn repeats_synack(conn: &Connection, from: Side, seq: SeqNumber, ack: SeqNumber)
     own.sent_synack && own.isn() == Some(seq) && other.isn().is_some_and(|isn| isn.add(1) == ack)
 }
 
+/// Returns true if both ends have closed, and the segment has a newer timestamp than all of its sender's: it is none of those
+/// (RFC 6191).
+fn is_newer_than_close(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
+    let closed = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some()));
+    let times = conn.end(from).ts_recent().zip(timestamp(header));
+    closed && times.is_some_and(|(recent, value)| value.wrapping_sub(recent).cast_signed() > 0)
+}
+
 /// Returns true if a segment with SYN belongs to this generation.
 fn syn_belongs(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
     let (own, other) = (conn.end(from), conn.end(from.other()));
     match ack_of(header) {
         Some(ack) if other.isn_known => answers_syn(conn, from, ack),
         // An ended connection does not begin again: some clients retry with the same ISN.
-        _ if own.syn_seen() => own.isn() == Some(header.seq) && !(conn.ended && ack_of(header).is_none()),
+        _ if own.syn_seen() => {
+            let again = ack_of(header).is_none() && (conn.ended || is_newer_than_close(conn, from, header));
+            own.isn() == Some(header.seq) && !again
+        }
         // Its answer was captured before it.
-        None if !conn.ended && !own.spoke && own.isn() == Some(header.seq) => true,
+        None if !conn.ended && (own.isn_known || !own.spoke) && own.isn() == Some(header.seq) => true,
         // Its handshake was over before tracing began, and this is another one.
         Some(_) if conn.mid_life && own.isn().is_some_and(|isn| isn != header.seq) => false,
         // A first SYN of a connection that began with its socket, or with the other's SYN: a simultaneous open.

@@ -1,6 +1,10 @@
 //! Records what a segment shows of both ends, as far as its receiver accepts it.
 
-use super::{claims::settle_claim, doubted_resets::restore_doubted_resets};
+use super::{
+    claims::{settle_claim, settle_reached},
+    doubted_resets::restore_doubted_resets,
+    gaps,
+};
 use crate::{
     correlate::{
         receiver::{Accepted, Ack, Reset, ack_of, judge, new_behind_reset, signed_offset, timestamp},
@@ -20,7 +24,8 @@ const AFTER_FIN: u8 = 8;
 /// criteria.
 pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: bool) -> bool {
     let Segment { header, length, at, .. } = segment;
-    settle_claim(conn, from, header, full);
+    settle_claim(conn, from, segment, full);
+    gaps::settle(conn, from, segment);
     refuse_ack_beyond(conn, from, segment);
     if conn.ack_at().is_none()
         && let Some(ack) = ack_of(header)
@@ -54,6 +59,10 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
             conn.end_mut(from).note_timestamp(value);
         }
     }
+    if accepted.is_nothing() {
+        gaps::keep(conn, from, segment, full);
+    }
+    settle_reached(conn, from, segment, full);
     // SYN and FIN are sent by the end itself only if it has a socket: resets and the like come from the stack.
     if header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN) && segment.socket.is_some() {
         conn.end_mut(from).here = true;
@@ -84,6 +93,7 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     let follows = own.sent_syn && own.sent == 1 && own.isn().map(|isn| isn.add(1)) == Some(header.seq);
     let answers_unseen = full && follows && segment.length == 0 && !conn.mid_life;
     let other = conn.end_mut(from.other());
+    let acked_before = other.acked();
     let mut acks_fin = false;
     if let (Ack::Valid(_), Some(ack)) = (accepted.ack, ack_of(header)) {
         acks_fin = other.acknowledged(ack, accepted.syn || answers_unseen, *at);
@@ -100,7 +110,8 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     } else if accepted.syn {
         other.offer(window);
     }
-    let reached = Reached { sent: other.sent, acked: other.acked() };
+    let acks_unseen = other.acked() > acked_before && other.fin().is_none() && !other.saw_last_number();
+    let reached = Reached { sent: other.sent, acked: other.acked(), acked_before };
     let (other_syn, other_acked) = (other.sent_syn, other.acked() >= 1);
     let acked = ack_of(header).filter(|_| matches!(accepted.ack, Ack::Valid(_))).map(|ack| other.offset(ack));
     let closed_before = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some()));
@@ -128,6 +139,7 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
         repeated: false,
         by_error: false,
         outgoing: segment.direction == Some(Direction::Out),
+        acks_unseen,
         followed: false,
     };
     let ends = accepted.fin || accepted.reset == Reset::Exact;
@@ -156,8 +168,12 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     }
     if accepted.fin {
         let other_closed = conn.end(from.other()).fin().is_some();
+        let acked = conn.end(from).fin().filter(|fin| fin_before.is_none() && fin.acked.is_some()).map(|fin| fin.end);
+        let answered = acked.is_some_and(|end| conn.end_mut(from.other()).has_acked_fin(end));
         let first = conn.first_fin.get_or_insert(from);
-        if replaced && other_closed {
+        if answered {
+            *first = from;
+        } else if replaced && other_closed {
             *first = from.other();
         }
     }

@@ -113,7 +113,7 @@ impl Correlator {
         // A socket whose SYN never reached an interface has sent nothing else: the kernel itself reports the error.
         let quotes_syn = !conn.answered && if end.sent_syn { isn } else { end.had_socket };
         let quotes_synack = end.sent_synack && isn && !conn.opened && conn.ack_at().is_none();
-        if quotes_syn || quotes_synack {
+        if (quotes_syn || quotes_synack) && icmp::is_final(error.from, error.icmp_type, error.icmp_code) {
             conn.rare_mut().icmp.get_or_insert(IcmpAnswer {
                 from: error.from,
                 kind: icmp::kind(error.from, error.icmp_type, error.icmp_code),

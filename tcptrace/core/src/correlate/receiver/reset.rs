@@ -16,9 +16,9 @@ impl View<'_> {
                 Reset::Refused
             };
         }
-        // With it the sender refuses a segment that did not answer its SYN (RFC 9293 §3.5, figure 9).
+        // With it the sender refuses a segment that did not answer its SYN (RFC 9293 §3.5, figure 9), or else gives up.
         if self.sender_in_syn_sent() {
-            return Reset::Refused;
+            return if self.aborts_opening(header) { Reset::Exact } else { Reset::Refused };
         }
         if self.refuses_echo(header) {
             return Reset::RefusesSynAck;
@@ -38,6 +38,13 @@ impl View<'_> {
             return Reset::Exact;
         }
         if (acked..=self.right_edge()).contains(&offset) { Reset::InWindow } else { Reset::Refused }
+    }
+
+    /// Returns true if the sender, whose SYN was not answered, aborts with the number after it: it refuses nothing, since no
+    /// segment came that it might refuse.
+    fn aborts_opening(&self, header: &TcpHeader) -> bool {
+        let unprovoked = !self.other.spoke && !self.other.had_socket && !self.own.had_socket && !self.own.here;
+        self.full && unprovoked && self.own.next() == Some(header.seq)
     }
 
     /// Returns true if the reset has the number of the sender's FIN, after the other end acknowledged that FIN and while

@@ -44,6 +44,8 @@ pub(in crate::correlate) struct Connection {
     rare: Option<Box<Rare>>,
     /// Position of the generation before, which may have been reused.
     pub(in crate::correlate) previous: u32,
+    /// True if a generation before it had not ended when it got its four-tuple.
+    pub(in crate::correlate) follows_open: bool,
     /// True if a socket or a segment has shown the namespace, which is that of the key, if there is one.
     pub(in crate::correlate) netns_known: bool,
     pub(in crate::correlate) client: Option<Side>,
@@ -111,6 +113,7 @@ impl Connection {
             queued: NEVER,
             rare: None,
             previous: u32::MAX,
+            follows_open: false,
             netns_known: false,
             client: None,
             client_guessed: false,
@@ -180,6 +183,7 @@ impl Connection {
             repeated: false,
             by_error: false,
             outgoing: false,
+            acks_unseen: false,
             followed: false,
             first: self.end(from.other()).rst().is_none(),
         };

@@ -8,6 +8,7 @@ mod on_state;
 mod resets;
 mod retransmission;
 mod socket;
+mod undecided;
 
 use std::{
     num::{NonZeroU32, NonZeroU64},

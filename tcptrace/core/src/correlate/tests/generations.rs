@@ -1,6 +1,7 @@
 //! Reuse of a four-tuple, and SYNs that do not begin a connection.
 
 mod old_duplicates;
+mod replaced;
 
 use super::{
     CLIENT, SERVER,

@@ -1,15 +1,19 @@
 //! Verdicts on whole exchanges.
 
+mod attempts;
 mod borne_out;
 mod closes;
 mod crossing;
 mod deferred;
 mod doubted;
 mod filtered;
+mod gaps;
 mod handshakes;
 mod held_back;
 mod hidden;
 mod inferred;
+mod missed;
+mod mutations;
 mod reasons;
 mod reset_causes;
 mod resets;

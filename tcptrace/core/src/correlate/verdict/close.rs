@@ -1,9 +1,13 @@
 //! Verdicts on closes, decided only from the state of the connection.
 
 mod due;
+mod unseen;
 
-pub(super) use self::due::has_stray_reset;
-pub(in crate::correlate) use self::due::{deadline, is_reset, missing_ends};
+pub(in crate::correlate) use self::due::{deadline, is_over_if_replaced, missing_ends};
+pub(super) use self::{
+    due::has_stray_reset,
+    unseen::{may_have_closed, may_have_closed_first, missed_fin},
+};
 use super::{
     handshake::{ETIMEDOUT, is_timed_out},
     reset, state_times,
@@ -53,13 +57,18 @@ pub(in crate::correlate) fn decide(conn: &Connection, over: bool) -> Option<Clos
         return None;
     }
     let kind = kind(conn, &fins, reset, over);
+    let came_second = |(side, _): (Side, Fin)| may_have_closed_first(conn, side.other());
     let initiator = match kind {
         CloseKind::Simultaneous => None,
         CloseKind::Reset => first_of(conn, &fins, reset),
         CloseKind::Orderly if conn.lacks_acks() => fins.first.map(|(side, _)| side),
-        CloseKind::Orderly | CloseKind::Unseen => by_states(conn),
+        CloseKind::Orderly => by_states(conn),
+        CloseKind::Unseen => {
+            by_states(conn).or_else(|| fins.first.filter(|&first| !came_second(first)).map(|(side, _)| side))
+        }
         // A FIN that comes after an end has given up closes nothing any more.
         CloseKind::TimedOut if began_too_late(conn, &fins) => None,
+        CloseKind::Unfinished if fins.second.is_none() && fins.first.is_some_and(came_second) => None,
         CloseKind::TimedOut | CloseKind::ThreeSegment | CloseKind::FourSegment | CloseKind::Unfinished => {
             fins.first.map(|(side, _)| side).or_else(|| by_states(conn))
         }
@@ -207,13 +216,15 @@ fn accepted_reset(conn: &Connection) -> Option<(Side, BootTime)> {
 /// Returns the end that began to close: the sender of the first FIN, if there was one before the reset.
 fn first_of(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>) -> Option<Side> {
     let (side, at) = reset?;
-    let seen = conn.end(side).rst().filter(|rst| rst.seen);
-    let before = |fin: &Fin| seen.map_or(fin.sent.first <= at, |rst| rst.context.after_fin);
+    let seen_reset = conn.end(side).rst().filter(|rst| rst.seen);
+    let before = |fin: &Fin| seen_reset.map_or(fin.sent.first <= at, |rst| rst.context.after_fin);
     let by_fin = fins.first.filter(|(_, fin)| before(fin)).map(|(side, _)| side);
     // If segments are not recorded, a state shows that a FIN was about to be sent.
     let seen = |side: &Side| conn.end(*side).seen_to_enter(FinWait1).is_some();
     let by_state = by_states(conn).filter(seen).filter(|_| !conn.has_segments);
-    by_fin.or(by_state).or(Some(side))
+    // The other end may have closed before, unseen.
+    let unseen = missed_fin(conn, CloseKind::Reset) == Some(side.other());
+    by_fin.or(by_state).or((!unseen).then_some(side))
 }
 
 /// Returns true if a socket on this host is in a state of the close, or was: a FIN that waits behind data, or that nothing

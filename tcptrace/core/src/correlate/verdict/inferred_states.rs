@@ -4,9 +4,12 @@
 use smallvec::SmallVec;
 
 use crate::{
-    correlate::table::{
-        connection::{Connection, Side},
-        endpoint::{End, Fin, Sent},
+    correlate::{
+        table::{
+            connection::{Connection, Side},
+            endpoint::{End, Fin, Sent},
+        },
+        verdict::close::may_have_closed_first,
     },
     event::BootTime,
     tcp::TcpState::{
@@ -26,7 +29,10 @@ pub(in crate::correlate) fn states(conn: &Connection, side: Side) -> Entered {
     } else {
         opening(conn, side, &mut entered);
     }
+    let after_unseen = |side: Side| may_have_closed_first(conn, side);
     match (own.fin(), other.fin()) {
+        // Which end closed first is unknown.
+        _ if after_unseen(side) || after_unseen(side.other()) => {}
         (Some(fin), theirs) if !fin.acks_other => active(fin, theirs, &mut entered),
         (Some(fin), Some(theirs)) => {
             // It had received before what its FIN acknowledges.

@@ -4,7 +4,7 @@ mod forged;
 
 pub(super) use self::forged::is_forged;
 use super::{
-    close::is_silent,
+    close::{is_silent, may_have_closed},
     handshake::{ECONNABORTED, ECONNRESET, ETIMEDOUT, is_given_up, is_timed_out},
 };
 use crate::{
@@ -271,8 +271,10 @@ fn has_forgotten(conn: &Connection, side: Side) -> bool {
     // An end that has just acknowledged the other's data knows the connection.
     let answers = rst.context.answers || !conn.shows_all() && other.had_socket;
     let number = !conn.shows_all() || rst.offset == own.acked();
+    // It may have ended the connection itself before, by a FIN that was not seen or a reset that was not accepted.
+    let ended = may_have_closed(conn, side) || other.has_received_fin() || own.has_reset_before();
     // If only the handshake was exchanged, it may never have had the connection: its accept queue may have been full.
-    answers && number && (own.sent > 1 || other.acked() > 1 || rst.offset > 1)
+    !ended && answers && number && (own.sent > 1 || other.acked() > 1 || rst.offset > 1)
 }
 
 /// Returns true if data arrived for an end that had closed.
@@ -285,7 +287,8 @@ fn has_late_data(conn: &Connection, side: Side) -> bool {
 fn has_crossed(conn: &Connection, side: Side) -> bool {
     let (own, other) = (conn.end(side), conn.end(side.other()));
     let Some((fin, rst)) = own.fin().zip(own.rst()) else { return false };
-    let outstanding = other.sent > fin.acks + u64::from(other.fin().is_some());
+    // The FIN of a SYN acknowledges nothing.
+    let outstanding = other.sent > fin.acks.max(1) + u64::from(other.fin().is_some());
     !rst.has_ack && rst.offset + 1 == fin.end && (outstanding || !conn.shows_all())
 }
 
@@ -306,5 +309,6 @@ fn met_by_late_fin(conn: &Connection, side: Side) -> bool {
 pub(in crate::correlate) fn late_bytes(conn: &Connection, side: Side) -> Option<u64> {
     let (own, other) = (conn.end(side), conn.end(side.other()));
     let fin = own.fin()?;
-    Some(other.sent.saturating_sub(fin.other_sent + u64::from(other.fin().is_some())))
+    // The FIN of a SYN comes before the other end's SYN.
+    Some(other.sent.saturating_sub(fin.other_sent.max(1) + u64::from(other.fin().is_some())))
 }

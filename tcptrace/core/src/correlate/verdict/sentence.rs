@@ -3,6 +3,7 @@
 mod close;
 mod drops;
 mod handshake;
+mod unfinished;
 
 use std::fmt::Write as _;
 

@@ -48,11 +48,16 @@ struct Seen {
 pub(super) struct Copies {
     hasher: FixedState,
     slots: Box<[Seen]>,
+    /// Time of the newest packet.
+    newest: BootTime,
+    /// Time of the last packet.
+    last: BootTime,
 }
 
 impl Default for Copies {
     fn default() -> Self {
-        Self { hasher: FixedState::default(), slots: vec![Seen::default(); SLOTS].into_boxed_slice() }
+        let slots = vec![Seen::default(); SLOTS].into_boxed_slice();
+        Self { hasher: FixedState::default(), slots, newest: BootTime::default(), last: BootTime::default() }
     }
 }
 
@@ -61,13 +66,16 @@ impl Copies {
     pub(super) fn is_copy(&mut self, segment: &Segment, identity: Identity) -> bool {
         let Segment { at, ifindex, direction, src, dst, header, length, .. } = segment;
         let flags = header.flags;
+        // As in a file that was appended to itself.
+        let returns = self.last.min(*at) < self.newest && *at <= self.newest;
+        (self.newest, self.last) = (self.newest.max(*at), *at);
         let oldest = if identity.ip_id != 0 || flags.contains(TcpFlags::SYN) {
-            MAX_AGE
+            Some(MAX_AGE)
         } else if *length > 0 || flags.contains(TcpFlags::FIN) {
-            MAX_AGE_UNIDENTIFIED
+            Some(MAX_AGE_UNIDENTIFIED)
         } else {
             // Equal acknowledgements and resets are sent in a row.
-            return false;
+            returns.then_some(0)
         };
         let options = header.options.as_slice();
         let numbers = (header.seq.0, header.ack.0, flags.0, header.window, *length);
@@ -78,7 +86,7 @@ impl Copies {
         ));
         // The remainder is below the length.
         let Some(seen) = self.slots.get_mut(print as usize % SLOTS) else { return false };
-        let copy = seen.print == print && at.0.abs_diff(seen.at.0) <= oldest;
+        let copy = seen.print == print && oldest.is_some_and(|oldest| at.0.abs_diff(seen.at.0) <= oldest);
         *seen = Seen { print, at: *at };
         copy
     }

@@ -20,8 +20,10 @@ pub struct Counters {
     pub short: u64,
     /// Frames without a segment or ICMP error.
     pub skipped: Skipped,
-    /// Frames with a time before that of the preceding frame.
+    /// Frames with a time before that of the preceding frame, other than next to [outliers](Self::outliers).
     pub backwards: u64,
+    /// Frames with a time far from those of the frames around them, which were given that of the preceding frame.
+    pub outliers: u64,
     /// Frames without a time (simple packet blocks), which were given that of the preceding frame.
     pub untimed: u64,
     /// Frames that the capturing program reports as lost (interface statistics blocks).

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::{Claim, Closed, End, Fin, ResetHint, Rst, Sent};
 use crate::{
-    event::{BootTime, Comm, Counters, Task, reset_reason::ResetReason},
+    event::{BootTime, Comm, Counters, Segment, Task, reset_reason::ResetReason},
     tcp::{OptionBytes, SeqNumber, TcpState},
 };
 
@@ -22,12 +22,21 @@ pub(super) struct Detail {
     /// TSval of the last segment that the other end received in order (RFC 7323 §4.3, TS.Recent), if all segments are
     /// recorded.
     pub(super) ts_recent: Option<u32>,
-    /// Its last segment that acknowledges more than was seen to be sent.
-    pub(super) claim: Option<Box<Claim>>,
+    /// Its segments about which later ones decide.
+    pub(super) undecided: Option<Box<Undecided>>,
     /// Nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and no socket of
     /// this host is known.
     pub(super) idle_ns: Option<u64>,
     pub(super) socket_facts: Option<Box<SocketFacts>>,
+}
+
+/// Segments of an end about which later ones decide.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Undecided {
+    /// The last one that acknowledges more than was seen to be sent.
+    pub(super) claim: Option<Claim>,
+    /// The last one that was refused, but may follow a gap of the capture.
+    pub(super) kept: Option<Segment>,
 }
 
 /// The resets of an end that matter.
@@ -186,13 +195,13 @@ impl End {
                 other_isn: _,
                 fin,
                 resets,
-                claim,
+                undecided,
                 ts_recent,
                 idle_ns,
                 socket_facts,
             } = &**detail;
             let no_reset = resets.as_ref().is_none_or(|resets| resets.is_empty());
-            let nothing = fin.is_none() && no_reset && claim.is_none();
+            let nothing = fin.is_none() && no_reset && undecided.is_none();
             if nothing && ts_recent.is_none() && idle_ns.is_none() && socket_facts.is_none() {
                 self.detail = None;
             }

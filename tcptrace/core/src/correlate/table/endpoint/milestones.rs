@@ -77,6 +77,8 @@ pub(in crate::correlate) struct Fin {
     pub(in crate::correlate) other_sent: u64,
     /// Offset up to which it acknowledges the other end's numbers.
     pub(in crate::correlate) acks: u64,
+    /// True if an earlier segment of this end had acknowledged as much.
+    pub(in crate::correlate) acks_nothing_new: bool,
     /// Offset that this end had reached before it.
     pub(in crate::correlate) before: u64,
     pub(in crate::correlate) acked: Option<BootTime>,
@@ -127,6 +129,8 @@ pub(in crate::correlate) struct ResetContext {
     pub(in crate::correlate) by_error: bool,
     /// True if it was seen leaving a network stack of this host, as everything on the loopback device is.
     pub(in crate::correlate) outgoing: bool,
+    /// True if it is the first to acknowledge the other end's last number, which was in no segment that was seen.
+    pub(in crate::correlate) acks_unseen: bool,
     /// True if a segment of either end other than a reset was seen after it. Times alone cannot show that: clocks may be coarse.
     pub(in crate::correlate) followed: bool,
 }

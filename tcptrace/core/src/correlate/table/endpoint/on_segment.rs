@@ -1,6 +1,6 @@
 //! Updates of an end from its accepted segments, and from the other end's acknowledgements of them.
 
-use super::{Claim, End, Fin, ResetContext, Sent};
+use super::{End, Fin, ResetContext, Sent};
 use crate::{
     correlate::receiver::{Accepted, Reset},
     event::BootTime,
@@ -15,6 +15,8 @@ const MAX_WINDOW_SHIFT: u8 = 14;
 pub(in crate::correlate) struct Reached {
     pub(in crate::correlate) sent: u64,
     pub(in crate::correlate) acked: u64,
+    /// Offset that was acknowledged before the segment.
+    pub(in crate::correlate) acked_before: u64,
 }
 
 impl End {
@@ -36,7 +38,9 @@ impl End {
         }
         let Some(payload) = accepted.payload else { return };
         self.spoke = true;
-        if payload > 0 {
+        // The byte of a keep-alive probe was acknowledged long ago.
+        let is_new = self.had_socket || self.offset(header.seq) + u64::from(payload) > self.acked();
+        if payload > 0 && is_new {
             self.data_seen = true;
             if !self.had_socket {
                 let [first, _] = &mut self.entered;
@@ -53,8 +57,21 @@ impl End {
         if accepted.fin {
             self.closing = true;
             let (sent, acked_before) = (Sent::once(at), self.acked_fin);
-            let Reached { sent: other_sent, acked: acks } = other;
-            let fin = Fin { sent, end, acks_other: acks_fin, acked_before, other_sent, acks, before, acked: None };
+            let Reached { sent: other_sent, acked: acks, .. } = other;
+            // Its acknowledgement may have been captured before it.
+            let acked = (self.acked() >= end).then_some(at);
+            let acks_nothing_new = other.acked_before == acks;
+            let fin = Fin {
+                sent,
+                end,
+                acks_other: acks_fin,
+                acked_before,
+                other_sent,
+                acks,
+                acks_nothing_new,
+                before,
+                acked,
+            };
             match &mut self.detail_mut().fin {
                 Some(known) if known.end == end => known.sent.note_again(at),
                 Some(known) => {
@@ -128,11 +145,29 @@ impl End {
         (detail.options, detail.other_isn, detail.fin) = (None, None, None);
     }
 
+    /// Notes that it has acknowledged the other end's FIN, up to the offset `end`, before that was captured. Returns true if its
+    /// own FIN did so, too.
+    pub(in crate::correlate) fn has_acked_fin(&mut self, end: u64) -> bool {
+        let fin = self.detail.as_mut().and_then(|detail| detail.fin.as_mut()).filter(|fin| fin.acks >= end);
+        let answers = fin.is_some();
+        if let Some(fin) = fin {
+            fin.acks_other = true;
+            fin.acked_before |= fin.acks_nothing_new;
+        }
+        if let Some(rst) = self.known_resets().and_then(|resets| resets.accepted.as_mut()) {
+            rst.context.after_fin = true;
+        }
+        self.acked_fin = true;
+        answers
+    }
+
     fn send_syn(&mut self, header: &TcpHeader, payload: u32, at: BootTime) {
         if !self.syn_seen() {
-            self.set_isn(header.seq);
-            self.isn_known = true;
-            self.reach(0, 0);
+            if !self.isn_known || self.isn != header.seq {
+                self.set_isn(header.seq);
+                self.isn_known = true;
+                self.reach(0, 0);
+            }
             self.detail_mut().options = Some(header.options);
         } else if self.isn != header.seq {
             self.detail_mut().other_isn = Some(header.seq);
@@ -179,10 +214,20 @@ impl End {
             acked_before: false,
             other_sent: 0,
             acks: 0,
+            acks_nothing_new: true,
             before: end - 1,
             acked: Some(at),
         });
         true
+    }
+
+    /// Notes that it has sent everything before this number, seen or not.
+    pub(in crate::correlate) fn has_sent_unseen(&mut self, next: SeqNumber) {
+        if !self.has_isn {
+            self.set_isn(next.add(u32::MAX));
+            self.reach(1, 0);
+        }
+        self.send_up_to(self.offset(next));
     }
 
     /// Notes that the other end has acknowledged everything before `ack`. Returns true if that includes the FIN.
@@ -207,23 +252,6 @@ impl End {
     /// Returns the number of bits by which its windows are shifted; the maximum if its SYN was not seen.
     pub(in crate::correlate) fn shift(&self) -> u8 {
         if self.syn_seen() { self.window_shift } else { MAX_WINDOW_SHIFT }
-    }
-
-    /// Keeps one of its segments that acknowledges more of the other end's data than was seen to be sent.
-    pub(in crate::correlate) fn claim(&mut self, claim: Claim) {
-        self.detail_mut().claim = Some(Box::new(claim));
-    }
-
-    /// Returns that segment.
-    pub(in crate::correlate) fn claimed(&self) -> Option<Claim> {
-        self.detail.as_ref()?.claim.as_deref().copied()
-    }
-
-    /// Drops that segment: later ones have decided about it.
-    pub(in crate::correlate) fn settle_claim(&mut self) {
-        if let Some(detail) = &mut self.detail {
-            detail.claim = None;
-        }
     }
 
     /// Returns TS.Recent of the other end (RFC 7323 §4.3).

@@ -7,6 +7,13 @@ use crate::{
 };
 
 impl End {
+    /// Returns true if the states of its socket show that it has received the other end's FIN.
+    pub(in crate::correlate) fn has_received_fin(&self) -> bool {
+        self.states().any(|(state, _)| {
+            matches!(state, TcpState::CloseWait | TcpState::Closing | TcpState::LastAck | TcpState::TimeWait)
+        })
+    }
+
     /// Updates the end with a state change of its socket. Returns the minimum number of changes missing before it: the
     /// state it leaves may not be the one it last entered.
     pub(in crate::correlate) fn change(&mut self, change: &StateChange) -> u64 {

@@ -137,6 +137,11 @@ impl End {
         self.rst().is_some_and(|rst| rst.seen && rst.offset > self.sent && rst.before == self.sent)
     }
 
+    /// Returns true if it sent another reset before the one that counts.
+    pub(in crate::correlate) fn has_reset_before(&self) -> bool {
+        self.resets().and_then(|resets| resets.accepted.zip(resets.odd)).is_some_and(|(rst, odd)| odd.at < rst.at)
+    }
+
     /// Withdraws a reset of uncertain number, since the other end continues and acknowledges a different number: it has
     /// not accepted the reset. A smaller acknowledgement may have been in flight before, unless its socket is on this
     /// host and `goes_on`.

@@ -48,13 +48,27 @@ fn without_data_there_is_no_last_data() {
 
 #[test]
 fn the_segments_of_a_capture_show_how_long_it_was_idle() {
+    (0..=1).for_each(shows_how_long_it_was_idle);
+    // The byte of a probe is no data, even if there is no other.
+    let mut exchange = opened();
+    exchange.connections().expect_all_segments();
+    exchange.pass(60 * SECOND);
+    exchange.segment(CLIENT, SERVER, ACK, C, Some(S + 1), 1);
+    exchange.pass(10 * SECOND);
+    exchange.segment(CLIENT, SERVER, RST, C + 1, Some(S + 1), 0);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.idle_ns, close.bytes), (None, bytes(0, 0)));
+}
+
+/// A keep-alive probe with this many bytes, and its answer, carry no data.
+#[track_caller]
+fn shows_how_long_it_was_idle(probe: u32) {
     let mut exchange = opened();
     exchange.connections().expect_all_segments();
     exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 22);
     exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 23), 0);
     exchange.pass(60 * SECOND - 1);
-    // A keep-alive probe and its answer carry no data.
-    exchange.segment(CLIENT, SERVER, ACK, C + 22, Some(S + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 22, Some(S + 1), probe);
     exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 23), 0);
     exchange.pass(SECOND);
     exchange.segment(CLIENT, SERVER, ACK, C + 23, Some(S + 2), 5);

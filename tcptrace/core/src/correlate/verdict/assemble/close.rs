@@ -23,7 +23,7 @@ use crate::{
         watched::Watched,
     },
     event::{BootTime, Process, Role},
-    verdict::{Bytes, Close, CloseEnd, CloseKind, Each, Missing, ResetCause, SegmentDrops},
+    verdict::{Bytes, Close, CloseEnd, CloseKind, Each, Missing, Reset, ResetCause, SegmentDrops},
 };
 
 /// Segments that are seen.
@@ -49,6 +49,7 @@ pub(in crate::correlate) fn close(
     let kernel = watched.here != NO_NAMESPACE;
     let shows_all = conn.shows_all() || seen.all || !kernel;
     let initiator = closing.initiator.map(|side| conn.shown_role(side));
+    let missed_fin = close::missed_fin(conn, closing.kind);
     let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin()?, conn.end(first.other()).fin()?)));
     let mut close = Close {
         at: conn.last,
@@ -68,7 +69,7 @@ pub(in crate::correlate) fn close(
         },
         duration_ns: conn.began().map(|began| conn.last.since(began)),
         time_wait: closing.time_wait,
-        reset: closing.reset,
+        reset: closing.reset.map(|told| unless_lost(conn, told, gaps)),
         evidence: None,
         closed_before_ns: None,
         close_known: None,
@@ -106,9 +107,21 @@ pub(in crate::correlate) fn close(
         window_closed: Each { client: meets_closed_window(client), server: meets_closed_window(server) },
         holds_fin: closing.initiator.is_some_and(|side| close::holds_fin(conn, side)) && !has_loss(conn, gaps),
         silent: silent(conn).map(|side| conn.shown_role(side)),
+        missed_fin: missed_fin.map(|side| conn.shown_role(side)),
+        unacked: Each { client: has_unacked_fin(client), server: has_unacked_fin(server) },
     };
     close.summary = sentence::close(&close, &facts);
     close
+}
+
+/// Returns the reset, of unknown cause if that follows from a socket which seems to be still open: its end may be among the lost
+/// events.
+fn unless_lost(conn: &Connection, told: Reset, gaps: u64) -> Reset {
+    let open = || conn.ends.iter().any(|end| end.open_sockets > 0);
+    match told.cause {
+        ResetCause::Forged if has_loss(conn, gaps) && open() => Reset { cause: ResetCause::Unknown, ..told },
+        _ => told,
+    }
 }
 
 /// Adds the evidence for the cause of the first reset, which its sender and its time give, if the record tells of it.
@@ -135,8 +148,13 @@ fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
         || kind == CloseKind::Unseen && silent(conn).is_none()
         || conn.ends.iter().any(unseen_reset)
         || is_proven_only(conn, kind)
+        || close::missed_fin(conn, kind).is_some()
     {
         missing.push(Missing::Fin);
+    }
+    let decided = matches!(kind, CloseKind::Simultaneous | CloseKind::ThreeSegment | CloseKind::FourSegment);
+    if decided && !conn.ends.iter().any(|end| end.had_socket) && conn.ends.iter().any(has_unacked_fin) {
+        missing.push(Missing::Ack);
     }
     let unended = |end: &End| end.open_sockets > 0 && kind != CloseKind::Unfinished;
     let without_states = |end: &End| end.here && !end.had_socket && !conn.is_self_connect() || unended(end);
@@ -184,6 +202,10 @@ fn gave_up(conn: &Connection) -> Option<Side> {
 /// Returns true if an end had data that it could not send, since the other end's window was closed.
 fn meets_closed_window(end: &End) -> bool {
     end.last_counters().is_some_and(|counters| counters.peer_window == Some(0))
+}
+
+fn has_unacked_fin(end: &End) -> bool {
+    end.fin().is_some_and(|fin| fin.acked.is_none())
 }
 
 /// Returns the number of retransmissions of the FIN.

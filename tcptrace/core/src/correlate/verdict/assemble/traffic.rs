@@ -13,7 +13,8 @@ pub(super) fn bytes(end: &End, other: &End, shows_all: bool) -> Option<u64> {
     let fin = u64::from(end.fin().is_some_and(|fin| end.sent >= fin.end));
     let by_own = end.fin().is_some() || end.rst().is_some_and(|rst| rst.seen);
     let by_other = other.fin().is_some() || other.rst().is_some_and(|rst| rst.seen && rst.has_ack);
-    let by_states = [TcpState::FinWait1, TcpState::LastAck].into_iter().any(|state| end.entered(state).is_some());
+    let sent_fin = [TcpState::FinWait1, TcpState::LastAck].into_iter().any(|state| end.entered(state).is_some());
+    let by_states = sent_fin || other.has_received_fin();
     // A FIN that was not seen would follow data that has not been sent.
     let unsent = shows_all && end.saw_last_number();
     let known = end.isn_known && (end.fin().is_some() || !by_states || unsent);

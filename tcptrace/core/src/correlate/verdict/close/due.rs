@@ -74,10 +74,13 @@ fn ended_at(conn: &Connection) -> Option<BootTime> {
     }
 }
 
-/// Returns true if a reset counts, no socket on this host is open, and only the record of the close is still to come.
-pub(in crate::correlate) fn is_reset(conn: &Connection) -> bool {
-    let reset = conn.ends.iter().any(|end| end.rst().is_some()) && conn.ends.iter().all(|end| end.open_sockets == 0);
-    reset && !conn.ended && (conn.opened || conn.mid_life)
+/// Returns true if the connection, which has begun to close, is over once another one with the same ends is established: no
+/// socket on this host is open or, if there was only a FIN, can tell.
+pub(in crate::correlate) fn is_over_if_replaced(conn: &Connection) -> bool {
+    let any = |is: fn(&End) -> bool| conn.ends.iter().any(is);
+    let reset = any(|end| end.rst().is_some()) && !any(|end| end.open_sockets > 0);
+    let closed = any(|end| end.fin().is_some()) && !any(|end| end.had_socket);
+    (reset || closed) && !conn.ended && (conn.opened || conn.mid_life)
 }
 
 /// Returns true if a stray reset counts, and no socket on this host tells more of it: what is outstanding is sent

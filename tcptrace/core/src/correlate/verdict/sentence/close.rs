@@ -1,6 +1,9 @@
 //! The sentence of a close.
 
-use super::{Forgotten, USUAL, cause_words, name, push, push_common, push_missing, push_segment_drops};
+use super::{
+    Forgotten, USUAL, cause_words, name, push, push_common, push_missing, push_segment_drops,
+    unfinished::push_unfinished,
+};
 use crate::{
     event::{Exit, Role},
     text::{HumanBytes, HumanDuration},
@@ -26,6 +29,10 @@ pub(crate) struct CloseFacts {
     pub(crate) holds_fin: bool,
     /// The end whose process closed the socket with TCP_REPAIR, which sends nothing.
     pub(crate) silent: Option<Role>,
+    /// The end whose FIN may have been missed: what it sent last was not seen.
+    pub(crate) missed_fin: Option<Role>,
+    /// True for the ends whose FINs were seen, but not the acknowledgements of them.
+    pub(crate) unacked: Each<bool>,
 }
 
 /// Returns the sentence of a close.
@@ -179,24 +186,7 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
                 (None, _) => text.push_str("timed out: what was sent was not acknowledged in time"),
             };
         }
-        CloseKind::Unfinished => {
-            text.push_str("unfinished: ");
-            match record.initiator {
-                _ if facts.silent.is_some() => {
-                    push_silent(text, "", facts.silent);
-                    text.push_str("; ");
-                }
-                Some(role) if facts.holds_fin => {
-                    push(
-                        text,
-                        format_args!("the {} has closed its side, but its FIN was not seen to leave; ", name(role)),
-                    );
-                }
-                Some(role) => push(text, format_args!("the {} has closed its side; ", name(role))),
-                None => {}
-            }
-            return text.push_str("tracing stopped first");
-        }
+        CloseKind::Unfinished => return push_unfinished(text, record, facts),
         CloseKind::Reset => {
             text.push_str("reset");
             if let Some(reset) = record.reset {
@@ -213,7 +203,7 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
 }
 
 /// Appends, after `joined`, that a process closed a socket without telling the other end.
-fn push_silent(text: &mut String, joined: &str, silent: Option<Role>) {
+pub(super) fn push_silent(text: &mut String, joined: &str, silent: Option<Role>) {
     if let Some(role) = silent {
         push(text, format_args!("{joined}the {}'s socket was closed without a segment (TCP_REPAIR)", name(role)));
     }

@@ -7,10 +7,13 @@ use crate::{
             connection::{Connection, Side},
             endpoint::{Closed, Sent},
         },
-        verdict::{close::is_silent, handshake::ETIMEDOUT, reset},
+        verdict::{
+            close::{is_silent, may_have_closed},
+            handshake::ETIMEDOUT,
+            reset,
+        },
     },
-    event::Role,
-    tcp::TcpState::{Close, CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, TimeWait},
+    tcp::TcpState::{Close, CloseWait, Closing, Established, FinWait1, FinWait2, LastAck},
     verdict::Awaited,
 };
 
@@ -31,7 +34,7 @@ impl Stalling<'_> {
         let sides = [client, client.other()];
         if let Some(side) = sides.into_iter().find(|&side| conn.end(side).rst().is_some()) {
             let by = conn.shown_role(side).word();
-            if reset::is_forged(conn, side) {
+            if self.lossless && reset::is_forged(conn, side) {
                 return Waits::nothing_known(format!(
                     "a reset came in the {by}'s name, whose socket is still open: something else sent it, as a firewall does"
                 ));
@@ -86,23 +89,34 @@ impl Stalling<'_> {
             return Waits::nothing_known(format!("the {closer}'s socket {ended}; the {peer} has not closed{has}"));
         }
         if !closed.had_socket && !open.spoke && in_peer.is_none() {
-            return unheard(summary, peer, closed.fin().map(|fin| fin.sent));
+            // As in the capture of one direction: the answer may have passed elsewhere.
+            let sent = closed.fin().map(|fin| fin.sent);
+            summary += &format!("; no answer of the {} was seen; {}", peer.word(), times("FIN", sent));
+            return match sent {
+                Some(sent) => self.ack_of(side, sent, summary),
+                None => Waits::nothing_known(summary),
+            };
         }
-        summary += &format!("; the {} has not", peer.word());
+        let unknown = may_have_closed(conn, side.other());
+        summary += &match unknown {
+            true => format!("; whether the {} has is unknown: what it sent last was not seen", peer.word()),
+            false => format!("; the {} has not", peer.word()),
+        };
         if let Some(state) = in_peer {
             let by_ack = if open.had_socket { "" } else { ", as its ACK shows" };
             summary += &format!(": {state}{by_ack}");
         }
         // A half-closed connection on which the other end still sends is one that its program uses.
-        let sends = reset::late_bytes(conn, side).is_some_and(|bytes| bytes > 0);
+        let sends = !unknown && reset::late_bytes(conn, side).is_some_and(|bytes| bytes > 0);
         if sends {
             summary += ", and has sent data since";
         }
         match closed.fin() {
             Some(fin) if fin.acked.is_none() => {
                 summary += &format!("; {}, and is not acknowledged", times("FIN", Some(fin.sent)));
-                Waits::answer(Awaited::Ack, peer, Some(fin.sent), summary)
+                self.ack_of(side, fin.sent, summary)
             }
+            fin if unknown => Waits { sent: fin.map(|fin| fin.sent), ..Waits::nothing_known(summary) },
             fin => Waits {
                 summary,
                 waiting_for: Some(if in_peer == Some(CloseWait) && !sends { Awaited::Close } else { Awaited::Fin }),
@@ -115,31 +129,34 @@ impl Stalling<'_> {
     }
 
     fn both_closed(self, sides: [Side; 2]) -> Waits {
-        let unacked = |side: Side| {
-            let fin = self.conn.end(side).fin().filter(|fin| fin.acked.is_none())?;
-            Some((self.conn.shown_role(side), fin.sent))
-        };
-        let Some((role, sent)) = sides.into_iter().find_map(unacked) else {
+        let unacked = |side: Side| Some((side, self.conn.end(side).fin().filter(|fin| fin.acked.is_none())?.sent));
+        let Some((side, sent)) = sides.into_iter().find_map(unacked) else {
             return Waits::nothing_known("both ends closed; waiting for the last of it");
         };
-        let times = times("FIN", Some(sent));
+        let (role, times) = (self.conn.shown_role(side), times("FIN", Some(sent)));
         let summary = format!("both ends closed; waiting for the ACK of the {}'s FIN; {times}", role.word());
-        Waits::answer(Awaited::Ack, role.other(), Some(sent), summary)
+        self.ack_of(side, sent, summary)
     }
-}
 
-/// Returns what a FIN waits for if nothing of the other end was ever seen, as in the capture of one direction: the answer may
-/// have passed elsewhere, and nothing shows that one is awaited. If the FIN is sent again, none has come.
-fn unheard(mut summary: String, peer: Role, fin: Option<Sent>) -> Waits {
-    summary += &format!("; no answer of the {} was seen; {}", peer.word(), times("FIN", fin));
-    let waits = Waits::answer(Awaited::Ack, peer, fin, summary);
-    if fin.is_some_and(|sent| sent.count() > 1) { waits } else { Waits { waiting_for: None, turn: None, ..waits } }
+    /// Waits for the acknowledgement of the end's FIN. If that is sent again, none has come; if not, one may have passed where
+    /// it was not seen, unless the socket is on this host.
+    fn ack_of(self, side: Side, sent: Sent, summary: String) -> Waits {
+        let (own, other) = (self.conn.end(side), self.conn.end(side.other()));
+        let waits = Waits::answer(Awaited::Ack, self.conn.shown_role(side).other(), Some(sent), summary);
+        let sees_all = own.had_socket || own.here || !self.conn.shows_all();
+        if sent.count() > 1 || other.spoke && sees_all {
+            waits
+        } else {
+            Waits { waiting_for: None, turn: None, ..waits }
+        }
+    }
 }
 
 /// Returns true if an end has closed its side: by its FIN, by its own state, or by that of the other end's socket.
 fn has_closed(conn: &Connection, side: Side) -> bool {
     let (own, other) = (conn.end(side), conn.end(side.other()));
-    let by_other = [CloseWait, Closing, TimeWait].into_iter().any(|state| other.entered(state).is_some());
     let own_state = own.states().last().map(|(state, _)| state);
-    own.fin().is_some() || by_other || matches!(own_state, Some(FinWait1 | FinWait2 | Closing | LastAck | Close))
+    own.fin().is_some()
+        || other.has_received_fin()
+        || matches!(own_state, Some(FinWait1 | FinWait2 | Closing | LastAck | Close))
 }

@@ -104,6 +104,15 @@ fn without_identification_only_what_nobody_repeats_so_soon_is_a_copy() {
 }
 
 #[test]
+fn a_capture_appended_to_itself_is_read_once() {
+    let packets = [SYN, ACK, PSH_ACK, FIN_ACK, RST].map(|flags| plain(&packet(0, 64, flags, 0)));
+    let once: Vec<_> = (0..).step_by(150_000).zip(packets).collect();
+    let mut all = once.clone();
+    all.extend(once);
+    assert_eq!(copies(&all), [[false; 5], [true; 5]].concat());
+}
+
+#[test]
 fn other_contents_make_another_packet() {
     let data = packet(7, 64, PSH_ACK, 10);
     let mut checksum = data.clone();

@@ -1,0 +1,46 @@
+//! FINs that may have been missed: what an end sent last was in no segment that was seen, though the other end has
+//! acknowledged it, or it came before the first event.
+
+use crate::{
+    correlate::table::connection::{Connection, Side},
+    verdict::CloseKind,
+};
+
+/// Returns true if an end may have closed its side unseen: no FIN of it was seen, but something that it sent was not seen, and no
+/// state of a socket on this host tells.
+pub(in crate::correlate) fn may_have_closed(conn: &Connection, side: Side) -> bool {
+    let (own, other) = (conn.end(side), conn.end(side.other()));
+    let states_tell = own.had_socket || other.had_socket || conn.is_self_connect();
+    let open = conn.shows_all() && !states_tell && own.fin().is_none();
+    let undecided = own.has_undecided_fin() || other.claimed().is_some();
+    open && (undecided || misses_last_number(conn, side))
+}
+
+/// Returns true if the last number of an end, which a FIN would have, was in no segment that was seen.
+fn misses_last_number(conn: &Connection, side: Side) -> bool {
+    let own = conn.end(side);
+    // The first number is that of its SYN.
+    (own.sent > 1 || conn.mid_life) && !own.saw_last_number()
+}
+
+/// Returns true if an end may have closed its side, unseen, before the other end did: that one's FIN acknowledges what was not
+/// seen.
+pub(in crate::correlate) fn may_have_closed_first(conn: &Connection, side: Side) -> bool {
+    let fin = conn.end(side.other()).fin();
+    let acknowledged = fin.is_some_and(|fin| fin.acks == conn.end(side).sent);
+    acknowledged && may_have_closed(conn, side) && misses_last_number(conn, side)
+}
+
+/// Returns the end whose FIN may have been missed, if the verdict depends on it.
+pub(in crate::correlate) fn missed_fin(conn: &Connection, kind: CloseKind) -> Option<Side> {
+    let decisive = |side: &Side| match kind {
+        CloseKind::Unfinished => conn.end(side.other()).fin().is_some(),
+        // Without ACK, a reset is not that of an open socket.
+        CloseKind::Reset if !conn.mid_life => {
+            conn.end(*side).rst().is_some_and(|rst| rst.seen && !rst.has_ack)
+                || conn.end(side.other()).rst().is_some_and(|rst| rst.seen && rst.context.acks_unseen)
+        }
+        _ => false,
+    };
+    [Side::First, Side::Second].into_iter().find(|side| decisive(side) && may_have_closed(conn, *side))
+}
