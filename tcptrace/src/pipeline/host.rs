@@ -40,7 +40,7 @@ impl Pipeline {
     /// Forgets a network namespace: its inode number may become another's.
     pub fn forget_netns(&mut self, netns: u32) {
         self.namespaces.remove(&netns);
-        self.describer.forget_namespace(netns);
+        self.describer.forget_namespace(host_clock::now(), netns);
     }
 
     /// Finds the name of a control group, and passes it to the correlator and to the binary recording: before the same
