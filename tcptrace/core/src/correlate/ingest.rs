@@ -8,7 +8,7 @@ mod dropped;
 mod encapsulation;
 mod filtered;
 mod generation;
-mod hint;
+pub(super) mod hint;
 pub(in crate::correlate) mod keep_alive;
 mod learn;
 pub(in crate::correlate) mod nat;

@@ -7,10 +7,11 @@ use crate::{
             connection::{Connection, Side},
             endpoint::{Closed, Sent},
         },
-        verdict::{close::is_silent, handshake::ETIMEDOUT, reset},
+        verdict::{close::is_silent, handshake::timed_out, reset},
     },
     event::Role,
     tcp::TcpState::{Close, CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, TimeWait},
+    text::Errno,
     verdict::Awaited,
 };
 
@@ -75,9 +76,13 @@ impl Stalling<'_> {
         let in_peer = state(conn, side.other());
         // Nothing tells the other end of it: the reset, if there was one, has not been seen to arrive.
         let ended = match closed.closed() {
-            _ if is_silent(conn, side) => Some("was closed without a segment (TCP_REPAIR)"),
-            Some(Closed { error: Some(ETIMEDOUT), .. }) => Some("gave up (ETIMEDOUT)"),
-            Some(Closed { from: Established | CloseWait, .. }) if closed.fin().is_none() => Some("ended without a FIN"),
+            _ if is_silent(conn, side) => Some("was closed without a segment (TCP_REPAIR)".to_owned()),
+            Some(Closed { error: Some(error), .. }) if timed_out(closed).is_some() => {
+                Some(format!("gave up ({})", Errno(error)))
+            }
+            Some(Closed { from: Established | CloseWait, .. }) if closed.fin().is_none() => {
+                Some("ended without a FIN".to_owned())
+            }
             _ => None,
         };
         if let Some(ended) = ended {
