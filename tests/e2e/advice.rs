@@ -114,7 +114,7 @@ fn a_neighbour_that_does_not_answer_is_looked_for_on_the_client() {
     let failure = Failure::of_handshake(&left, PORT, || refused(&client, nobody));
     failure.check(
         json!({ "outcome": "unreachable", "syn_left": false }),
-        "on the client, `ip route get 10.231.9.9` and `ip neigh show 10.231.9.9`",
+        "on the client, `ip route get 10.231.9.9` and `ip neigh show` of the next hop",
     );
 }
 

@@ -98,6 +98,30 @@ fn what_a_firewall_drops_as_it_goes_out_has_got_to_no_interface() {
     assert_eq!(endpoint(state, "local"), endpoint(handshake, "client"));
 }
 
+#[test]
+fn what_a_firewall_rejects_with_a_reset_is_dropped_and_no_listener_is_looked_for() {
+    let (netns, at) = (Netns::new(), 4992);
+    netns.nft(&format!(
+        "table ip t {{ chain c {{ type filter hook input priority 0; tcp dport {at} reject with tcp reset; }}; }}"
+    ));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("trace.ttr");
+    let tracer = start(&netns, at, &["-w", path.to_str().expect("UTF-8")]);
+    let client = Actor::new(&netns, "tt-client");
+    client.connect_with((Ipv4Addr::LOCALHOST, at).into(), |_| {}).expect_err("it is refused");
+    tracer.wait_for("a handshake", |record| is_type(record, "handshake"));
+    let trace = tracer.stop();
+    let handshake = only_handshake(&trace);
+    let expected = json!({ "reason": "NETFILTER_DROP", "of_synack": false, "segments": 1 });
+    assert_eq!((&handshake["dropped"], &handshake["outcome"]), (&expected, &json!("refused")), "{handshake}");
+    let words = "refused by a firewall rule: netfilter on this host dropped the SYN, and a reset answered it";
+    assert!(text(handshake, "summary").ends_with(words), "{handshake}");
+    let text = output(Command::new(binary()).arg("-r").arg(&path).env("LC_ALL", "C.UTF-8").env("COLUMNS", "200"));
+    let advice =
+        "look at: `nft list ruleset` in each network namespace of this host that it passes: a rule rejects the SYN";
+    assert!(text.contains(advice), "{text}");
+}
+
 /// A client behind a router.
 struct Routed {
     client: Netns,

@@ -3,13 +3,15 @@
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::Command,
+    time::Duration,
 };
 
 use rustix::process::Signal;
 use serde_json::Value;
+use socket2::SockRef;
 use tcptrace_tests::{
-    Certificate, Collector, Ends, Netns, Reply, TRAFFIC_LIMIT, Trace, Tracer, assert_same_as_records, binary,
-    eventually, is_type,
+    Certificate, Collector, Ends, LIMIT, Netns, Reply, TRAFFIC_LIMIT, Trace, Tracer, assert_same_as_records, binary,
+    eventually, is_type, send,
 };
 
 const PORT: u16 = 4982;
@@ -60,6 +62,45 @@ fn spans_log_records_and_metrics_equal_the_records() {
         assert_eq!(exported.sum(&name, &[both]), 7.0, "{name}");
     }
     assert!(exported.sum("process.cpu.time", &[]) > 0.0);
+}
+
+/// The handshake of one connection, and the data of another.
+#[test]
+fn what_this_host_drops_is_exported() {
+    let netns = Netns::new();
+    let collector = Collector::in_netns(&netns, |_, _| Reply::ok());
+    let ends = Ends::on(&netns, loopback(PORT));
+    let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "--otlp", &collector.url()]);
+    let connection = ends.open();
+    netns.sysctl("ipv4/tcp_syn_retries", "1");
+    netns.nft(&format!("table ip t {{ chain c {{ type filter hook input priority 0; tcp dport {PORT} drop; }}; }}"));
+    let patience = Some(Duration::from_secs(2));
+    SockRef::from(&connection.client).set_tcp_user_timeout(patience).expect("a socket has that option");
+    send(&connection.client, 100);
+    ends.client.connect_with(loopback(PORT), |_| {}).expect_err("nothing arrives");
+    let at = connection.client_address().port();
+    eventually("the client's time-out", LIMIT, || ends.client.socket_state(at, PORT).is_none());
+    let trace = tracer.stop();
+    let exported = collector.exported();
+    assert_same_as_records(&exported, &trace.records);
+    for (name, log, sender) in [
+        ("TCP connection", "tcptrace.connection.failed", Some("client")),
+        ("TCP handshake", "tcptrace.handshake.failed", None),
+    ] {
+        let of = |item: &&Value| item["name"] == name && item["status"]["code"] == 2 || item["event"] == log;
+        let items: Vec<_> = exported.spans.iter().chain(&exported.logs).filter(of).collect();
+        assert_eq!(items.len(), 2, "{exported:#?}");
+        for item in items {
+            let field = if sender.is_some() { "dropped_segments" } else { "dropped" };
+            let attribute = |part: &str| &item["attributes"][&format!("tcptrace.{field}.{part}")];
+            assert_eq!(attribute("reason"), "NETFILTER_DROP", "{item}");
+            assert!(attribute("segments").as_u64() >= Some(2), "{item}");
+            assert_eq!(attribute("sender").as_str(), sender, "{item}");
+        }
+    }
+    let stall = |log: &&Value| log["event"] == "tcptrace.connection.stalled";
+    let of_syn = |log: &Value| log["attributes"]["tcptrace.dropped.reason"] == "NETFILTER_DROP";
+    assert!(exported.logs.iter().filter(stall).any(of_syn), "{:#?}", exported.logs);
 }
 
 #[test]

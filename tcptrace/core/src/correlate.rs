@@ -51,7 +51,7 @@ use self::{
     choice::Choice,
     dedup::Copies,
     half_translated::Arrivals,
-    ingest::{accept_queue::Queues, nat::Translations, owner::Owners},
+    ingest::{accept_queue::Queues, hint::EarlyReset, nat::Translations, owner::Owners},
     reorder::Waiting,
     state_gaps::{Placed, StateGaps},
     table::{Table, listeners::Listeners},
@@ -98,6 +98,8 @@ pub struct Correlator {
     /// True if events that were left out of an output were not seen here either.
     lacks_left_out: bool,
     choice: Choice,
+    /// The last hint at a reset for which no connection was known: the reset follows.
+    early_reset: Option<EarlyReset>,
 }
 
 impl Correlator {

@@ -1,12 +1,14 @@
 //! Conversion of correlated events to output records: wall-clock times, interface names, and ICMP meanings.
 
+mod namespaces;
 mod observations;
 mod verdicts;
 
-use std::{collections::BTreeMap, num::NonZeroU16, sync::Arc};
+use std::{num::NonZeroU16, sync::Arc};
 
 use foldhash::HashMap;
 
+use self::namespaces::Namespaces;
 use crate::{
     correlate::Correlated,
     event::BootTime,
@@ -26,8 +28,7 @@ pub struct Describer {
     untimed: bool,
     /// Names by network namespace (0 if unknown) and index.
     interfaces: HashMap<(u32, u32), Arc<str>>,
-    /// The other network namespaces whose interfaces are traced, by inode number: the name, and the interfaces.
-    namespaces: BTreeMap<u32, (Option<Arc<str>>, Vec<String>)>,
+    namespaces: Namespaces,
     /// Host and run of the events.
     origin: Origin,
     /// Layers of each encapsulation, outermost first; number 1 is the first.
@@ -79,22 +80,20 @@ impl Describer {
         name: Option<Arc<str>>,
         interfaces: Vec<String>,
     ) -> OutputRecord {
-        self.namespaces.insert(netns, (name.clone(), interfaces.clone()));
+        self.namespaces.cover(at, netns, name.clone(), interfaces.clone());
         OutputRecord::Namespace(NamespaceOutput { stamp: self.stamp(at), netns, netns_name: name, interfaces })
     }
 
     /// Returns the records of the namespaces traced as of `at`: another file must contain them, too.
     pub fn covered_namespaces(&self, at: BootTime) -> impl Iterator<Item = OutputRecord> {
         let stamp = self.stamp(at);
-        self.namespaces.iter().map(move |(&netns, (name, interfaces))| {
-            let (netns_name, interfaces) = (name.clone(), interfaces.clone());
-            OutputRecord::Namespace(NamespaceOutput { stamp, netns, netns_name, interfaces })
-        })
+        let record = move |(netns, netns_name, interfaces)| NamespaceOutput { stamp, netns, netns_name, interfaces };
+        self.namespaces.covered().map(record).map(OutputRecord::Namespace)
     }
 
-    /// Forgets a network namespace: it is gone, and its inode number may become that of another one.
-    pub fn forget_namespace(&mut self, netns: u32) {
-        self.namespaces.remove(&netns);
+    /// Notes that a network namespace is gone: its inode number may become that of another one.
+    pub fn forget_namespace(&mut self, at: BootTime, netns: u32) {
+        self.namespaces.forget(at, netns);
     }
 
     /// Names the encapsulations that are new in `all`, which holds those of a decoder in the order of their numbers; `layers`
@@ -136,11 +135,6 @@ impl Describer {
                 OutputRecord::Evicted(EvictedOutput { stamp: self.stamp(evicted.at), conn: evicted.conn })
             }
         }
-    }
-
-    /// Returns the name of another network namespace, if it has one.
-    fn namespace(&self, netns: Option<u32>) -> Option<Arc<str>> {
-        self.namespaces.get(&netns?)?.0.clone()
     }
 
     /// Returns the layers of an encapsulation by its number.

@@ -10,7 +10,7 @@ mod translation;
 use strum::{IntoStaticStr, VariantNames};
 
 pub use self::{
-    close::{Bytes, Close, CloseEnd, CloseKind, Rtt, StateTime, TimeWait},
+    close::{Bytes, Close, CloseEnd, CloseKind, IcmpReport, Rtt, StateTime, TimeWait},
     drops::{OpeningDrops, SegmentDrops},
     handshake::{Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, OpeningRetransmissions, Outcome, WaitingFor},
     severity::Severity,
@@ -94,6 +94,8 @@ pub enum ResetCause {
     Forged,
     /// Not a reset: the socket timed out while the other end's window was closed.
     ZeroWindow,
+    /// The host had too many orphaned sockets, or too little memory for TCP.
+    OutOfMemory,
     /// Nothing proves a reason.
     Unknown,
 }

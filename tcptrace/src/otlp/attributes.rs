@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, any
 use tcptrace_core::{
     event::{Cgroup, Comm},
     output_record::Context,
-    verdict::{CloseEnd, HandshakeEnd, Reset},
+    verdict::{CloseEnd, HandshakeEnd, OpeningDrops, Reset, SegmentDrops},
 };
 
 use super::keys::Key;
@@ -61,6 +61,20 @@ impl Attributes {
         let values: Vec<_> = values.into_iter().map(|value| AnyValue { value: Some(value) }).collect();
         if !values.is_empty() {
             self.push(key, Value::ArrayValue(ArrayValue { values }));
+        }
+    }
+
+    /// Adds the segments that this host dropped.
+    pub(super) fn drops(&mut self, of_handshake: Option<OpeningDrops>, later: Option<SegmentDrops>) {
+        if let Some(OpeningDrops { reason, of_synack, segments, .. }) = of_handshake {
+            self.text(Key::DroppedReason, reason.as_str());
+            self.truth(Key::DroppedOfSynack, of_synack);
+            self.number(Key::DroppedCount, Some(segments));
+        }
+        if let Some(SegmentDrops { sender, reason, segments, .. }) = later {
+            self.text(Key::DroppedSegmentsSender, sender.word());
+            self.text(Key::DroppedSegmentsReason, reason.as_str());
+            self.number(Key::DroppedSegmentsCount, Some(segments));
         }
     }
 

@@ -131,6 +131,18 @@ pub(super) enum Key {
     AcceptQueueLength,
     #[strum(serialize = "tcptrace.accept_queue.limit")]
     AcceptQueueLimit,
+    #[strum(serialize = "tcptrace.dropped.reason")]
+    DroppedReason,
+    #[strum(serialize = "tcptrace.dropped.of_synack")]
+    DroppedOfSynack,
+    #[strum(serialize = "tcptrace.dropped.segments")]
+    DroppedCount,
+    #[strum(serialize = "tcptrace.dropped_segments.sender")]
+    DroppedSegmentsSender,
+    #[strum(serialize = "tcptrace.dropped_segments.reason")]
+    DroppedSegmentsReason,
+    #[strum(serialize = "tcptrace.dropped_segments.segments")]
+    DroppedSegmentsCount,
     #[strum(serialize = "tcptrace.initiator")]
     Initiator,
     #[strum(serialize = "tcptrace.duration_ns")]

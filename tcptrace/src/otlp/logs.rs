@@ -68,6 +68,7 @@ fn stall_attributes(output: &StalledOutput) -> Attributes {
     attributes.word(Key::Turn, stalled.turn);
     attributes.number(Key::UnackedBytes, stalled.unacked_bytes);
     attributes.number(Key::Retransmissions, stalled.retransmissions);
+    attributes.drops(stalled.dropped, stalled.dropped_segments);
     left_behind(&mut attributes, &stalled.client, &stalled.server);
     attributes
 }

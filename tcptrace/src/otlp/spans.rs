@@ -70,6 +70,7 @@ pub(super) fn handshake_attributes(output: &HandshakeOutput) -> Attributes {
         attributes.text(Key::IcmpFrom, icmp.from.to_string());
         attributes.text(Key::IcmpKind, icmp.kind);
     }
+    attributes.drops(handshake.dropped, handshake.dropped_segments);
     attributes.truth(Key::RoleInferred, handshake.role_inferred);
     attributes.number(Key::ClientIsn, client.isn);
     attributes.number(Key::ServerIsn, server.isn);
@@ -108,6 +109,11 @@ pub(super) fn connection_attributes(output: &CloseOutput) -> Attributes {
     attributes.number(Key::Idle, close.idle_ns);
     attributes.word(Key::TimeWait, close.time_wait);
     attributes.word(Key::GaveUp, close.gave_up.map(Role::word));
+    if let Some(icmp) = &close.icmp {
+        attributes.text(Key::IcmpFrom, icmp.from.to_string());
+        attributes.text(Key::IcmpKind, icmp.kind);
+    }
+    attributes.drops(None, close.dropped_segments);
     attributes.number(Key::RttHandshake, close.rtt.handshake_ns);
     attributes.number(Key::RttSmoothed, close.rtt.smoothed_ns);
     attributes.number(Key::RttMin, close.rtt.min_ns);

@@ -55,7 +55,7 @@ impl Pipeline {
     pub fn forget_netns(&mut self, netns: u32) {
         self.retain_interfaces(netns, |_| false);
         self.namespaces.remove(&netns);
-        self.describer.forget_namespace(netns);
+        self.describer.forget_namespace(host_clock::now(), netns);
     }
 
     /// Finds the name of a control group, and passes it to the correlator and to the binary recording: before the same

@@ -98,6 +98,38 @@ fn a_fin_that_a_firewall_drops_as_it_goes_out_is_not_said_to_wait_behind_data() 
     assert_named(close);
 }
 
+/// The router's errors do not end the socket; its timers give up later, with the error that the last of them has left.
+#[test]
+fn an_open_connection_whose_router_rejects_it_times_out_because_of_that() {
+    let routed = Routed::new();
+    let server = routed.router.another();
+    let beyond = Veth::between(&routed.router, &server, 1);
+    server.ip(&["route", "add", "default", "via", &beyond.left_v4(0).ip().to_string()]);
+    let at = beyond.right_v4(4991);
+    let ends = Ends::between(&routed.client, &server, at);
+    let tracer = start(&routed.client, 4991, &[]);
+    let connection = opened(&ends);
+    let patience = Some(Duration::from_secs(1));
+    SockRef::from(&connection.client).set_tcp_user_timeout(patience).expect("a socket has that option");
+    routed.router.ip(&["route", "add", "prohibit", &at.ip().to_string()]);
+    send(&connection.client, 100);
+    let port = connection.client_address().port();
+    eventually("the client's time-out", LIMIT, || ends.client.socket_state(port, 4991).is_none());
+    let trace = tracer.stop();
+    drop(connection);
+    let [close] = trace.of_type("close")[..] else { panic!("one close: {:#?}", trace.records) };
+    assert_eq!((&close["kind"], &close["gave_up"]), (&json!("timed_out"), &json!("client")), "{close}");
+    let router = routed.cable.right_v4(0).ip();
+    let kind = "communication administratively prohibited";
+    let icmp = json!({ "from": router, "kind": kind, "icmp_type": 3, "icmp_code": 13 });
+    // The server's socket is still open, and nothing of it is missing.
+    assert_eq!((&close["icmp"], &close["missing"], &close["severity"]), (&icmp, &json!([]), &json!("failed")));
+    let words = format!(
+        "timed out: what was sent was not acknowledged in time (EHOSTUNREACH); an ICMP error had come from {router}: {kind}"
+    );
+    assert!(text(close, "summary").starts_with(&words), "{close}");
+}
+
 #[test]
 fn an_open_connection_that_a_router_stops_forwarding_stalls() {
     let routed = Routed::new();

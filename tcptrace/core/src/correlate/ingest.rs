@@ -9,7 +9,7 @@ mod encapsulation;
 mod filtered;
 mod gaps;
 mod generation;
-mod hint;
+pub(super) mod hint;
 pub(in crate::correlate) mod keep_alive;
 mod learn;
 pub(in crate::correlate) mod nat;

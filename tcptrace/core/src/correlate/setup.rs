@@ -51,6 +51,7 @@ impl Correlator {
             hides_data: false,
             lacks_left_out: true,
             choice: Choice::default(),
+            early_reset: None,
         }
     }
 

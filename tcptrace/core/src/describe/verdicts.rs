@@ -14,7 +14,7 @@ impl Describer {
     pub(super) fn handshake(&self, mut record: Box<Handshake>) -> HandshakeOutput {
         let encapsulation = self.encapsulation(record.encapsulation);
         for end in [&mut record.client, &mut record.server] {
-            end.netns_name = self.namespace(end.netns);
+            end.netns_name = self.namespaces.name(end.netns, record.started);
         }
         let ends = [&record.client, &record.server].map(|end| (end.addr, end.port));
         let context = self.context(record.started, record.severity(), ends, record.netns);
@@ -23,14 +23,16 @@ impl Describer {
 
     pub(super) fn close(&self, mut record: Box<Close>) -> CloseOutput {
         let encapsulation = self.encapsulation(record.encapsulation);
-        self.name_ends(&mut record.client, &mut record.server);
+        let started = record.started;
+        self.name_ends(&mut record.client, &mut record.server, started);
         let ends = [&record.client, &record.server].map(|end| (end.addr, end.port));
         let context = self.context(record.started, record.severity(), ends, record.netns);
         CloseOutput { stamp: self.stamp(record.at), encapsulation, joined: None, context, record }
     }
 
     pub(super) fn stalled(&self, mut record: Box<Stalled>) -> StalledOutput {
-        self.name_ends(&mut record.client, &mut record.server);
+        let since = record.since;
+        self.name_ends(&mut record.client, &mut record.server, since);
         // The clock may be set between the last event and a deadline, but a recording has only the times of events.
         let Stamp { time, boot_ns } = self.stamp(record.last);
         let later = |ns: i64| ns.saturating_add_unsigned(record.at.since(record.last));
@@ -60,14 +62,14 @@ impl Describer {
             started_ns: boot_ns,
             severity,
             community_id: CommunityId::new(one, other),
-            netns_name: self.namespace(netns),
+            netns_name: self.namespaces.name(netns, started),
         }
     }
 
-    /// Names the network namespaces of two ends.
-    fn name_ends(&self, client: &mut CloseEnd, server: &mut CloseEnd) {
+    /// Names the network namespaces of two ends, which have been there since `since`.
+    fn name_ends(&self, client: &mut CloseEnd, server: &mut CloseEnd, since: BootTime) {
         for end in [client, server] {
-            end.netns_name = self.namespace(end.netns);
+            end.netns_name = self.namespaces.name(end.netns, since);
         }
     }
 }

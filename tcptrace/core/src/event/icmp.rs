@@ -30,6 +30,16 @@ pub fn ends_request(from: IpAddr, icmp_type: u8, icmp_code: u8) -> bool {
     }
 }
 
+/// Returns true if the socket whose segment it quotes keeps the error, and ends with it if it gives up later (tcp_v4_err of
+/// net/ipv4/tcp_ipv4.c, tcp_v6_err of net/ipv6/tcp_ipv6.c). Those about the size of packets make them smaller.
+pub fn is_kept(from: IpAddr, icmp_type: u8, icmp_code: u8) -> bool {
+    match (from.is_ipv4(), icmp_type) {
+        (true, 3) => icmp_code != 4,
+        (true, 11 | 12) | (false, 1 | 3 | 4) => true,
+        _ => false,
+    }
+}
+
 fn kind_v4(icmp_type: u8, icmp_code: u8) -> &'static str {
     match (icmp_type, icmp_code) {
         (3, 0) => "network unreachable",

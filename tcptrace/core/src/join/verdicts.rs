@@ -107,7 +107,10 @@ pub(super) fn close(views: &[&View]) -> Option<(usize, CloseOutput)> {
         }
         record.bytes.client_to_server = record.bytes.client_to_server.max(other.bytes.client_to_server);
         record.bytes.server_to_client = record.bytes.server_to_client.max(other.bytes.server_to_client);
-        record.gave_up = record.gave_up.or(other.gave_up);
+        (record.gave_up, record.icmp) = match record.gave_up {
+            Some(_) => (record.gave_up, record.icmp.or(other.icmp.filter(|_| other.gave_up == record.gave_up))),
+            None => (other.gave_up, other.icmp),
+        };
         record.dropped_segments = record.dropped_segments.or(other.dropped_segments);
         record.duration_ns = record.duration_ns.max(other.duration_ns);
     }

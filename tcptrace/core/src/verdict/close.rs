@@ -131,6 +131,22 @@ pub struct StateTime {
     pub inferred: bool,
 }
 
+/// An ICMP error about a segment of an established connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct IcmpReport {
+    /// Address of its sender.
+    pub from: IpAddr,
+    /// Meaning of the error, in the words of RFC 792, RFC 1122 and RFC 4443.
+    pub kind: &'static str,
+    /// ICMP type, or ICMPv6 type if `from` is IPv6.
+    pub icmp_type: u8,
+    /// ICMP code.
+    pub icmp_code: u8,
+}
+
 /// The end of a connection: the kind of its close, the end that began it, and the reason.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -178,8 +194,11 @@ pub struct Close {
     /// True if the other end had received that FIN when it sent the data that the reset answers, false if FIN and data
     /// crossed; null for another cause than `data_after_close`, and if unknown.
     pub close_known: Option<bool>,
-    /// The end whose socket on this host timed out (ETIMEDOUT); null if none did.
+    /// The end whose socket on this host timed out, with ETIMEDOUT or with the error of an ICMP message; null if none did.
     pub gave_up: Option<Role>,
+    /// The last ICMP error about a segment of the end that gave up, if its socket ended with such an error; null otherwise, and
+    /// if none was seen.
+    pub icmp: Option<IcmpReport>,
     /// Segments that this host's kernel dropped before the connection timed out, or while it waited for the end of the close;
     /// null if none is known.
     pub dropped_segments: Option<SegmentDrops>,

@@ -188,7 +188,7 @@ fn a_peer_that_has_forgotten_the_connection() {
     let expected = json!({
         "bytes": { "client_to_server": null, "server_to_client": 20 }, "states": states(&["CLOSE"], &[]),
     });
-    let words = ": it knows no such connection; 20 B ←; lasted ";
+    let words = ": as if it knew no such connection; 20 B ←; lasted ";
     let expected = but(reset("server", "no_connection", words), expected);
     assert_record(trace.closed(&netns), &but(plain, expected));
 }

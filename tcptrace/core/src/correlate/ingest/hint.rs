@@ -7,11 +7,11 @@ use crate::{
     correlate::{
         CorrelatedHint, Correlator,
         table::{
-            connection::{Connection, Key, NatForgot},
+            connection::{Connection, Key, NatForgot, Side},
             endpoint::{End, ResetHint},
         },
     },
-    event::{Hint, HintName, reset_reason::ResetReason},
+    event::{BootTime, Hint, HintName, reset_reason::ResetReason},
 };
 
 /// Maximum time from a socket's change to CLOSE to its reset.
@@ -27,7 +27,27 @@ fn ends_its_socket(end: &End, hint: &Hint) -> bool {
     aborts && end.closed().is_some_and(|closed| hint.at < closed.at + RESET_FOLLOWS)
 }
 
+/// A hint at a reset of a connection of which nothing was known before.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::correlate) struct EarlyReset {
+    at: BootTime,
+    key: Key,
+    from: Side,
+    reset: ResetHint,
+}
+
 impl Correlator {
+    /// Notes the kernel's reason for the reset that begins what is seen of a connection, if the kernel gave it just before.
+    pub(super) fn learn_early_reset(&mut self, at: u32, key: Key, from: Side, sent: BootTime) {
+        let known = |early: &EarlyReset| (early.key, early.from) == (key, from) && sent <= early.at + RESET_FOLLOWS;
+        if let Some(early) = self.early_reset.filter(known)
+            && let Some(conn) = self.table.get_mut(at)
+        {
+            conn.end_mut(from).learn_reset(early.reset);
+            self.early_reset = None;
+        }
+    }
+
     /// Finds the connection of a hint; a hint begins none.
     pub(in crate::correlate) fn place_hint(&mut self, hint: &Hint) -> (CorrelatedHint, Option<u32>) {
         let netns = hint.netns.unwrap_or(self.watched.here);
@@ -39,6 +59,10 @@ impl Correlator {
         let by_ends = || self.answered_generation(&key, from);
         let found = of_socket.or_else(|| Some((by_ends()?, from)));
         let all_segments = self.all_segments;
+        if found.is_none() && hint.name == HintName::SendReset {
+            let reset = ResetHint { reason: hint.reason, queue_full: hint.queue_full };
+            self.early_reset = Some(EarlyReset { at: hint.at, key, from, reset });
+        }
         if let Some((at, side)) = found
             && let Some(conn) = self.table.get_mut(at)
         {

@@ -12,7 +12,7 @@ use crate::{
     },
     event::{Direction, IcmpError, Segment, SegmentNote, SocketKey, icmp},
     tcp::{SeqNumber, TcpFlags, TcpHeader},
-    verdict::IcmpAnswer,
+    verdict::{IcmpAnswer, IcmpReport},
 };
 
 /// Time, in nanoseconds, after which a segment does not answer the one before: TCP answers at once, and few ways there and
@@ -113,14 +113,15 @@ impl Correlator {
         // A socket whose SYN never reached an interface has sent nothing else: the kernel itself reports the error.
         let quotes_syn = !conn.answered && if end.sent_syn { isn } else { end.had_socket };
         let quotes_synack = end.sent_synack && isn && !conn.opened && conn.ack_at().is_none();
-        if (quotes_syn || quotes_synack) && icmp::is_final(error.from, error.icmp_type, error.icmp_code) {
-            conn.rare_mut().icmp.get_or_insert(IcmpAnswer {
-                from: error.from,
-                kind: icmp::kind(error.from, error.icmp_type, error.icmp_code),
-                icmp_type: error.icmp_type,
-                icmp_code: error.icmp_code,
-                of_synack: quotes_synack,
-            });
+        let &IcmpError { from: sender, icmp_type, icmp_code, .. } = error;
+        let kind = icmp::kind(sender, icmp_type, icmp_code);
+        if quotes_syn || quotes_synack {
+            if icmp::is_final(sender, icmp_type, icmp_code) {
+                let answer = IcmpAnswer { from: sender, kind, icmp_type, icmp_code, of_synack: quotes_synack };
+                conn.rare_mut().icmp.get_or_insert(answer);
+            }
+        } else if !conn.ended && icmp::is_kept(sender, icmp_type, icmp_code) {
+            *conn.rare_mut().later_icmp.of_mut(from) = Some(IcmpReport { from: sender, kind, icmp_type, icmp_code });
         }
         placed.conn = conn.number;
         placed.conn_netns = error.netns.map(|_| key.netns).filter(|&known| known != netns);
@@ -222,6 +223,9 @@ impl Correlator {
                     conn.mid_life = true;
                 }
             }
+        }
+        if segment.header.has(TcpFlags::RST) {
+            self.learn_early_reset(at, *key, from, segment.at);
         }
         at
     }

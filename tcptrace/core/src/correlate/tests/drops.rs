@@ -17,6 +17,7 @@ use crate::{
 const SOCKET: u64 = 42;
 const ISN: u32 = 7;
 const ETIMEDOUT: u32 = 110;
+const ECONNREFUSED: u32 = 111;
 
 fn name(name: &str) -> KernelName {
     KernelName::new(name).expect("a name")
@@ -80,6 +81,34 @@ fn who_waits_for_the_answer_to_a_dropped_syn_is_told_so_meanwhile() {
     assert_eq!(stalled.summary, sentence);
     assert_eq!(stalled.dropped, Some(OpeningDrops { reason: name("NETFILTER_DROP"), of_synack: false, segments: 1 }));
     assert_eq!(stalled.turn, Some(Turn::Network));
+}
+
+/// A rule of the server's host rejects the first `rejected` of the SYNs with a reset, and nobody listens for the others.
+fn rejected(syns: u32, rejected: u32) -> (Option<OpeningDrops>, String) {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    for syn in 0..syns {
+        exchange.segment(CLIENT, SERVER, TcpFlags::SYN, ISN, None, 0);
+        if syn < rejected {
+            exchange.event(&Event::Drop(dropped(&exchange, CLIENT, SERVER, TcpFlags::SYN, ISN)));
+        }
+        exchange.pass(1_000_000_000);
+    }
+    exchange.segment(SERVER, CLIENT, TcpFlags::RST, 0, Some(ISN + 1), 0);
+    exchange.with_error(ECONNREFUSED).state(CLIENT, SERVER, SynSent, Close);
+    last_handshake(&exchange)
+}
+
+#[test]
+fn a_rule_that_rejects_with_a_reset_drops_the_syn() {
+    let (drops, sentence) = rejected(1, 1);
+    assert_eq!(drops, Some(OpeningDrops { reason: name("NETFILTER_DROP"), of_synack: false, segments: 1 }));
+    let expected = "three-way handshake, refused by a firewall rule: netfilter on this host dropped the SYN, and a reset \
+                    answered it";
+    assert_eq!(sentence, expected);
+    let (drops, sentence) = rejected(2, 1);
+    assert_eq!(drops, None);
+    assert!(sentence.contains("refused: a reset answered the SYN, so nobody listens there"), "{sentence}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ pub(super) use self::{
     unseen::{may_have_closed, may_have_closed_first, missed_fin},
 };
 use super::{
-    handshake::{ETIMEDOUT, is_timed_out},
+    handshake::{ETIMEDOUT, timed_out},
     reset, state_times,
 };
 use crate::{
@@ -113,7 +113,7 @@ fn time_wait(conn: &Connection, kind: CloseKind, initiator: Option<Side>) -> Opt
 }
 
 fn kind(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>, over: bool) -> CloseKind {
-    if conn.ends.iter().any(is_timed_out) {
+    if conn.ends.iter().any(|end| timed_out(end).is_some()) {
         return CloseKind::TimedOut;
     }
     let all_acked = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some()));
@@ -158,8 +158,7 @@ fn began_too_late(conn: &Connection, fins: &Fins) -> bool {
         conn.end(side).entered(FinWait1).or(conn.end(side.other()).entered(CloseWait))
     };
     let began = fins.first.map(|(_, fin)| fin.sent.first).or_else(by_states);
-    let given_up = |end: &End| end.closed().filter(|closed| closed.error == Some(ETIMEDOUT));
-    began.is_some_and(|began| conn.ends.iter().filter_map(given_up).any(|closed| closed.at < began))
+    began.is_some_and(|began| conn.ends.iter().filter_map(timed_out).any(|closed| closed.at < began))
 }
 
 /// Returns the reset cause of an end that timed out while the other end's window was closed: the other end had

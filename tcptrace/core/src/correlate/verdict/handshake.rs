@@ -7,7 +7,7 @@ use crate::{
         endpoint::{Closed, End, Sent},
     },
     event::BootTime,
-    tcp::TcpState::{Closing, Established, FinWait1, FinWait2, SynRecv, SynSent},
+    tcp::TcpState::{CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynRecv, SynSent},
     verdict::{HandshakeKind, Missing, Outcome, WaitingFor},
 };
 
@@ -132,9 +132,21 @@ pub(super) fn is_given_up(closed: Closed) -> bool {
     closed.error.is_some_and(|error| !matches!(error, 0 | ECONNRESET | ECONNABORTED | EPIPE))
 }
 
-/// Returns true if the end's socket on this host ended with ETIMEDOUT.
-pub(super) fn is_timed_out(end: &End) -> bool {
-    end.closed().is_some_and(|closed| closed.error == Some(ETIMEDOUT))
+/// Returns the end of a socket of which the kernel's timers gave up: with ETIMEDOUT, or with the error of an ICMP message, or of
+/// a failed route, that the socket has kept (tcp_write_err of net/ipv4/tcp_timer.c). A socket that its process closes may still
+/// have an error that nobody has asked for (IP_RECVERR); if that is an abort, a reset follows.
+pub(super) fn timed_out(end: &End) -> Option<Closed> {
+    let unacked = || end.fin().is_some_and(|fin| fin.acked.is_none());
+    let aborted = |closed: Closed| match end.rst() {
+        Some(rst) => rst.has_ack && rst.at >= closed.at,
+        None => (closed.proof.unread || closed.proof.linger) && !end.spoke,
+    };
+    let in_vain = |closed: Closed| match closed.from {
+        Established | CloseWait | FinWait1 => !closed.by_process && !aborted(closed),
+        Closing | LastAck => unacked(),
+        _ => false,
+    };
+    end.closed().filter(|&closed| closed.error == Some(ETIMEDOUT) || is_given_up(closed) && in_vain(closed))
 }
 
 /// Returns the outcome if the socket was closed without a cause from the network.

@@ -5,7 +5,7 @@ mod forged;
 pub(super) use self::forged::is_forged;
 use super::{
     close::{is_silent, may_have_closed},
-    handshake::{ECONNABORTED, ECONNRESET, ETIMEDOUT, is_given_up, is_timed_out},
+    handshake::{ECONNABORTED, ECONNRESET, is_given_up, timed_out},
 };
 use crate::{
     correlate::table::{
@@ -142,7 +142,7 @@ fn by_socket(conn: &Connection, side: Side) -> Option<ResetCause> {
         Some(ECONNABORTED) => return Some(ResetCause::Killed),
         // Of the timers that give up, only keep-alive sends a reset, and it does so before the socket ends
         // (tcp_keepalive_timer of net/ipv4/tcp_timer.c).
-        Some(ETIMEDOUT) if own.rst().is_some_and(before) => return Some(ResetCause::Keepalive),
+        _ if timed_out(own).is_some() && own.rst().is_some_and(before) => return Some(ResetCause::Keepalive),
         _ => {}
     }
     proof(conn, side, &closed)
@@ -167,7 +167,7 @@ fn proof(conn: &Connection, side: Side, closed: &Closed) -> Option<ResetCause> {
 /// left, as without a neighbour to send it to.
 pub(super) fn unanswered_probes(conn: &Connection) -> Option<Side> {
     let says = |end: &End| end.reset_hint().is_some_and(|hint| hint.reason == Some(ResetReason::TcpKeepaliveTimeout));
-    SIDES.into_iter().find(|&side| is_timed_out(conn.end(side)) && says(conn.end(side)))
+    SIDES.into_iter().find(|&side| timed_out(conn.end(side)).is_some() && says(conn.end(side)))
 }
 
 /// Returns the properties of the socket that proves why it sent a reset, as a process closed it.
@@ -220,6 +220,7 @@ fn by_kernel(conn: &Connection, side: Side) -> Option<ResetCause> {
     match hint.reason? {
         ResetReason::TcpAbortOnClose => Some(ResetCause::UnreadData),
         ResetReason::TcpKeepaliveTimeout => Some(ResetCause::Keepalive),
+        ResetReason::TcpAbortOnMemory => Some(ResetCause::OutOfMemory),
         // The kernel gives the same reason if TCP_LINGER2 is negative; the error is set only if data arrived.
         ResetReason::TcpAbortOnData => {
             let by_data = own.closed().is_some_and(|closed| closed.error == Some(ECONNRESET));
@@ -231,13 +232,22 @@ fn by_kernel(conn: &Connection, side: Side) -> Option<ResetCause> {
         ResetReason::NoSocket if !conn.answered => Some(ResetCause::NoListener),
         // Its socket had given up before, without telling the other end.
         ResetReason::NoSocket if gave_up_before(own) => Some(ResetCause::NoConnection),
-        // The connection was seen from its beginning, and nothing that would have closed it. A listener gives the latter
-        // reason if it has no request for an ACK.
-        ResetReason::NoSocket | ResetReason::TcpFlags if own.fin().is_none() && !own.had_socket && !conn.mid_life => {
+        // Nothing was seen that would have closed it. A listener gives the latter reason if it has no request for an ACK.
+        ResetReason::NoSocket | ResetReason::TcpFlags if own.fin().is_none() && !own.had_socket => {
             Some(if queue_is_full(conn) { ResetCause::QueueFull } else { ResetCause::NoConnection })
         }
         _ => None,
     }
+}
+
+/// Returns true if an end that resets has no socket for the connection, as its kernel says or its socket shows. A firewall may
+/// reset in its name, too.
+pub(in crate::correlate) fn has_no_socket(conn: &Connection, side: Side) -> bool {
+    let own = conn.end(side);
+    let hint = own.reset_hint().and_then(|hint| hint.reason);
+    matches!(hint, Some(ResetReason::NoSocket | ResetReason::TcpFlags))
+        || vanished_before(conn, side)
+        || gave_up_before(own)
 }
 
 /// Returns true if the end's socket had gone before its reset without a word to the other end: TCP_REPAIR was on as its process

@@ -63,6 +63,7 @@ fn cause_words(cause: ResetCause) -> &'static str {
         }
         ResetCause::Forged => ": its socket was still open, so something else sent the reset, as a firewall does",
         ResetCause::ZeroWindow => ": the other end's window was closed (0 B)",
+        ResetCause::OutOfMemory => ": its host had too many orphaned sockets, or too little memory for TCP",
         ResetCause::Unknown => "",
     }
 }

@@ -6,7 +6,8 @@ use crate::{
     output_record::{CommunityId, Context, Joined},
     render::line_writer::Line,
     verdict::{
-        CloseEnd, HandshakeEnd, IcmpAnswer, Missing, OpeningDrops, Reset, SegmentDrops, StateTime, TranslatedSide,
+        CloseEnd, HandshakeEnd, IcmpAnswer, IcmpReport, Missing, OpeningDrops, Reset, SegmentDrops, StateTime,
+        TranslatedSide,
     },
 };
 
@@ -200,6 +201,17 @@ impl Line<'_> {
                 self.raw(r#","icmp_type":"#).number(u32::from(*icmp_type));
                 self.raw(r#","icmp_code":"#).number(u32::from(*icmp_code));
                 self.raw(r#","of_synack":"#).truth(*of_synack).raw("}")
+            }
+            None => self.raw("null"),
+        }
+    }
+
+    pub(super) fn icmp_report_or_null(&mut self, icmp: Option<&IcmpReport>) -> &mut Self {
+        match icmp {
+            Some(IcmpReport { from, kind, icmp_type, icmp_code }) => {
+                self.raw(r#"{"from":""#).address(*from).raw(r#"","kind":"#).word(*kind);
+                self.raw(r#","icmp_type":"#).number(u32::from(*icmp_type));
+                self.raw(r#","icmp_code":"#).number(u32::from(*icmp_code)).raw("}")
             }
             None => self.raw("null"),
         }

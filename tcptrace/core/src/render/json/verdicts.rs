@@ -96,6 +96,7 @@ pub(super) fn close(CloseOutput { stamp, encapsulation, joined, context, record 
         closed_before_ns,
         close_known,
         gave_up,
+        icmp,
         dropped_segments,
         retransmissions,
         data_retransmissions,
@@ -128,6 +129,7 @@ pub(super) fn close(CloseOutput { stamp, encapsulation, joined, context, record 
     line.raw(r#","closed_before_ns":"#).long_number_or_null(*closed_before_ns);
     line.raw(r#","close_known":"#).truth_or_null(*close_known);
     line.raw(r#","gave_up":"#).role_or_null(*gave_up);
+    line.raw(r#","icmp":"#).icmp_report_or_null(icmp.as_ref());
     line.raw(r#","dropped_segments":"#).segment_drops_or_null(*dropped_segments);
     let Each { client, server } = retransmissions;
     line.raw(r#","retransmissions":{"client":"#).number_or_null(*client);

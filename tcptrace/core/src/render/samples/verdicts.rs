@@ -4,9 +4,9 @@ use super::*;
 use crate::event::Endpoint;
 use crate::output_record::{CommunityId, Context};
 use crate::verdict::{
-    Awaited, Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, Missing,
-    NoSegments, OpeningDrops, OpeningRetransmissions, Outcome, Reset, ResetCause, Rtt, SegmentDrops, Severity, Stalled,
-    StateTime, TimeWait, TranslatedSide, Turn, WaitingFor,
+    Awaited, Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, IcmpReport,
+    Missing, NoSegments, OpeningDrops, OpeningRetransmissions, Outcome, Reset, ResetCause, Rtt, SegmentDrops, Severity,
+    Stalled, StateTime, TimeWait, TranslatedSide, Turn, WaitingFor,
 };
 
 /// An established connection, with every optional field set.
@@ -129,6 +129,7 @@ pub(crate) fn close() -> CloseOutput {
         closed_before_ns: Some(9),
         close_known: Some(true),
         gave_up: Some(Role::Client),
+        icmp: Some(IcmpReport { from: [10, 0, 0, 254].into(), kind: "host unreachable", icmp_type: 3, icmp_code: 1 }),
         dropped_segments: Some(SegmentDrops { sender: Role::Client, reason: dropped().reason, segments: 9 }),
         retransmissions: Each { client: Some(0), server: None },
         data_retransmissions: Each { client: Some(3), server: None },

@@ -6,7 +6,7 @@ use super::{AccurateEcn, Connection, Side, by_side::BySide};
 use crate::{
     correlate::table::{paths::Paths, sides::OtherSide},
     event::{AcceptQueue, BootTime, Endpoint, KernelName, SocketReport},
-    verdict::{IcmpAnswer, OpeningDrops},
+    verdict::{IcmpAnswer, IcmpReport, OpeningDrops},
 };
 
 /// Fields that few connections need.
@@ -18,6 +18,8 @@ pub(in crate::correlate) struct Rare {
     pub(super) netns: Option<u32>,
     /// An ICMP error that quoted its SYN or its SYN,ACK.
     pub(in crate::correlate) icmp: Option<IcmpAnswer>,
+    /// The last ICMP error that quoted a later segment of each end.
+    pub(in crate::correlate) later_icmp: BySide<Option<IcmpReport>>,
     /// The translation of its addresses that the kernel forgot, if it did.
     pub(in crate::correlate) nat_forgot: Option<NatForgot>,
     /// Segments of its handshake that this host's kernel dropped.
@@ -117,6 +119,11 @@ impl Connection {
     /// Returns an ICMP error that quoted its SYN or its SYN,ACK.
     pub(in crate::correlate) fn icmp(&self) -> Option<IcmpAnswer> {
         self.rare.as_ref()?.icmp
+    }
+
+    /// Returns the last ICMP error about what an end sent after the handshake.
+    pub(in crate::correlate) fn later_icmp(&self, side: Side) -> Option<IcmpReport> {
+        *self.rare()?.later_icmp.of(side)
     }
 
     /// Returns true if its listener waits for data although the handshake's ACK came.

@@ -16,6 +16,60 @@ fn an_end_that_has_forgotten_the_connection_resets_without_an_ack() {
     assert_eq!(closed_by(&mut exchange), Reset { by: Role::Server, cause: ResetCause::NoConnection });
 }
 
+/// What a firewall rule sends that rejects looks the same.
+#[test]
+fn only_its_kernel_tells_that_an_end_has_forgotten_the_connection() {
+    for known in [false, true] {
+        let mut exchange = opened();
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 100);
+        exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 101), 50);
+        exchange.segment(CLIENT, SERVER, ACK, C + 101, Some(S + 51), 100);
+        if known {
+            exchange.event(&Event::Hint(hints::reset(SERVER, CLIENT)));
+        }
+        exchange.segment(SERVER, CLIENT, RST, S + 51, None, 0);
+        let (_, close) = whole(&mut exchange);
+        let words = if known { "it knows no such connection; " } else { "as if it knew no such connection; " };
+        assert!(close.summary.contains(&format!("reset by the server: {words}")), "{}", close.summary);
+    }
+}
+
+/// The server's host has been restarted before tracing began; the client goes on as before.
+#[test]
+fn an_end_without_a_socket_is_told_by_its_kernel_in_mid_life_too() {
+    let told = |reason| {
+        let mut exchange = Exchange::new();
+        exchange.event(&Event::Hint(Hint { reason: Some(reason), ..hints::reset(SERVER, CLIENT) }));
+        exchange.segment(SERVER, CLIENT, RST, S + 51, None, 0);
+        exchange.with_error(104).state(CLIENT, SERVER, Established, Close);
+        closed_by(&mut exchange)
+    };
+    for reason in [ResetReason::NoSocket, ResetReason::TcpFlags] {
+        assert_eq!(told(reason), Reset { by: Role::Server, cause: ResetCause::NoConnection });
+    }
+    assert_eq!(told(ResetReason::NotSpecified).cause, ResetCause::Unknown);
+    // The other end's reset has a reason of its own.
+    let mut exchange = Exchange::new();
+    exchange.event(&Event::Hint(hints::reset(CLIENT, SERVER)));
+    exchange.segment(SERVER, CLIENT, RST, S + 51, None, 0);
+    exchange.with_error(104).state(CLIENT, SERVER, Established, Close);
+    assert_eq!(closed_by(&mut exchange).cause, ResetCause::Unknown);
+}
+
+/// tcp_check_oom of net/ipv4/tcp.c, as close() orphans the socket.
+#[test]
+fn a_host_with_too_many_orphans_says_so() {
+    let mut exchange = established();
+    exchange.by(3).state(CLIENT, SERVER, Established, FinWait1);
+    exchange.segment(CLIENT, SERVER, FIN, C + 1, Some(S + 1), 0);
+    exchange.state(SERVER, CLIENT, Established, CloseWait);
+    exchange.by(3).state(CLIENT, SERVER, FinWait1, Close);
+    exchange.segment(CLIENT, SERVER, RST, C + 2, Some(S + 1), 0);
+    exchange.event(&Event::Hint(Hint { reason: Some(ResetReason::TcpAbortOnMemory), ..hints::reset(CLIENT, SERVER) }));
+    exchange.with_error(32).state(SERVER, CLIENT, CloseWait, Close);
+    assert_eq!(closed_by(&mut exchange), Reset { by: Role::Client, cause: ResetCause::OutOfMemory });
+}
+
 #[test]
 fn an_end_that_may_never_have_had_the_connection_has_not_forgotten_it() {
     let mut exchange = opened();
@@ -75,6 +129,8 @@ fn a_reset_that_its_senders_socket_outlives_was_sent_by_something_else() {
         let close = forged(then);
         let reset = Some(Reset { by: Role::Server, cause: ResetCause::Forged });
         assert_eq!((close.kind, close.reset), (CloseKind::Reset, reset), "{what}");
+        // A socket that stays open has no states that were not seen.
+        assert_eq!(close.missing, [], "{what}");
         let sentence = "reset in the server's name: its socket was still open, so something else sent the reset";
         assert!(close.summary.contains(sentence), "{what}: {}", close.summary);
     }

@@ -15,7 +15,7 @@ use crate::{
         verdict::{
             close::{self, Closing},
             drops,
-            handshake::ETIMEDOUT,
+            handshake::{ETIMEDOUT, timed_out},
             reset,
             sentence::{self, CloseFacts},
             state_times,
@@ -23,6 +23,7 @@ use crate::{
         watched::Watched,
     },
     event::{BootTime, Process, Role},
+    text::Errno,
     verdict::{Bytes, Close, CloseEnd, CloseKind, Each, Missing, Reset, ResetCause, SegmentDrops},
 };
 
@@ -45,11 +46,13 @@ pub(in crate::correlate) fn close(
 ) -> Close {
     let side = conn.client_side();
     let (client, server) = conn.roles();
-    let missing = with_loss(conn, gaps, missing(conn, closing.kind));
+    let missing = with_loss(conn, gaps, missing(conn, closing));
     let kernel = watched.here != NO_NAMESPACE;
     let shows_all = conn.shows_all() || seen.all || !kernel;
     let initiator = closing.initiator.map(|side| conn.shown_role(side));
     let missed_fin = close::missed_fin(conn, closing.kind);
+    let gave_up = gave_up(conn);
+    let error = gave_up.and_then(|side| conn.end(side).closed()?.error).filter(|&error| error != ETIMEDOUT);
     let fins = conn.first_fin.and_then(|first| Some((conn.end(first).fin()?, conn.end(first.other()).fin()?)));
     let mut close = Close {
         at: conn.last,
@@ -73,7 +76,8 @@ pub(in crate::correlate) fn close(
         evidence: None,
         closed_before_ns: None,
         close_known: None,
-        gave_up: gave_up(conn).map(|side| conn.shown_role(side)),
+        gave_up: gave_up.map(|side| conn.shown_role(side)),
+        icmp: error.and_then(|_| conn.later_icmp(gave_up?)),
         dropped_segments: dropped_segments(conn, closing.kind),
         retransmissions: Each { client: again(client), server: again(server) },
         data_retransmissions: Each { client: client.data_retransmissions(), server: server.data_retransmissions() },
@@ -106,6 +110,8 @@ pub(in crate::correlate) fn close(
         lacks_acks: conn.lacks_acks(),
         window_closed: Each { client: meets_closed_window(client), server: meets_closed_window(server) },
         holds_fin: closing.initiator.is_some_and(|side| close::holds_fin(conn, side)) && !has_loss(conn, gaps),
+        error: error.map(Errno),
+        no_socket: reset.is_some_and(|(side, _)| reset::has_no_socket(conn, side)),
         silent: silent(conn).map(|side| conn.shown_role(side)),
         missed_fin: missed_fin.map(|side| conn.shown_role(side)),
         unacked: Each { client: has_unacked_fin(client), server: has_unacked_fin(server) },
@@ -138,7 +144,8 @@ fn add_evidence(conn: &Connection, reset: Option<(Side, BootTime)>, close: &mut 
 }
 
 /// Returns the parts of the close that were not seen.
-fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
+fn missing(conn: &Connection, closing: &Closing) -> Vec<Missing> {
+    let kind = closing.kind;
     let mut missing = if conn.mid_life { unseen(conn) } else { Vec::new() };
     if !conn.has_segments {
         missing.push(Missing::Interface);
@@ -156,7 +163,10 @@ fn missing(conn: &Connection, kind: CloseKind) -> Vec<Missing> {
     if decided && !conn.ends.iter().any(|end| end.had_socket) && conn.ends.iter().any(has_unacked_fin) {
         missing.push(Missing::Ack);
     }
-    let unended = |end: &End| end.open_sockets > 0 && kind != CloseKind::Unfinished;
+    // An end that is not told that the other one gave up, or that did not send a reset in its name, stays open.
+    let may_be_open = matches!(kind, CloseKind::Unfinished | CloseKind::TimedOut)
+        || closing.reset.is_some_and(|reset| reset.cause == ResetCause::Forged);
+    let unended = |end: &End| end.open_sockets > 0 && !may_be_open;
     let without_states = |end: &End| end.here && !end.had_socket && !conn.is_self_connect() || unended(end);
     if conn.ends.iter().any(without_states) {
         missing.push(Missing::States);
@@ -195,8 +205,7 @@ fn unseen_reset(end: &End) -> bool {
 
 /// Returns the end whose socket timed out.
 fn gave_up(conn: &Connection) -> Option<Side> {
-    let timed_out = |side: &Side| conn.end(*side).closed().is_some_and(|closed| closed.error == Some(ETIMEDOUT));
-    [Side::First, Side::Second].into_iter().find(timed_out)
+    [Side::First, Side::Second].into_iter().find(|&side| timed_out(conn.end(side)).is_some())
 }
 
 /// Returns true if an end had data that it could not send, since the other end's window was closed.

@@ -57,6 +57,7 @@ pub(in crate::correlate) fn handshake(
     let nothing_to_see = opened.is_some() && begun.is_none() || syn_left == Some(false);
     let full_queue = conn.rare().and_then(|rare| rare.queue).filter(|queue| queue.is_full() && !server.sent_synack);
     let waits_for_ack = opened.is_some_and(|opened| opened.waiting_for == Some(WaitingFor::Ack));
+    let rejected = rejected_here(conn, reset);
     let mut handshake = Handshake {
         at: conn.last,
         started: conn.first,
@@ -82,7 +83,10 @@ pub(in crate::correlate) fn handshake(
             syn: client.syn().map(Sent::again),
             synack: server.synack().map(Sent::again),
         },
-        dropped: conn.rare().and_then(|rare| rare.drops).filter(|_| told_of_drops(opened.map(|opened| opened.outcome))),
+        dropped: conn
+            .rare()
+            .and_then(|rare| rare.drops)
+            .filter(|_| rejected || told_of_drops(opened.map(|opened| opened.outcome))),
         dropped_segments: drops::until(conn, conn.last, 0).filter(|_| waits_for_ack),
         accept_queue: full_queue,
         same_as: same_as(conn),
@@ -117,6 +121,19 @@ fn answers(conn: &Connection, opened: Option<Opened>) -> (Option<Reset>, Option<
     let decided = opened.is_some_and(|opened| opened.by_icmp || opened.outcome == Outcome::Unreachable);
     let icmp = conn.icmp().filter(|icmp| decided || forgotten_by(icmp));
     (reset, icmp)
+}
+
+/// Returns true if a rule of this host's firewall refused the SYN with a reset, and dropped it each time that it came: no
+/// listener can have seen it.
+fn rejected_here(conn: &Connection, reset: Option<Reset>) -> bool {
+    let (client, server) = conn.roles();
+    let syns = client.syn().map_or(0, Sent::count);
+    let drops = conn.rare().and_then(|rare| rare.drops);
+    let all = drops.is_some_and(|drops| {
+        drops.reason.as_str() == "NETFILTER_DROP" && !drops.of_synack && drops.segments >= syns.max(1)
+    });
+    all && !server.sent_synack
+        && reset.is_some_and(|reset| reset.by == Role::Server && reset.cause == ResetCause::Unknown)
 }
 
 /// Returns the answer that was seen to come to the client's SYN.

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     event::{Exit, Role},
-    text::{HumanBytes, HumanDuration},
-    verdict::{Close, CloseKind, Each, ResetCause, TimeWait},
+    text::{Errno, HumanBytes, HumanDuration},
+    verdict::{Close, CloseKind, Each, IcmpReport, ResetCause, TimeWait},
 };
 
 /// Facts for the sentence of a close that are not in its record.
@@ -27,6 +27,10 @@ pub(crate) struct CloseFacts {
     pub(crate) window_closed: Each<bool>,
     /// True if the end that closed first has a FIN that was not seen to leave, although its segments are watched.
     pub(crate) holds_fin: bool,
+    /// True if the end that sent the reset is known to have no socket for the connection.
+    pub(crate) no_socket: bool,
+    /// The error of the socket that gave up, if that is not ETIMEDOUT.
+    pub(crate) error: Option<Errno>,
     /// The end whose process closed the socket with TCP_REPAIR, which sends nothing.
     pub(crate) silent: Option<Role>,
     /// The end whose FIN may have been missed: what it sent last was not seen.
@@ -172,7 +176,7 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
         CloseKind::Unseen if by.is_empty() => ("ended; how was not seen", ""),
         CloseKind::Unseen => ("closed", "; how it ended was not seen"),
         CloseKind::TimedOut => {
-            return match (record.initiator, record.reset.map(|reset| reset.cause)) {
+            match (record.initiator, record.reset.map(|reset| reset.cause)) {
                 (Some(role), cause) => {
                     push(text, format_args!("timed out after the {} had closed", name(role)));
                     if cause == Some(ResetCause::ZeroWindow) {
@@ -184,7 +188,8 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
                 }
                 // It may have answered, as with a closed window: only the socket's error tells.
                 (None, _) => text.push_str("timed out: what was sent was not acknowledged in time"),
-            };
+            }
+            return push_error(text, facts.error, record.icmp);
         }
         CloseKind::Unfinished => return push_unfinished(text, record, facts),
         CloseKind::Reset => {
@@ -200,6 +205,16 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
         }
     };
     [begin, by, end].into_iter().for_each(|part| text.push_str(part));
+}
+
+/// Appends the error with which the socket gave up, and the ICMP error that came before.
+fn push_error(text: &mut String, error: Option<Errno>, icmp: Option<IcmpReport>) {
+    if let Some(error) = error {
+        push(text, format_args!(" ({error})"));
+    }
+    if let Some(IcmpReport { from, kind, .. }) = icmp {
+        push(text, format_args!("; an ICMP error had come from {from}: {kind}"));
+    }
 }
 
 /// Appends, after `joined`, that a process closed a socket without telling the other end.
@@ -227,6 +242,7 @@ const CLOSE_NOTIFY: [u64; 4] = [23, 24, 31, 53];
 fn push_cause(text: &mut String, cause: ResetCause, record: &Close, facts: &CloseFacts) {
     match cause {
         ResetCause::DataAfterClose => push_late_data(text, record, facts),
+        ResetCause::NoConnection if !facts.no_socket => text.push_str(": as if it knew no such connection"),
         ResetCause::UnreadData => {
             let end = match record.reset.map(|reset| reset.by) {
                 Some(Role::Client) => record.client.unread_bytes,

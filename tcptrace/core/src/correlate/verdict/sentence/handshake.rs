@@ -72,7 +72,8 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
     if record.syn_left == Some(false) {
         text.push_str("; no SYN was seen to leave this host");
     }
-    push_drops(&mut text, record.dropped);
+    // Of a refusal the outcome says it.
+    push_drops(&mut text, record.dropped.filter(|_| record.outcome != Some(Outcome::Refused)));
     push_segment_drops(&mut text, record.dropped_segments);
     if record.outcome == Some(Outcome::Reset) {
         push_forgotten(&mut text, facts.nat_forgot);
@@ -97,6 +98,9 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             _ => text.push_str(match record.reset.map(|reset| reset.cause) {
                 Some(_) if record.syn_left == Some(false) => {
                     "refused: a reset from this host itself, as of a firewall rule"
+                }
+                Some(_) if record.dropped.is_some() => {
+                    "refused by a firewall rule: netfilter on this host dropped the SYN, and a reset answered it"
                 }
                 Some(ResetCause::NoListener) => "refused: nobody listens there",
                 None if record.no_segments == Some(NoSegments::Translated) => {

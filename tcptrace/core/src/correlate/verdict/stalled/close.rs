@@ -9,11 +9,12 @@ use crate::{
         },
         verdict::{
             close::{is_silent, may_have_closed},
-            handshake::ETIMEDOUT,
+            handshake::timed_out,
             reset,
         },
     },
     tcp::TcpState::{Close, CloseWait, Closing, Established, FinWait1, FinWait2, LastAck},
+    text::Errno,
     verdict::Awaited,
 };
 
@@ -78,9 +79,13 @@ impl Stalling<'_> {
         let in_peer = state(conn, side.other());
         // Nothing tells the other end of it: the reset, if there was one, has not been seen to arrive.
         let ended = match closed.closed() {
-            _ if is_silent(conn, side) => Some("was closed without a segment (TCP_REPAIR)"),
-            Some(Closed { error: Some(ETIMEDOUT), .. }) => Some("gave up (ETIMEDOUT)"),
-            Some(Closed { from: Established | CloseWait, .. }) if closed.fin().is_none() => Some("ended without a FIN"),
+            _ if is_silent(conn, side) => Some("was closed without a segment (TCP_REPAIR)".to_owned()),
+            Some(Closed { error: Some(error), .. }) if timed_out(closed).is_some() => {
+                Some(format!("gave up ({})", Errno(error)))
+            }
+            Some(Closed { from: Established | CloseWait, .. }) if closed.fin().is_none() => {
+                Some("ended without a FIN".to_owned())
+            }
             _ => None,
         };
         if let Some(ended) = ended {

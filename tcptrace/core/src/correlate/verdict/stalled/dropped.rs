@@ -9,7 +9,7 @@ use crate::{
         },
         verdict::{
             drops,
-            handshake::is_timed_out,
+            handshake::timed_out,
             progress::{Phase, phase},
         },
     },
@@ -32,7 +32,7 @@ impl Stalling<'_> {
         );
         // The client's ACK has passed, and the server has no socket yet.
         let opening = matches!(phase(self.conn), Some((Phase::Handshake, _))) && self.conn.ack_at().is_some();
-        let answered = waits_for_answer || opening || self.conn.ends.iter().any(is_timed_out);
+        let answered = waits_for_answer || opening || self.conn.ends.iter().any(|end| timed_out(end).is_some());
         let again = waits.timeouts.or(waits.sent.map(Sent::again));
         drops::until(self.conn, at, again.unwrap_or(0)).filter(|_| answered)
     }

@@ -4,15 +4,20 @@ use std::borrow::Cow;
 
 use super::{
     Advice, ended,
+    icmp::by_report,
     not_seen::{Missed, not_seen},
     reset::{by_cause, unproven},
     unanswered,
 };
 use crate::{
     event::Role,
+    tcp::TcpState,
     text::HumanDuration,
     verdict::{Close, CloseKind, Reset, ResetCause, StateTime},
 };
+
+/// Shortest time without data, in nanoseconds, after which a close may be that of an idle time-out.
+const IDLE_NS: u64 = 1_000_000_000;
 
 /// Returns advice for a close that was not orderly, or whose client got no answer.
 pub(in super::super) fn close(record: &Close) -> Advice {
@@ -67,6 +72,12 @@ fn reset_close(record: &Close, Reset { by, cause }: Reset) -> Cow<'static, str> 
              way is lost"
         )
         .into(),
+        ResetCause::Linger if let Some(idle) = record.idle_ns.filter(|&idle| idle >= IDLE_NS) => format!(
+            "the {end}'s program: it asks for this with SO_LINGER 0, and closed after {} without data, as with an idle \
+             time-out",
+            HumanDuration(idle)
+        )
+        .into(),
         ResetCause::DataAfterClose => {
             ended::late_answer(record, by).unwrap_or_else(|| data_after_close(record, by)).into()
         }
@@ -104,10 +115,34 @@ fn timed_out(record: &Close, reset: Option<Reset>) -> Cow<'static, str> {
     if let Some(advice) = unanswered::segments_dropped_here(record.dropped_segments) {
         return advice.into();
     }
+    if let Some((end, icmp)) = record.gave_up.zip(record.icmp) {
+        let (client, server) = (record.client.addr, record.server.addr);
+        let (ends, segments) = match end {
+            Role::Client => ([client, server], "client's segments"),
+            Role::Server => ([server, client], "server's segments"),
+        };
+        return by_report(end, ends, segments, icmp).into();
+    }
     match (reset, record.gave_up, record.initiator) {
-        (Some(Reset { by, cause: cause @ (ResetCause::Keepalive | ResetCause::ZeroWindow) }), _, _) => {
-            by_cause(by, cause).into()
+        (Some(Reset { by, cause: cause @ ResetCause::ZeroWindow }), _, _) => by_cause(by, cause).into(),
+        (_, Some(end), _) if let Some(bytes) = kept(record, end) => {
+            let to = if end == Role::Client { record.server.addr } else { record.client.addr };
+            let end = end.word();
+            format!(
+                "on the {end}, `ip route get {to}` and `ip addr`: its own host did not send the last {bytes} B, and sent \
+                 nothing again"
+            )
+            .into()
         }
+        (_, Some(end), _) if let Some(state) = open_here(record, end.other()) => {
+            let peer = end.other().word();
+            format!(
+                "the network between the ends, such as a firewall or NAT that forgot the connection: the {peer}'s socket was \
+                 still there, in {state}"
+            )
+            .into()
+        }
+        (Some(Reset { by, cause: cause @ ResetCause::Keepalive }), _, _) => by_cause(by, cause).into(),
         (_, Some(end), _) => {
             let peer = end.other().word();
             format!("the network, and whether the {peer} vanished: crashed, moved, or cut off").into()
@@ -119,6 +154,23 @@ fn timed_out(record: &Close, reset: Option<Reset>) -> Cow<'static, str> {
         }
         (_, None, None) => "the network between the ends".into(),
     }
+}
+
+/// Returns the bytes that an end's own host never sent, if nothing of its data was ever sent again: what it sent seems to have
+/// been acknowledged.
+fn kept(record: &Close, end: Role) -> Option<u32> {
+    let (own, again) = match end {
+        Role::Client => (&record.client, record.data_retransmissions.client),
+        Role::Server => (&record.server, record.data_retransmissions.server),
+    };
+    own.unsent_bytes.filter(|&bytes| bytes > 0 && again == Some(0))
+}
+
+/// Returns the last state of an end's socket on this host that was still open then.
+fn open_here(record: &Close, end: Role) -> Option<TcpState> {
+    let states = if end == Role::Client { &record.states.client } else { &record.states.server };
+    let last = states.last().filter(|last| !last.inferred)?.state;
+    matches!(last, TcpState::Established | TcpState::CloseWait).then_some(last)
 }
 
 /// Returns advice for an orderly close by a server that had answered nothing.

@@ -47,6 +47,10 @@ fn refused(record: &Handshake) -> String {
     }
     match record.reset.map(|reset| reset.cause) {
         Some(_) if record.syn_left == Some(false) => rejected_here(record),
+        Some(_) if record.dropped.is_some() => {
+            "`nft list ruleset` in each network namespace of this host that it passes: a rule rejects the SYN"
+                .to_owned()
+        }
         Some(ResetCause::NoListener) => listening(record, ""),
         Some(cause @ (ResetCause::Overflow | ResetCause::QueueFull | ResetCause::ListenerClosed)) => {
             by_cause(Role::Server, cause)
@@ -85,6 +89,9 @@ fn no_answer(record: &Handshake) -> Advice {
     if record.killed {
         return Some(killed(Role::Client).into());
     }
+    if record.accept_queue.is_some() {
+        return Some(by_cause(Role::Server, ResetCause::QueueFull).into());
+    }
     if let Some(advice) = unanswered::dropped_here(record.dropped) {
         return Some(advice.into());
     }
@@ -100,9 +107,6 @@ fn no_answer(record: &Handshake) -> Advice {
             Some(_) => "the way from the server back to the client; if there are many of these, a flood of SYNs".into(),
         });
     }
-    if record.accept_queue.is_some() {
-        return Some(by_cause(Role::Server, ResetCause::QueueFull).into());
-    }
     if record.retransmissions.synack.is_some() {
         return Some(
             "the way from the server's SYN,ACK, which was seen, to the client, and the client's own firewall".into(),
@@ -112,7 +116,12 @@ fn no_answer(record: &Handshake) -> Advice {
     match record.syn_left {
         Some(false) => Some(unanswered::not_sent(server).into()),
         Some(true) if server.is_loopback() || server == record.client.addr => Some(unanswered::here(&port).into()),
-        Some(true) => Some(unanswered::on_the_way(&port).into()),
+        Some(true) => {
+            let advice = unanswered::on_the_way(&port);
+            // The kernel sends a SYN again after a second.
+            let soon = record.outcome == Some(Outcome::Cancelled) && record.retransmissions.syn == Some(0);
+            Some(if soon { unanswered::too_soon(&advice) } else { advice }.into())
+        }
         None => not_seen(&Missed::of_handshake(record)),
     }
 }

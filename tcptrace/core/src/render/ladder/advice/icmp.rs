@@ -4,29 +4,36 @@ use std::net::IpAddr;
 
 use crate::{
     event::Role,
-    verdict::{Handshake, IcmpAnswer},
+    verdict::{Handshake, IcmpAnswer, IcmpReport},
 };
 
 /// Returns advice on the host that sent an ICMP error.
 pub(super) fn by_icmp(record: &Handshake, icmp: IcmpAnswer) -> String {
-    let IcmpAnswer { from, kind, of_synack, .. } = icmp;
-    let (sender, to, segment) = match of_synack {
-        true => (Role::Server, Role::Client, "SYN,ACK"),
-        false => (Role::Client, Role::Server, "SYN"),
-    };
-    let address = |end: Role| if end == Role::Client { record.client.addr } else { record.server.addr };
-    let far = address(to);
-    match Obstacle::of(icmp) {
-        Obstacle::Rule if from == address(sender) && !of_synack => rejected_here(record),
-        Obstacle::Rule if from == far || from == address(sender) => {
-            let host = if from == far { to } else { sender }.word();
-            format!("on the {host}, `nft list ruleset`: its firewall rejects the {segment} (ICMP: {kind})")
+    let IcmpAnswer { from, kind, icmp_type, icmp_code, of_synack } = icmp;
+    let report = IcmpReport { from, kind, icmp_type, icmp_code };
+    let (client, server) = (record.client.addr, record.server.addr);
+    match of_synack {
+        true => by_report(Role::Server, [server, client], "SYN,ACK", report),
+        false if from == client && Obstacle::of(report) == Obstacle::Rule => rejected_here(record),
+        false => by_report(Role::Client, [client, server], "SYN", report),
+    }
+}
+
+/// Returns advice on the host that sent an ICMP error about `segments` of an end, whose own address and whose peer's are given.
+pub(super) fn by_report(sender: Role, [own, far]: [IpAddr; 2], segments: &str, report: IcmpReport) -> String {
+    let IcmpReport { from, kind, .. } = report;
+    match Obstacle::of(report) {
+        Obstacle::Rule if from == far || from == own => {
+            let host = if from == far { sender.other() } else { sender }.word();
+            format!("on the {host}, `nft list ruleset`: its firewall rejects the {segments} (ICMP: {kind})")
         }
-        Obstacle::Rule => format!("the firewall at {from}, which rejects the {segment} (ICMP: {kind})"),
-        Obstacle::NoWay if from == address(sender) => no_way(sender, far),
-        Obstacle::NoWay => format!("at {from}, `ip route get {far}` and `ip neigh show {far}` (ICMP: {kind})"),
+        Obstacle::Rule => format!("the firewall at {from}, which rejects the {segments} (ICMP: {kind})"),
+        Obstacle::NoWay if from == own => no_way(sender, far),
+        Obstacle::NoWay => {
+            format!("at {from}, `ip route get {far}` and `ip neigh show` of the next hop (ICMP: {kind})")
+        }
         Obstacle::TooFar => {
-            format!("`traceroute {far}`: the {segment} ended at {from}, as in a routing loop (ICMP: {kind})")
+            format!("`traceroute {far}`: the {segments} ended at {from}, as in a routing loop (ICMP: {kind})")
         }
         Obstacle::Other => format!("at {from}, which sent the ICMP error: {kind}"),
     }
@@ -34,7 +41,7 @@ pub(super) fn by_icmp(record: &Handshake, icmp: IcmpAnswer) -> String {
 
 /// Returns advice on an end whose own stack finds no way to the other.
 pub(super) fn no_way(end: Role, to: IpAddr) -> String {
-    format!("on the {}, `ip route get {to}` and `ip neigh show {to}`", end.word())
+    format!("on the {}, `ip route get {to}` and `ip neigh show` of the next hop", end.word())
 }
 
 /// Returns advice on a SYN that a firewall of the client's own host rejects.
@@ -59,7 +66,7 @@ enum Obstacle {
 
 impl Obstacle {
     /// Classifies an error by its type and code (RFC 792, RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1, RFC 4443 §3).
-    fn of(IcmpAnswer { from, icmp_type, icmp_code, .. }: IcmpAnswer) -> Self {
+    fn of(IcmpReport { from, icmp_type, icmp_code, .. }: IcmpReport) -> Self {
         match (from.is_ipv4(), icmp_type, icmp_code) {
             (true, 3, 2 | 3 | 9 | 10 | 13) | (false, 1, 1 | 4 | 5) => Self::Rule,
             (true, 3, 0 | 1 | 6 | 7 | 11 | 12) | (false, 1, 0 | 2 | 3 | 6) => Self::NoWay,
@@ -72,7 +79,6 @@ impl Obstacle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::ladder::advice::tests::icmp;
 
     #[test]
     fn an_icmp_error_is_read_by_its_family() {
@@ -86,8 +92,8 @@ mod tests {
             (v6, [(1, 1, Obstacle::Rule), (1, 0, Obstacle::NoWay), (3, 0, Obstacle::TooFar), (2, 0, Obstacle::Other)]),
         ] {
             for (icmp_type, icmp_code, obstacle) in rows {
-                let answer = icmp(from, icmp_type, icmp_code).expect("an error");
-                assert_eq!(Obstacle::of(answer), obstacle, "{answer:?}");
+                let report = IcmpReport { from, kind: "", icmp_type, icmp_code };
+                assert_eq!(Obstacle::of(report), obstacle, "{report:?}");
             }
         }
     }

@@ -23,7 +23,10 @@ pub(super) fn by_cause(by: Role, cause: ResetCause) -> String {
             format!("the {end}'s listen() backlog and net.core.somaxconn: it accepts too slowly")
         }
         ResetCause::NoConnection => {
-            format!("whether the {end} restarted, or a firewall or NAT forgot an idle connection: then, keep-alive")
+            format!(
+                "whether the {end} restarted, a firewall or NAT forgot an idle connection (then, keep-alive), or a firewall \
+                 rule rejects with a reset"
+            )
         }
         ResetCause::Killed => killed(by),
         ResetCause::LateFin => format!(
@@ -39,6 +42,10 @@ pub(super) fn by_cause(by: Role, cause: ResetCause) -> String {
         ResetCause::ZeroWindow => {
             format!("the {peer}'s program: it had stopped reading, so that its window was closed")
         }
+        ResetCause::OutOfMemory => format!(
+            "on the {end}, `dmesg` (too many orphaned sockets, or out of memory), net.ipv4.tcp_max_orphans and \
+             net.ipv4.tcp_mem"
+        ),
         ResetCause::Unknown => unproven(by, false),
     }
 }

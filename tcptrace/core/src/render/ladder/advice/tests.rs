@@ -15,8 +15,8 @@ use crate::{
     render::samples,
     tcp::TcpState,
     verdict::{
-        Bytes, Close, CloseKind, Handshake, IcmpAnswer, Missing, NoSegments, OpeningDrops, OpeningRetransmissions,
-        Outcome, Reset, ResetCause, SegmentDrops, StateTime, WaitingFor,
+        Bytes, Close, CloseKind, Handshake, IcmpAnswer, IcmpReport, Missing, NoSegments, OpeningDrops,
+        OpeningRetransmissions, Outcome, Reset, ResetCause, SegmentDrops, StateTime, WaitingFor,
     },
 };
 
@@ -28,7 +28,7 @@ const SERVER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 const ROUTER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 254));
 
-/// A SYN to 10.0.0.2:9999, and nothing else.
+/// SYNs to 10.0.0.2:9999, and nothing else.
 fn plain_handshake() -> Handshake {
     let mut record = *samples::handshake().record;
     record.client.addr = CLIENT;
@@ -42,7 +42,7 @@ fn plain_handshake() -> Handshake {
     record.syn_left = Some(true);
     record.killed = false;
     record.reset = None;
-    record.retransmissions = OpeningRetransmissions { syn: Some(0), synack: None };
+    record.retransmissions = OpeningRetransmissions { syn: Some(2), synack: None };
     record.incomplete = false;
     record.missing.clear();
     record
@@ -56,6 +56,7 @@ fn plain_close() -> Close {
     record.closed_before_ns = None;
     record.close_known = None;
     record.gave_up = None;
+    record.icmp = None;
     record.dropped_segments = None;
     record.initiator = None;
     (record.client.exit, record.server.exit) = (None, None);
@@ -65,7 +66,7 @@ fn plain_close() -> Close {
     record
 }
 
-pub(super) fn icmp(from: IpAddr, icmp_type: u8, icmp_code: u8) -> Option<IcmpAnswer> {
+fn icmp(from: IpAddr, icmp_type: u8, icmp_code: u8) -> Option<IcmpAnswer> {
     Some(IcmpAnswer {
         from,
         kind: crate::event::icmp::kind(from, icmp_type, icmp_code),
@@ -73,6 +74,15 @@ pub(super) fn icmp(from: IpAddr, icmp_type: u8, icmp_code: u8) -> Option<IcmpAns
         icmp_code,
         of_synack: false,
     })
+}
+
+fn icmp_report(from: IpAddr, icmp_type: u8, icmp_code: u8) -> Option<IcmpReport> {
+    Some(IcmpReport { from, kind: crate::event::icmp::kind(from, icmp_type, icmp_code), icmp_type, icmp_code })
+}
+
+/// A socket on this host that was in these states.
+fn stays(states: &[TcpState]) -> Vec<StateTime> {
+    states.iter().map(|&state| StateTime { state, ns: None, inferred: false }).collect()
 }
 
 fn by(role: Role, cause: ResetCause) -> Option<Reset> {
@@ -83,12 +93,14 @@ const DROPPED: Option<&str> = Some(
     "a firewall that drops, a wrong address, or a server that is down or whose queue is full (there, `ss -ltn 'sport = \
      :9999'`: Recv-Q above Send-Q)",
 );
-const NOT_LEFT: Option<&str> =
-    Some("on the client, `ip neigh show 10.0.0.2` and `nft list ruleset`: what keeps the SYN from leaving?");
+const NOT_LEFT: Option<&str> = Some(
+    "on the client, `ip route get 10.0.0.2`, `ip neigh show` of the next hop, and `nft list ruleset`: what keeps the SYN \
+     from leaving?",
+);
 const QUEUE: Option<&str> = Some("the server's listen() backlog and net.core.somaxconn: it accepts too slowly");
 const CLIENT_KILLED: Option<&str> =
     Some("who destroyed the client's socket: `ss -K`, or whatever manages its connections");
-const NO_WAY: Option<&str> = Some("on the client, `ip route get 10.0.0.2` and `ip neigh show 10.0.0.2`");
+const NO_WAY: Option<&str> = Some("on the client, `ip route get 10.0.0.2` and `ip neigh show` of the next hop");
 const LOST: Option<&str> = Some("a larger --ring-buffer, or filters: events were lost");
 const BACK: Option<&str> =
     Some("the way from the server back to the client; if there are many of these, a flood of SYNs");

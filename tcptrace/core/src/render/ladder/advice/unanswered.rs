@@ -6,16 +6,29 @@ use crate::verdict::{OpeningDrops, SegmentDrops};
 
 /// Returns advice if the SYN was not seen to leave the client.
 pub(super) fn not_sent(server: IpAddr) -> String {
-    format!("on the client, `ip neigh show {server}` and `nft list ruleset`: what keeps the SYN from leaving?")
+    format!(
+        "on the client, `ip route get {server}`, `ip neigh show` of the next hop, and `nft list ruleset`: what keeps the SYN \
+         from leaving?"
+    )
 }
 
-/// Returns advice if a firewall of this host dropped the segments.
+/// Returns advice if the kernel of this host dropped the segments, unless that is for want of a neighbour: what comes of it has
+/// advice of its own.
 pub(super) fn dropped_here(dropped: Option<OpeningDrops>) -> Option<String> {
-    let OpeningDrops { of_synack, .. } = dropped.filter(|drops| drops.reason.as_str() == "NETFILTER_DROP")?;
+    let OpeningDrops { of_synack, reason, .. } = dropped?;
     let segment = if of_synack { "SYN,ACK" } else { "SYN" };
-    Some(format!(
-        "`nft list ruleset` in each network namespace of this host that it passes: a rule drops the {segment}"
-    ))
+    match reason.as_str() {
+        "NETFILTER_DROP" => Some(format!(
+            "`nft list ruleset` in each network namespace of this host that it passes: a rule drops the {segment}"
+        )),
+        reason if reason.starts_with("NEIGH_") => None,
+        reason => Some(dropped_for(segment, reason)),
+    }
+}
+
+/// Returns advice on a reason of this host's kernel for dropping `segments`.
+fn dropped_for(segments: &str, reason: &str) -> String {
+    format!("this host, whose kernel drops the {segments}: {reason} is explained in its include/net/dropreason-core.h")
 }
 
 /// Returns advice if the kernel of this host dropped what an end sent.
@@ -26,10 +39,10 @@ pub(super) fn segments_dropped_here(dropped: Option<SegmentDrops>) -> Option<Str
         "NETFILTER_DROP" => format!(
             "`nft list ruleset` in each network namespace of this host that it passes: a rule drops the {sender}'s segments"
         ),
-        _ => format!(
-            "this host, whose kernel drops the {sender}'s segments: {reason} is explained in its \
-             include/net/dropreason-core.h"
-        ),
+        reason if reason.starts_with("NEIGH_") => {
+            format!("on this host, `ip neigh show`: the next hop of the {sender}'s segments does not answer ({reason})")
+        }
+        _ => dropped_for(&format!("{sender}'s segments"), reason),
     })
 }
 
@@ -39,6 +52,15 @@ pub(super) fn here(port: &str) -> String {
     format!(
         "on the host of both ends, `nft list ruleset` (a rule that drops) and `ss -ltn{port}` (Recv-Q above Send-Q: the \
          queue is full)"
+    )
+}
+
+/// Returns advice if the client's program gave up before its kernel sent the SYN again; `otherwise` is advice on longer
+/// silence.
+pub(super) fn too_soon(otherwise: &str) -> String {
+    format!(
+        "whether the client's program tries several addresses at once, and keeps the first that answers; or else \
+         {otherwise}"
     )
 }
 

@@ -14,6 +14,13 @@ fn of_cause(cause: ResetCause) -> Vec<Row<Close>> {
                 Some("the server's program: it asks for this with SO_LINGER 0; what was still on its way is lost"),
             ),
             (
+                |record| record.idle_ns = Some(60_000_000_000),
+                Some(
+                    "the server's program: it asks for this with SO_LINGER 0, and closed after 1 m 00 s without data, as with \
+                     an idle time-out",
+                ),
+            ),
+            (
                 both,
                 Some(
                     "the server's program: it asks for this with SO_LINGER 0, and it left data unread; what was still on \
@@ -66,7 +73,10 @@ fn of_cause(cause: ResetCause) -> Vec<Row<Close>> {
         ResetCause::Overflow | ResetCause::QueueFull => vec![(|_| {}, QUEUE)],
         ResetCause::NoConnection => vec![(
             |_| {},
-            Some("whether the server restarted, or a firewall or NAT forgot an idle connection: then, keep-alive"),
+            Some(
+                "whether the server restarted, a firewall or NAT forgot an idle connection (then, keep-alive), or a firewall \
+                 rule rejects with a reset",
+            ),
         )],
         ResetCause::Killed => {
             vec![(|_| {}, Some("who destroyed the server's socket: `ss -K`, or whatever manages its connections"))]
@@ -90,6 +100,13 @@ fn of_cause(cause: ResetCause) -> Vec<Row<Close>> {
         ResetCause::ZeroWindow => {
             vec![(|_| {}, Some("the client's program: it had stopped reading, so that its window was closed"))]
         }
+        ResetCause::OutOfMemory => vec![(
+            |_| {},
+            Some(
+                "on the server, `dmesg` (too many orphaned sockets, or out of memory), net.ipv4.tcp_max_orphans and \
+                 net.ipv4.tcp_mem",
+            ),
+        )],
         ResetCause::Unknown => vec![
             (
                 |_| {},

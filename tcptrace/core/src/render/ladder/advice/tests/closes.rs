@@ -54,6 +54,73 @@ fn of_kind(kind: CloseKind) -> Vec<Row<Close>> {
                 VANISHED,
             ),
             (
+                |record| {
+                    record.gave_up = Some(Role::Server);
+                    record.states.client = stays(&[TcpState::SynSent, TcpState::Established]);
+                    record.reset = by(Role::Server, ResetCause::Keepalive);
+                },
+                Some(
+                    "the network between the ends, such as a firewall or NAT that forgot the connection: the client's \
+                     socket was still there, in ESTABLISHED",
+                ),
+            ),
+            (
+                |record| {
+                    record.gave_up = Some(Role::Server);
+                    record.states.client = stays(&[TcpState::SynSent, TcpState::Established, TcpState::Close]);
+                },
+                VANISHED,
+            ),
+            (
+                |record| {
+                    record.gave_up = Some(Role::Server);
+                    record.server.unsent_bytes = Some(5);
+                    record.data_retransmissions.server = Some(0);
+                    record.client.addr = CLIENT;
+                },
+                Some(
+                    "on the server, `ip route get 10.0.0.1` and `ip addr`: its own host did not send the last 5 B, and sent \
+                     nothing again",
+                ),
+            ),
+            (
+                |record| {
+                    record.gave_up = Some(Role::Server);
+                    record.server.unsent_bytes = Some(5);
+                    record.data_retransmissions.server = Some(3);
+                },
+                VANISHED,
+            ),
+            (
+                |record| {
+                    record.gave_up = Some(Role::Server);
+                    record.dropped_segments = dropped("NEIGH_FAILED");
+                },
+                Some(
+                    "on this host, `ip neigh show`: the next hop of the client's segments does not answer (NEIGH_FAILED)",
+                ),
+            ),
+            (
+                |record| {
+                    record.gave_up = Some(Role::Server);
+                    record.icmp = icmp_report(ROUTER, 3, 1);
+                },
+                Some(
+                    "at 10.0.0.254, `ip route get 10.0.0.1` and `ip neigh show` of the next hop (ICMP: host unreachable)",
+                ),
+            ),
+            (
+                |record| {
+                    record.gave_up = Some(Role::Client);
+                    record.server.addr = SERVER;
+                    record.icmp = icmp_report(SERVER, 3, 13);
+                },
+                Some(
+                    "on the server, `nft list ruleset`: its firewall rejects the client's segments (ICMP: communication \
+                     administratively prohibited)",
+                ),
+            ),
+            (
                 |record| record.initiator = Some(Role::Client),
                 Some("on the server, `ss -tnp state close-wait`: does its program still hold the connection?"),
             ),

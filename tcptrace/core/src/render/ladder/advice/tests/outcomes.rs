@@ -36,6 +36,15 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
                 Some("on the client, `nft list ruleset`: a firewall rule there rejects the SYN before it leaves"),
             ),
             (
+                |record| {
+                    record.reset = by(Role::Server, ResetCause::Unknown);
+                    record.dropped = dropped_by("NETFILTER_DROP");
+                },
+                Some(
+                    "`nft list ruleset` in each network namespace of this host that it passes: a rule rejects the SYN",
+                ),
+            ),
+            (
                 |record| record.icmp = icmp(CLIENT, 3, 3),
                 Some("on the client, `nft list ruleset`: a firewall rule there rejects the SYN"),
             ),
@@ -76,7 +85,9 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
                     record.reset = by(Role::Server, ResetCause::NoConnection);
                     record.icmp = icmp(ROUTER, 3, 1).map(|icmp| IcmpAnswer { of_synack: true, ..icmp });
                 },
-                Some("at 10.0.0.254, `ip route get 10.0.0.1` and `ip neigh show 10.0.0.1` (ICMP: host unreachable)"),
+                Some(
+                    "at 10.0.0.254, `ip route get 10.0.0.1` and `ip neigh show` of the next hop (ICMP: host unreachable)",
+                ),
             ),
             (
                 |record| record.reset = by(Role::Server, ResetCause::ListenerClosed),
@@ -95,7 +106,9 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
             (|record| record.icmp = icmp(CLIENT, 3, 1), NO_WAY),
             (
                 |record| record.icmp = icmp(ROUTER, 3, 1),
-                Some("at 10.0.0.254, `ip route get 10.0.0.2` and `ip neigh show 10.0.0.2` (ICMP: host unreachable)"),
+                Some(
+                    "at 10.0.0.254, `ip route get 10.0.0.2` and `ip neigh show` of the next hop (ICMP: host unreachable)",
+                ),
             ),
             (
                 |record| record.icmp = icmp(ROUTER, 3, 10),
@@ -125,11 +138,13 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
             // These are about the server's SYN,ACK.
             (
                 |record| record.icmp = icmp(ROUTER, 3, 1).map(|icmp| IcmpAnswer { of_synack: true, ..icmp }),
-                Some("at 10.0.0.254, `ip route get 10.0.0.1` and `ip neigh show 10.0.0.1` (ICMP: host unreachable)"),
+                Some(
+                    "at 10.0.0.254, `ip route get 10.0.0.1` and `ip neigh show` of the next hop (ICMP: host unreachable)",
+                ),
             ),
             (
                 |record| record.icmp = icmp(SERVER, 3, 1).map(|icmp| IcmpAnswer { of_synack: true, ..icmp }),
-                Some("on the server, `ip route get 10.0.0.1` and `ip neigh show 10.0.0.1`"),
+                Some("on the server, `ip route get 10.0.0.1` and `ip neigh show` of the next hop"),
             ),
             (
                 |record| record.icmp = icmp(CLIENT, 3, 10).map(|icmp| IcmpAnswer { of_synack: true, ..icmp }),
@@ -162,7 +177,21 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
                 |record| record.dropped = dropped_by("NETFILTER_DROP"),
                 Some("`nft list ruleset` in each network namespace of this host that it passes: a rule drops the SYN"),
             ),
-            (|record| (record.dropped, record.syn_left) = (dropped_by("TCP_CSUM"), None), None),
+            (
+                |record| (record.dropped, record.syn_left) = (dropped_by("SOCKET_FILTER"), None),
+                Some(
+                    "this host, whose kernel drops the SYN: SOCKET_FILTER is explained in its \
+                     include/net/dropreason-core.h",
+                ),
+            ),
+            (|record| (record.dropped, record.syn_left) = (dropped_by("NEIGH_FAILED"), Some(false)), NOT_LEFT),
+            (
+                |record| {
+                    record.dropped = dropped_by("TCP_CSUM");
+                    record.accept_queue = Some(AcceptQueue { length: 129, limit: 128 });
+                },
+                QUEUE,
+            ),
             (
                 |record| record.retransmissions.synack = Some(2),
                 Some("the way from the server's SYN,ACK, which was seen, to the client, and the client's own firewall"),
@@ -237,6 +266,18 @@ fn every_outcome_has_its_advice() {
         }
     }
     assert_eq!(handshake(&Handshake { outcome: None, ..plain_handshake() }), None);
+}
+
+#[test]
+fn a_client_that_gives_up_at_once_may_have_had_an_answer_from_elsewhere() {
+    let mut record = Handshake { outcome: Some(Outcome::Cancelled), ..plain_handshake() };
+    record.retransmissions.syn = Some(0);
+    let given = handshake(&record).expect("advice");
+    let words =
+        "whether the client's program tries several addresses at once, and keeps the first that answers; or else ";
+    assert_eq!(given.strip_prefix(words), DROPPED);
+    record.outcome = Some(Outcome::TimedOut);
+    assert_eq!(handshake(&record).as_deref(), DROPPED);
 }
 
 fn dropped_by(reason: &str) -> Option<OpeningDrops> {
