@@ -126,6 +126,7 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     restore_doubted_resets(conn, from, header, accepted.reset);
     let sent = conn.end(from).sent;
     let (acked_own, offset) = (conn.end(from).acked(), conn.end(from).offset(header.seq));
+    let outgoing = segment.direction == Some(Direction::Out);
     let context = ResetContext {
         certain: acked_own == sent && offset <= sent,
         // If data passes unseen, any number may be right.
@@ -138,7 +139,8 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
         doubted: false,
         repeated: false,
         by_error: false,
-        outgoing: segment.direction == Some(Direction::Out),
+        has_socket: outgoing && segment.socket.is_some(),
+        outgoing,
         acks_unseen,
         followed: false,
     };

@@ -4,10 +4,10 @@ use super::reset;
 use crate::{
     correlate::table::{
         connection::{Connection, Side},
-        endpoint::{Closed, End, Sent},
+        endpoint::{Closed, End, Rst, Sent},
     },
     event::BootTime,
-    tcp::TcpState::{Closing, Established, FinWait1, FinWait2, SynRecv, SynSent},
+    tcp::TcpState::{CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynRecv, SynSent},
     verdict::{HandshakeKind, Missing, Outcome, WaitingFor},
 };
 
@@ -218,7 +218,10 @@ fn established_by_segments(conn: &Connection, side: Side) -> Option<BootTime> {
 fn established_at(conn: &Connection, end: &End) -> Option<BootTime> {
     let closed_early = end.entered(FinWait1).filter(|_| end.entered(SynRecv).is_some());
     let acked = || conn.ack_at().or_else(|| end.entered(FinWait2)).or_else(|| end.entered(Closing));
-    end.entered(Established).or_else(|| closed_early.and_then(|_| acked()))
+    // States that only an established socket enters: the change before them may be missing.
+    let later = || [CloseWait, LastAck, FinWait2, Closing].into_iter().find_map(|state| end.entered(state));
+    let closed = || end.entered(FinWait1).filter(|_| end.entered(SynRecv).is_none());
+    end.entered(Established).or_else(|| closed_early.and_then(|_| acked())).or_else(later).or_else(closed)
 }
 
 fn established(conn: &Connection, now: BootTime, over: bool) -> bool {
@@ -250,6 +253,12 @@ fn unanswered(conn: &Connection) -> Opened {
         return Opened { by_icmp: icmp.refuses(), ..Opened::plain(outcome) };
     }
     let answered = conn.ends.iter().any(|end| end.sent_synack);
+    // A client that goes on after the reset has not received it.
+    let (client, server) = conn.roles();
+    let refused = |rst: Rst| client.syn().is_none_or(|syn| syn.last <= rst.at);
+    if !server.syn_seen() && server.rst().is_some_and(refused) {
+        return Opened::plain(Outcome::Refused);
+    }
     let waiting_for = Some(if answered { WaitingFor::Ack } else { WaitingFor::SynAck });
     Opened { waiting_for, ..Opened::plain(Outcome::Unanswered) }
 }
