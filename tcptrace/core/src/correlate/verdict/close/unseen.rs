@@ -20,7 +20,10 @@ pub(in crate::correlate) fn may_have_closed(conn: &Connection, side: Side) -> bo
 fn misses_last_number(conn: &Connection, side: Side) -> bool {
     let own = conn.end(side);
     // The first number is that of its SYN.
-    (own.sent > 1 || conn.mid_life) && !own.saw_last_number()
+    let more_than_syn = own.sent > 1 || conn.mid_life;
+    // Some captures have no data: what is missing is that, if it is more than one number.
+    let has_data = conn.ends.iter().any(|end| end.data_seen);
+    more_than_syn && !own.saw_last_number() && (has_data || own.sent <= 2)
 }
 
 /// Returns true if an end may have closed its side, unseen, before the other end did: that one's FIN acknowledges what was not
