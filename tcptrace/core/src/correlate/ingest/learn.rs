@@ -110,7 +110,6 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     } else if accepted.syn {
         other.offer(window);
     }
-    let acks_unseen = other.acked() > acked_before && other.fin().is_none() && !other.saw_last_number();
     let reached = Reached { sent: other.sent, acked: other.acked(), acked_before };
     let (other_syn, other_acked) = (other.sent_syn, other.acked() >= 1);
     let acked = ack_of(header).filter(|_| matches!(accepted.ack, Ack::Valid(_))).map(|ack| other.offset(ack));
@@ -141,7 +140,6 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
         by_error: false,
         has_socket: outgoing && segment.socket.is_some(),
         outgoing,
-        acks_unseen,
         followed: false,
     };
     let ends = accepted.fin || accepted.reset == Reset::Exact;

@@ -184,7 +184,6 @@ impl Connection {
             by_error: false,
             has_socket: false,
             outgoing: false,
-            acks_unseen: false,
             followed: false,
             first: self.end(from.other()).rst().is_none(),
         };
