@@ -64,7 +64,11 @@ pub(in crate::correlate) fn decide(conn: &Connection, now: BootTime, over: bool)
     if established(conn, now, over) {
         return Some(Opened::plain(Outcome::Established));
     }
-    (over || deadline(conn).is_some_and(|deadline| now >= deadline)).then(|| unanswered(conn))
+    let waited = deadline(conn).is_some_and(|deadline| now >= deadline);
+    if waited && refused_unseen(conn) {
+        return Some(Opened::plain(Outcome::Refused));
+    }
+    (over || waited).then(|| unanswered(conn))
 }
 
 /// Returns the latest time at which the handshake must be decided.
@@ -247,18 +251,20 @@ fn awaits_other_end(conn: &Connection) -> bool {
     local && !conn.is_self_connect() && conn.other_sides().is_empty() && conn.ends.iter().any(|end| !end.had_socket)
 }
 
+/// Returns true if a reset answered the client's last SYN: it would have sent another one, had it not received that, so that only
+/// the end of its socket was not seen.
+fn refused_unseen(conn: &Connection) -> bool {
+    let (client, server) = conn.roles();
+    let last = |rst: Rst| client.syn().is_none_or(|syn| syn.last <= rst.at);
+    !server.syn_seen() && server.rst().is_some_and(last)
+}
+
 fn unanswered(conn: &Connection) -> Opened {
     if let Some(icmp) = conn.icmp() {
         let outcome = if icmp.refuses() { Outcome::Refused } else { Outcome::Unreachable };
         return Opened { by_icmp: icmp.refuses(), ..Opened::plain(outcome) };
     }
     let answered = conn.ends.iter().any(|end| end.sent_synack);
-    // A client that goes on after the reset has not received it.
-    let (client, server) = conn.roles();
-    let refused = |rst: Rst| client.syn().is_none_or(|syn| syn.last <= rst.at);
-    if !server.syn_seen() && server.rst().is_some_and(refused) {
-        return Opened::plain(Outcome::Refused);
-    }
     let waiting_for = Some(if answered { WaitingFor::Ack } else { WaitingFor::SynAck });
     Opened { waiting_for, ..Opened::plain(Outcome::Unanswered) }
 }
