@@ -86,7 +86,7 @@ impl Walk {
                 continue;
             }
             let ahead = std::mem::take(&mut walk.ends_ahead);
-            walk.ends_with_fin = false;
+            let with_fin = std::mem::take(&mut walk.ends_with_fin);
             match *seen {
                 Seen::Segment(index, _) if history.sent[index].sender.is_some() => {
                     walk.segment(history, index, order, *at);
@@ -94,7 +94,9 @@ impl Walk {
                 Seen::Segment(index, _) => {
                     walk.forged(history, index);
                     let segment = &history.sent[index].segment;
-                    walk.ends_ahead |= ahead && segment.has(SYN) && !segment.has(ACK);
+                    let syn = segment.has(SYN) && !segment.has(ACK);
+                    walk.ends_ahead |= ahead && syn;
+                    walk.ends_with_fin |= with_fin && syn;
                 }
                 Seen::Kernel(effect) => walk.kernel(&effect, order),
             }

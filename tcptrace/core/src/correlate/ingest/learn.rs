@@ -110,7 +110,6 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     } else if accepted.syn {
         other.offer(window);
     }
-    let acks_unseen = other.acked() > acked_before && other.fin().is_none() && !other.saw_last_number();
     let reached = Reached { sent: other.sent, acked: other.acked(), acked_before };
     let (other_syn, other_acked) = (other.sent_syn, other.acked() >= 1);
     let acked = ack_of(header).filter(|_| matches!(accepted.ack, Ack::Valid(_))).map(|ack| other.offset(ack));
@@ -126,6 +125,7 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     restore_doubted_resets(conn, from, header, accepted.reset);
     let sent = conn.end(from).sent;
     let (acked_own, offset) = (conn.end(from).acked(), conn.end(from).offset(header.seq));
+    let outgoing = segment.direction == Some(Direction::Out);
     let context = ResetContext {
         certain: acked_own == sent && offset <= sent,
         // If data passes unseen, any number may be right.
@@ -138,8 +138,8 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
         doubted: false,
         repeated: false,
         by_error: false,
-        outgoing: segment.direction == Some(Direction::Out),
-        acks_unseen,
+        has_socket: outgoing && segment.socket.is_some(),
+        outgoing,
         followed: false,
     };
     let ends = accepted.fin || accepted.reset == Reset::Exact;

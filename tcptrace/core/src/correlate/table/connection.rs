@@ -182,8 +182,8 @@ impl Connection {
             doubted: false,
             repeated: false,
             by_error: false,
+            has_socket: false,
             outgoing: false,
-            acks_unseen: false,
             followed: false,
             first: self.end(from.other()).rst().is_none(),
         };
@@ -198,7 +198,7 @@ impl Connection {
     /// Returns the time at which the client began to open it: its first SYN, or SYN_SENT.
     pub(in crate::correlate) fn began(&self) -> Option<BootTime> {
         let (client, _) = self.roles();
-        let by_socket = client.entered(TcpState::SynSent);
+        let by_socket = client.seen_to_enter(TcpState::SynSent);
         by_socket.or(self.began_with_syn.then_some(self.first)).or_else(|| client.syn().map(|sent| sent.first))
     }
 
@@ -206,7 +206,7 @@ impl Connection {
     pub(in crate::correlate) fn forget_opening(&mut self) {
         let (client, _) = self.roles();
         let syn = client.syn().map(|sent| sent.first);
-        let by_socket = client.entered(TcpState::SynSent).is_some();
+        let by_socket = client.seen_to_enter(TcpState::SynSent).is_some();
         self.began_with_syn = syn == Some(self.first);
         if self.began_with_syn || syn.is_none() || by_socket {
             self.ends.iter_mut().for_each(End::forget_opening);

@@ -28,6 +28,9 @@ use crate::{
     tcp::{SeqNumber, TcpState},
 };
 
+/// Instead of a number: the last sequence number that an end has sent was not seen, and came alone.
+const MISSED_ONE: u32 = u32::MAX;
+
 /// A process in compact form: ID 0 stands for none.
 #[derive(Clone, Copy, Debug)]
 struct Holder {
@@ -45,7 +48,7 @@ pub(in crate::correlate) struct End {
     /// Window that the other end has offered, from what it has acknowledged.
     room: u32,
     isn: SeqNumber,
-    /// Number of sequence numbers before its next one that it was seen to send without a gap.
+    /// Number of sequence numbers before its next one that it was seen to send without a gap; or [`MISSED_ONE`].
     run: u32,
     /// Times at which its socket entered its first two states. The first is that of its last segment with data if it has no
     /// socket on this host.

@@ -21,6 +21,7 @@ mod sentences;
 mod silent;
 mod syn_flags;
 mod syn_recv;
+mod too_late;
 mod vantage;
 mod why;
 

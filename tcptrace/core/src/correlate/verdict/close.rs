@@ -57,20 +57,16 @@ pub(in crate::correlate) fn decide(conn: &Connection, over: bool) -> Option<Clos
         return None;
     }
     let kind = kind(conn, &fins, reset, over);
-    let came_second = |(side, _): (Side, Fin)| may_have_closed_first(conn, side.other());
     let initiator = match kind {
         CloseKind::Simultaneous => None,
         CloseKind::Reset => first_of(conn, &fins, reset),
         CloseKind::Orderly if conn.lacks_acks() => fins.first.map(|(side, _)| side),
         CloseKind::Orderly => by_states(conn),
-        CloseKind::Unseen => {
-            by_states(conn).or_else(|| fins.first.filter(|&first| !came_second(first)).map(|(side, _)| side))
-        }
+        CloseKind::Unseen => by_states(conn).or_else(|| by_fins(conn, &fins)),
         // A FIN that comes after an end has given up closes nothing any more.
         CloseKind::TimedOut if began_too_late(conn, &fins) => None,
-        CloseKind::Unfinished if fins.second.is_none() && fins.first.is_some_and(came_second) => None,
         CloseKind::TimedOut | CloseKind::ThreeSegment | CloseKind::FourSegment | CloseKind::Unfinished => {
-            fins.first.map(|(side, _)| side).or_else(|| by_states(conn))
+            if fins.first.is_some() { by_fins(conn, &fins) } else { by_states(conn) }
         }
     };
     let told = match kind {
@@ -210,6 +206,19 @@ fn accepted_reset(conn: &Connection) -> Option<(Side, BootTime)> {
     let had_socket = conn.ends.iter().any(|end| end.had_socket);
     let closed = conn.ends.iter().any(|end| end.closed().is_some());
     reset::first_with_effect(conn).filter(|_| closed || !had_socket)
+}
+
+/// Returns the end that closed first by its FIN, unless the other one may have done so before, or has, unseen.
+fn by_fins(conn: &Connection, fins: &Fins) -> Option<Side> {
+    let (side, fin) = fins.first?;
+    let (own, other) = (conn.end(side), conn.end(side.other()));
+    let answers = own.has_received_fin() && own.entered(FinWait1).is_none();
+    let acknowledged = other.seen_to_enter(FinWait2).is_some_and(|at| at <= fin.sent.first);
+    match fins.second {
+        None if answers || acknowledged => Some(side.other()),
+        None if may_have_closed_first(conn, side.other()) => None,
+        _ => Some(side),
+    }
 }
 
 /// Returns the end that began to close: the sender of the first FIN, if there was one before the reset.

@@ -4,7 +4,7 @@ use super::reset;
 use crate::{
     correlate::table::{
         connection::{Connection, Side},
-        endpoint::{Closed, End, Sent},
+        endpoint::{Closed, End, Rst, Sent},
     },
     event::BootTime,
     tcp::TcpState::{CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynRecv, SynSent},
@@ -64,7 +64,11 @@ pub(in crate::correlate) fn decide(conn: &Connection, now: BootTime, over: bool)
     if established(conn, now, over) {
         return Some(Opened::plain(Outcome::Established));
     }
-    (over || deadline(conn).is_some_and(|deadline| now >= deadline)).then(|| unanswered(conn))
+    let waited = deadline(conn).is_some_and(|deadline| now >= deadline);
+    if waited && refused_unseen(conn) {
+        return Some(Opened::plain(Outcome::Refused));
+    }
+    (over || waited).then(|| unanswered(conn))
 }
 
 /// Returns the latest time at which the handshake must be decided.
@@ -230,7 +234,10 @@ fn established_by_segments(conn: &Connection, side: Side) -> Option<BootTime> {
 fn established_at(conn: &Connection, end: &End) -> Option<BootTime> {
     let closed_early = end.entered(FinWait1).filter(|_| end.entered(SynRecv).is_some());
     let acked = || conn.ack_at().or_else(|| end.entered(FinWait2)).or_else(|| end.entered(Closing));
-    end.entered(Established).or_else(|| closed_early.and_then(|_| acked()))
+    // States that only an established socket enters: the change before them may be missing.
+    let later = || [CloseWait, LastAck, FinWait2, Closing].into_iter().find_map(|state| end.entered(state));
+    let closed = || end.entered(FinWait1).filter(|_| end.entered(SynRecv).is_none());
+    end.entered(Established).or_else(|| closed_early.and_then(|_| acked())).or_else(later).or_else(closed)
 }
 
 fn established(conn: &Connection, now: BootTime, over: bool) -> bool {
@@ -254,6 +261,14 @@ fn awaits_other_end(conn: &Connection) -> bool {
         first == second || first.is_loopback()
     });
     local && !conn.is_self_connect() && conn.other_sides().is_empty() && conn.ends.iter().any(|end| !end.had_socket)
+}
+
+/// Returns true if a reset answered the client's last SYN: it would have sent another one, had it not received that, so that only
+/// the end of its socket was not seen.
+fn refused_unseen(conn: &Connection) -> bool {
+    let (client, server) = conn.roles();
+    let last = |rst: Rst| client.syn().is_none_or(|syn| syn.last <= rst.at);
+    !server.syn_seen() && server.rst().is_some_and(last)
 }
 
 fn unanswered(conn: &Connection) -> Opened {

@@ -127,10 +127,10 @@ pub(in crate::correlate) struct ResetContext {
     pub(in crate::correlate) repeated: bool,
     /// True if it counts only because the other end's socket has the error of a reset.
     pub(in crate::correlate) by_error: bool,
+    /// True if it was seen leaving with a socket of this host.
+    pub(in crate::correlate) has_socket: bool,
     /// True if it was seen leaving a network stack of this host, as everything on the loopback device is.
     pub(in crate::correlate) outgoing: bool,
-    /// True if it is the first to acknowledge the other end's last number, which was in no segment that was seen.
-    pub(in crate::correlate) acks_unseen: bool,
     /// True if a segment of either end other than a reset was seen after it. Times alone cannot show that: clocks may be coarse.
     pub(in crate::correlate) followed: bool,
 }

@@ -1,6 +1,6 @@
 //! The sequence numbers of an end, as offsets from its ISN that count wraps.
 
-use super::End;
+use super::{End, MISSED_ONE};
 use crate::tcp::SeqNumber;
 
 impl End {
@@ -42,6 +42,20 @@ impl End {
         self.sent = sent;
         // At most 2^32 bytes can be in flight: more would be ambiguous (RFC 9293 §3.4).
         self.unacked = u32::try_from(sent.saturating_sub(acked)).unwrap_or(u32::MAX);
+    }
+
+    /// Notes that it has sent everything before this offset, in segments that were not seen.
+    pub(super) fn send_unseen(&mut self, offset: u64) {
+        let one = offset == self.sent + 1;
+        if offset > self.sent {
+            self.send_up_to(offset);
+            self.run = if one { MISSED_ONE } else { 0 };
+        }
+    }
+
+    /// Returns true if its last number, which a FIN would have, was not seen, and came alone.
+    pub(in crate::correlate) fn misses_one_number(&self) -> bool {
+        self.run == MISSED_ONE
     }
 
     pub(super) fn send_up_to(&mut self, offset: u64) {

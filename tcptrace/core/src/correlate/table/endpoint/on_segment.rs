@@ -53,7 +53,11 @@ impl End {
         }
         let end = self.offset(header.seq) + u64::from(payload) + u64::from(accepted.syn) + u64::from(accepted.fin);
         let before = self.sent;
-        self.send_up_to(end);
+        if payload > 0 || accepted.syn || accepted.fin {
+            self.send_up_to(end);
+        } else {
+            self.send_unseen(end);
+        }
         if accepted.fin {
             self.closing = true;
             let (sent, acked_before) = (Sent::once(at), self.acked_fin);
@@ -227,7 +231,7 @@ impl End {
             self.set_isn(next.add(u32::MAX));
             self.reach(1, 0);
         }
-        self.send_up_to(self.offset(next));
+        self.send_unseen(self.offset(next));
     }
 
     /// Notes that the other end has acknowledged everything before `ack`. Returns true if that includes the FIN.
@@ -239,7 +243,8 @@ impl End {
             self.reach(1, 0);
         }
         let offset = self.offset(ack);
-        self.reach(self.sent.max(offset), self.acked().max(offset));
+        self.send_unseen(offset);
+        self.reach(self.sent, self.acked().max(offset));
         match self.detail.as_mut().and_then(|detail| detail.fin.as_mut()) {
             Some(fin) if offset >= fin.end => {
                 fin.acked.get_or_insert(at);

@@ -49,13 +49,13 @@ impl End {
 
     /// Returns true if the last number that it is known to have sent was seen, and not only acknowledged.
     pub(in crate::correlate) fn saw_last_number(&self) -> bool {
-        self.run > 0
+        (1..=MAX_RUN).contains(&self.run)
     }
 
     fn add(&self, seq: SeqNumber, takes: u32) -> (bool, Addition) {
         let end = seq.add(takes);
         let alone = Addition { next: end, run: takes };
-        let Some(next) = self.next().filter(|_| self.run > 0) else { return (false, alone) };
+        let Some(next) = self.next().filter(|_| self.saw_last_number()) else { return (false, alone) };
         let first = next.add(self.run.wrapping_neg());
         let again = seq.distance_from(first) < self.run || first.distance_from(seq) < takes;
         if !again && end != first && seq != next {

@@ -6,12 +6,12 @@ use super::{
 };
 use crate::{
     correlate::CorrelatedSegment,
-    event::{BootTime, Event, Segment},
     verdict::{Awaited, Stalled, Turn},
 };
 
 /// A request of 100 bytes and an answer of 200.
-const EXCHANGED: [Line; 4] = [up(ACK, 1, 1, 100), down(ACK, 1, 101, 0), down(ACK, 1, 101, 200), up(ACK, 101, 201, 0)];
+pub(super) const EXCHANGED: [Line; 4] =
+    [up(ACK, 1, 1, 100), down(ACK, 1, 101, 0), down(ACK, 1, 101, 200), up(ACK, 101, 201, 0)];
 
 /// The last stall and the close of a connection that a capture shows like this, up to a minute later.
 fn stalled_and_closed(lines: &[Line]) -> (Option<Stalled>, Option<Close>) {
@@ -195,43 +195,6 @@ fn the_last_fin_of_a_capture_counts_behind_data_that_was_not_captured() {
 }
 
 #[test]
-fn a_segment_captured_after_its_acknowledgement_is_acknowledged() {
-    let (client, server) = (up(FIN, 101, 201, 0), down(FIN, 201, 102, 0));
-    let last = up(ACK, 102, 202, 0);
-    for (what, lines, kind) in [
-        ("the last FIN", vec![client, down(ACK, 201, 102, 0), last, server], CloseKind::FourSegment),
-        ("the first FIN", vec![down(ACK, 201, 102, 0), client, server, last], CloseKind::FourSegment),
-        ("the first FIN, behind the second", vec![server, client, last], CloseKind::ThreeSegment),
-        (
-            "the first FIN, two segments later",
-            vec![down(ACK, 201, 102, 0), server, client, last],
-            CloseKind::FourSegment,
-        ),
-        ("the first FIN, as the last segment", vec![server, last, client], CloseKind::ThreeSegment),
-        (
-            "the first FIN, as the last of four",
-            vec![down(ACK, 201, 102, 0), server, last, client],
-            CloseKind::FourSegment,
-        ),
-        (
-            "the first of two FINs that cross, as the last segment",
-            vec![down(FIN, 201, 101, 0), last, down(ACK, 202, 102, 0), client],
-            CloseKind::Simultaneous,
-        ),
-        (
-            "a FIN that crosses the other one",
-            vec![client, up(ACK, 102, 202, 0), down(FIN, 201, 101, 0), down(ACK, 202, 102, 0)],
-            CloseKind::Simultaneous,
-        ),
-    ] {
-        let close = closed(&[&EXCHANGED[..], &lines].concat());
-        let initiator = (kind != CloseKind::Simultaneous).then_some(Role::Client);
-        assert_eq!((close.kind, close.initiator), (kind, initiator), "{what}: {}", close.summary);
-        assert_eq!(close.bytes, bytes(100, 200), "{what}");
-    }
-}
-
-#[test]
 fn data_that_follows_a_gap_was_seen() {
     let mut exchange = Exchange::of_capture();
     exchange.connections().expect_all_segments();
@@ -249,43 +212,18 @@ fn data_that_follows_a_gap_was_seen() {
 }
 
 #[test]
-fn a_syn_captured_too_late_is_of_the_same_connection() {
-    for late_synack in [false, true] {
-        let (syn, synack) = ((true, SYN, 0, None, 0), down(SYN, 0, 1, 0));
-        let (early, late) = if late_synack { (syn, synack) } else { (synack, syn) };
-        let mut exchange = Exchange::of_capture();
-        exchange.connections().expect_all_segments();
-        show(&mut exchange, &[early, up(ACK, 1, 1, 0)]);
-        show(&mut exchange, &EXCHANGED);
-        show(&mut exchange, &[up(FIN, 101, 201, 0), late, down(FIN, 201, 102, 0), up(ACK, 102, 202, 0)]);
-        let (_, close) = whole(&mut exchange);
-        assert_eq!((close.kind, close.bytes), (CloseKind::ThreeSegment, bytes(100, 200)), "{late_synack}");
-    }
-}
-
-#[test]
-fn a_fin_sent_again_says_nothing_about_the_one_that_it_crossed() {
+fn data_that_a_capture_leaves_out_is_no_fin() {
+    let close = closed(&[down(RST, 1, 101, 0)]);
+    assert_eq!((close.initiator, close.missing), (Some(Role::Server), vec![]));
     let mut exchange = Exchange::of_capture();
     exchange.connections().expect_all_segments();
-    let fin = up(FIN, 1, 1, 0);
-    let lines = [
-        (true, SYN, 0, None, 0),
-        down(SYN, 0, 1, 0),
-        up(ACK, 1, 1, 0),
-        fin,
-        down(ACK, 2, 2, 0),
-        down(FIN, 1, 1, 0),
-        fin,
-        down(ACK, 2, 2, 0),
-        down(FIN, 1, 2, 0),
-        up(ACK, 2, 2, 0),
-    ];
-    for (by_client, flags, seq, ack, _) in lines {
-        let (from, to, own, other) = if by_client { (CLIENT, SERVER, C, S) } else { (SERVER, CLIENT, S, C) };
-        let segment = exchange.built(from, to, flags, own + seq, ack.map(|ack| other + ack));
-        // All at the same time, as by a coarse clock.
-        exchange.event(&Event::Segment(Segment { at: BootTime(SECOND), ..segment }));
-    }
+    show(&mut exchange, &[(true, SYN, 0, None, 0), down(SYN, 0, 1, 0), up(ACK, 1, 1, 0)]);
+    show(&mut exchange, &[up(FIN, 101, 201, 0), down(ACK, 201, 102, 0)]);
     exchange.pass(2 * SECOND);
-    assert_eq!(whole(&mut exchange).1.kind, CloseKind::Simultaneous);
+    exchange.timeout();
+    let turn = exchange.placed().iter().find_map(|placed| match placed {
+        Correlated::Stalled(record) => record.turn,
+        _ => None,
+    });
+    assert_eq!(turn, Some(Turn::Server));
 }

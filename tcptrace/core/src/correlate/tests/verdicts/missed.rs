@@ -122,3 +122,80 @@ fn a_socket_whose_end_may_have_been_lost_does_not_show_that_a_reset_is_forged() 
         assert_eq!(close.reset, Some(Reset { by: Role::Client, cause }), "{}", close.summary);
     }
 }
+
+#[test]
+fn a_reset_of_a_socket_whose_end_was_not_seen_is_its_own() {
+    let mut exchange = established();
+    exchange.with_sockets().segment(CLIENT, SERVER, RST, C + 1, Some(S + 1), 0);
+    exchange.with_error(104).state(SERVER, CLIENT, Established, Close);
+    exchange.pass(2 * SECOND);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!(close.reset, Some(Reset { by: Role::Client, cause: ResetCause::Unknown }), "{}", close.summary);
+    assert_eq!(close.missing, [Missing::States]);
+}
+
+#[test]
+fn the_end_whose_close_only_states_show_has_closed_first() {
+    let mut exchange = established();
+    exchange.state(CLIENT, SERVER, Established, FinWait1);
+    exchange.state(SERVER, CLIENT, Established, CloseWait);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 2), 0);
+    exchange.state(CLIENT, SERVER, FinWait1, FinWait2);
+    exchange.state(SERVER, CLIENT, CloseWait, LastAck);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 2), 0);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.kind, close.initiator), (CloseKind::Unfinished, Some(Role::Client)), "{}", close.summary);
+}
+
+#[test]
+fn times_from_before_a_missing_change_are_unknown() {
+    let mut exchange = Exchange::new();
+    exchange.pass(5_000 * SECOND);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.segment(CLIENT, SERVER, RST, C + 1, Some(S + 1), 0);
+    exchange.with_error(0).state(CLIENT, SERVER, Established, Close);
+    exchange.pass(2 * SECOND);
+    let (handshake, close) = whole(&mut exchange);
+    assert_eq!((handshake.outcome, handshake.connect_ns), (Some(Outcome::Established), None));
+    assert!(close.duration_ns.is_some_and(|lasted| lasted < SECOND), "{:?}", close.duration_ns);
+    assert!(close.rtt.handshake_ns.is_none_or(|round| round < SECOND), "{:?}", close.rtt);
+}
+
+#[test]
+fn states_of_a_close_show_that_an_end_was_established() {
+    let mut exchange = Exchange::new();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.segment(CLIENT, SERVER, FIN, C + 1, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 2), 0);
+    exchange.state(CLIENT, SERVER, FinWait1, FinWait2);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 2), 0);
+    exchange.state(CLIENT, SERVER, FinWait2, Close);
+    exchange.segment(CLIENT, SERVER, ACK, C + 2, Some(S + 2), 0);
+    exchange.pass(2 * SECOND);
+    let (handshake, close) = whole(&mut exchange);
+    assert_eq!((handshake.outcome, close.kind), (Some(Outcome::Established), CloseKind::FourSegment));
+}
+
+#[test]
+fn a_syn_that_a_reset_answered_and_that_is_not_sent_again_is_refused() {
+    for again in [false, true] {
+        let mut exchange = Exchange::new();
+        exchange.state(CLIENT, SERVER, Close, SynSent);
+        exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+        exchange.segment(SERVER, CLIENT, RST, 0, Some(C + 1), 0);
+        if again {
+            exchange.pass(SECOND);
+            exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+        }
+        exchange.pass(70 * SECOND);
+        exchange.timeout();
+        let outcome = if again { Outcome::Unanswered } else { Outcome::Refused };
+        assert_eq!(failed(&mut exchange).outcome, Some(outcome), "{again}");
+    }
+}

@@ -74,7 +74,7 @@ pub(in crate::correlate) fn handshake(
         role_inferred: conn.client_guessed || conn.client.is_none(),
         syn_to_synack_ns: after(client.syn().map(|sent| sent.first), synack),
         synack_to_ack_ns: after(synack, ack),
-        connect_ns: after(client.entered(TcpState::SynSent), client.entered(TcpState::Established)),
+        connect_ns: after(client.seen_to_enter(TcpState::SynSent), client.seen_to_enter(TcpState::Established)),
         syn_left,
         deferred: conn.is_deferred(),
         killed: client.closed().is_some_and(|closed| closed.error == Some(handshake::ECONNABORTED)),
@@ -98,7 +98,7 @@ pub(in crate::correlate) fn handshake(
     };
     let facts = HandshakeFacts {
         syns: client.syn().map_or(0, Sent::count),
-        deferred_ns: after(conn.ack_at(), server.entered(TcpState::Established)).filter(|_| conn.is_deferred()),
+        deferred_ns: after(conn.ack_at(), server.seen_to_enter(TcpState::Established)).filter(|_| conn.is_deferred()),
         restored: conn.is_restored(),
         unsent,
         answer: answer(conn),

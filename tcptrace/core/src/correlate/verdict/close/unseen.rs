@@ -20,7 +20,10 @@ pub(in crate::correlate) fn may_have_closed(conn: &Connection, side: Side) -> bo
 fn misses_last_number(conn: &Connection, side: Side) -> bool {
     let own = conn.end(side);
     // The first number is that of its SYN.
-    (own.sent > 1 || conn.mid_life) && !own.saw_last_number()
+    let more_than_syn = own.sent > 1 || conn.mid_life;
+    // Some captures have no data: what is missing is that, if it is more than one number.
+    let has_data = conn.ends.iter().any(|end| end.data_seen);
+    more_than_syn && !own.saw_last_number() && (has_data || conn.mid_life || own.misses_one_number())
 }
 
 /// Returns true if an end may have closed its side, unseen, before the other end did: that one's FIN acknowledges what was not
@@ -35,11 +38,8 @@ pub(in crate::correlate) fn may_have_closed_first(conn: &Connection, side: Side)
 pub(in crate::correlate) fn missed_fin(conn: &Connection, kind: CloseKind) -> Option<Side> {
     let decisive = |side: &Side| match kind {
         CloseKind::Unfinished => conn.end(side.other()).fin().is_some(),
-        // Without ACK, a reset is not that of an open socket.
-        CloseKind::Reset if !conn.mid_life => {
-            conn.end(*side).rst().is_some_and(|rst| rst.seen && !rst.has_ack)
-                || conn.end(side.other()).rst().is_some_and(|rst| rst.seen && rst.context.acks_unseen)
-        }
+        // Whatever is longer is likely to be data.
+        CloseKind::Reset if !conn.mid_life => conn.end(*side).misses_one_number(),
         _ => false,
     };
     [Side::First, Side::Second].into_iter().find(|side| decisive(side) && may_have_closed(conn, *side))

@@ -11,7 +11,10 @@ use crate::{
 /// kernel's TCP sent it on behalf of no socket, it has given a reason.
 pub(in crate::correlate::verdict) fn is_forged(conn: &Connection, side: Side) -> bool {
     let own = conn.end(side);
-    let Some(rst) = own.rst().filter(|rst| rst.seen && !conn.lost_states && !conn.is_self_connect()) else {
+    // One with ACK that leaves with a socket is that socket's own: its end was not seen.
+    let by_socket = own.rst().is_some_and(|rst| rst.has_ack && rst.context.has_socket);
+    let Some(rst) = own.rst().filter(|rst| rst.seen && !conn.lost_states && !conn.is_self_connect() && !by_socket)
+    else {
         return false;
     };
     let established = own.entered(Established).is_some_and(|at| at <= rst.at);
