@@ -41,5 +41,6 @@ pub mod preflight;
 pub mod privileges;
 pub mod procfs;
 pub mod recorder;
+pub mod say;
 pub mod sink;
 pub mod socket_owners;

@@ -6,6 +6,7 @@ use log::LevelFilter;
 use tcptrace::{
     app,
     cli::{Cli, Command, Environment, Verbosity},
+    say::say,
 };
 use tcptrace_core::output_record;
 
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
 
 fn exit_code(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| {
-        eprintln!("tcptrace: {error:#}");
+        say(format_args!("tcptrace: {error:#}"));
         ExitCode::FAILURE
     })
 }
@@ -48,7 +49,7 @@ fn exit_code(outcome: anyhow::Result<ExitCode>) -> ExitCode {
 fn print_schema() -> ExitCode {
     match std::io::stdout().write_all(output_record::json_schema_text().as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            eprintln!("tcptrace: cannot write the schema to stdout: {error}");
+            say(format_args!("tcptrace: cannot write the schema to stdout: {error}"));
             ExitCode::FAILURE
         }
         _ => ExitCode::SUCCESS,

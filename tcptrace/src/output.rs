@@ -240,9 +240,9 @@ impl Output {
         self.fail_on = Some(selection.counting());
     }
 
-    /// Returns true if there were connections that [`Self::fail_on`] chooses.
-    pub fn has_failed_on(&self) -> bool {
-        self.fail_on.as_ref().is_some_and(|selection| selection.chosen() > 0)
+    /// Returns the number of connections that [`Self::fail_on`] chooses.
+    pub fn failed_on(&self) -> u64 {
+        self.fail_on.as_ref().map_or(0, Selection::chosen)
     }
 
     /// Counts every record in `metrics`, whatever the destinations get.

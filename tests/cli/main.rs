@@ -4,12 +4,14 @@ mod captures;
 mod dissected;
 mod documents;
 mod kinds;
+mod leaks;
 mod merged;
 mod only;
 mod otlp;
 mod pcapng;
 mod progress;
 mod recordings;
+mod stderr;
 mod top;
 mod translated;
 

@@ -94,6 +94,31 @@ fn the_list_moves_sorts_and_follows_the_size_of_the_terminal() {
 }
 
 #[test]
+fn a_terminal_that_does_not_tell_its_size_has_80_columns_and_24_lines() {
+    let many = Many::new();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "stty rows 0 columns 0; exec \"$0\" top -r many.pcap"])
+        .arg(binary())
+        .current_dir(many.path(""));
+    let mut console = Console::start(&mut command, 80, 24);
+    let screen = read(&mut console);
+    assert!(screen.lines().count() == 24 && screen.contains("q quit"), "{screen}");
+    console.press("q");
+    assert_eq!(console.finish(), Some(0));
+}
+
+#[test]
+fn a_terminal_that_cannot_move_its_cursor_is_refused() {
+    let many = Many::new();
+    let mut command = Command::new("env");
+    command.arg("TERM=dumb").arg(binary()).args(["top", "-r", "many.pcap"]).current_dir(many.path(""));
+    let mut console = Console::start(&mut command, 120, 24);
+    console.wait("a reason", |screen| screen.contains("TERM says `dumb`"));
+    assert_eq!(console.finish(), Some(2));
+}
+
+#[test]
 fn without_colour_nothing_has_one() {
     let many = Many::new();
     let mut console = top(&many, &["--color", "never"]);

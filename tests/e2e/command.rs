@@ -113,6 +113,8 @@ fn fail_on_is_status_3_and_only_where_it_matched() {
         let (code, stdout, stderr) = run(&netns, &mut tracer(options, &["python3", "-c", &program, &port.to_string()]));
         serving.join().expect("it served");
         assert_eq!((code, stdout.as_str()), (Some(status), ""), "{options:?}: {stderr}");
+        let reason = format!("1 connection matches --fail-on {}; the exit status of the command is 0", options[1]);
+        assert_eq!(stderr.contains(&reason), status == 3, "{options:?}: {stderr}");
     }
     // A failure of somebody else's connection does not count as one of the command's.
     let serving = serve(&netns, 4715, 1, true);
@@ -166,8 +168,22 @@ fn what_it_leaves_behind_is_said_and_no_group_stays() {
     let netns = Netns::new();
     let (code, _, stderr) = run(&netns, &mut tracer(&[], &["sh", "-c", "sleep 3 >/dev/null 2>&1 & exit 5"]));
     assert_eq!(code, Some(5), "{stderr}");
-    assert!(stderr.contains("the command has ended, but 1 of its processes still run"), "{stderr}");
+    assert!(
+        stderr.contains("the command has ended, but 1 of its processes still runs and is not traced any more"),
+        "{stderr}"
+    );
     assert!(!stderr.contains("cannot be removed"), "{stderr}");
+}
+
+#[test]
+fn control_groups_that_the_command_makes_are_its_own() {
+    let netns = Netns::new();
+    let serving = serve(&netns, 4741, 1, false);
+    let tracer_as_command = format!("{} -q -o none -- python3 -c \"{CONNECT}\" 4741", binary().display());
+    let (code, _, stderr) = run(&netns, &mut tracer(&["-o", "list"], &["sh", "-c", &tracer_as_command]));
+    serving.join().expect("it served");
+    assert!(code == Some(0) && stderr.contains("1 connection of the command, 0 still open"), "{code:?} {stderr}");
+    assert!(stderr.contains("closed by the server") && !stderr.contains("cannot be removed"), "{stderr}");
 }
 
 #[test]

@@ -223,6 +223,23 @@ fn what_was_there_before_is_told_at_the_start_and_its_close_when_it_comes() {
 }
 
 #[test]
+fn what_was_there_is_told_of_the_chosen_processes_alone() {
+    let netns = Netns::new();
+    let ends = ends(&netns);
+    let _connections = leak(&netns, &ends, 2);
+    let own = std::process::id().to_string();
+    for (process, sockets) in [(own.as_str(), Some(4)), ("1", None)] {
+        let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "--pid", process]);
+        if sockets.is_some() {
+            tracer.wait_for("what is there", |record| is_type(record, "existing"));
+        }
+        let trace = tracer.stop();
+        let told: Vec<_> = trace.of_type("existing").into_iter().map(|record| record["sockets"].as_u64()).collect();
+        assert_eq!(told, sockets.map(Some).into_iter().collect::<Vec<_>>(), "--pid {process}");
+    }
+}
+
+#[test]
 fn a_leak_while_tracing_is_found_in_the_recording_with_its_age() {
     let netns = Netns::new();
     let ends = ends(&netns);

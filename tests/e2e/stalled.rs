@@ -134,6 +134,22 @@ fn what_no_process_accepts_is_told() {
 }
 
 #[test]
+fn what_its_client_leaves_in_the_accept_queue_is_told() {
+    let netns = Netns::new();
+    let ends = ends(&netns);
+    let tracer = start(&netns);
+    ends.client.close(ends.client.connect(ends.address));
+    tracer.wait_for("that nobody has accepted it", |record| {
+        is_type(record, "stalled")
+            && text(record, "summary")
+                == "the client closed its side; the server has not: CLOSE_WAIT; \
+                    no process of the server has accepted it: it waits in the accept queue"
+            && record["waiting_for"] == json!("accept")
+    });
+    tracer.stop();
+}
+
+#[test]
 fn a_full_accept_queue_is_told_of_who_waits_in_it_and_of_who_does_not_get_in() {
     let netns = Netns::new();
     let server = Actor::new(&netns, "tt-server");

@@ -11,12 +11,22 @@ use anyhow::Result;
 use log::error;
 use nix::unistd::{getpgrp, tcgetpgrp};
 use rustix::process::Signal as Number;
+use tcptrace_core::filter::Only;
 
 use super::signals::Signal;
-use crate::command::Running;
+use crate::{command::Running, say::say};
 
 /// Exit status if `--fail-on` matched.
 const FAILED_ON: u8 = 3;
+
+/// The connections of the command that `--fail-on` chooses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FailedOn {
+    /// The words of the option, if it is given.
+    pub(super) only: Option<Only>,
+    /// Number of the connections.
+    pub(super) connections: u64,
+}
 
 /// The command of `tcptrace -- COMMAND…`, if there is one.
 #[derive(Debug)]
@@ -76,17 +86,19 @@ impl Commanded {
         true
     }
 
-    /// Reports the processes that the command has left behind. Returns the exit status; `None` if there was no command.
-    pub(super) fn finish(self, failed_on: bool) -> Option<ExitCode> {
+    /// Reports the processes that the command has left behind, and the connections of `--fail-on`. Returns the exit status;
+    /// `None` if there was no command.
+    pub(super) fn finish(self, failed_on: &FailedOn) -> Option<ExitCode> {
         let left = self.running?.finish();
         if !left.is_empty() {
             let pids: Vec<String> = left.iter().take(10).map(u32::to_string).collect();
             let more = if left.len() > pids.len() { ", …" } else { "" };
-            eprintln!(
-                "tcptrace: the command has ended, but {} of its processes still run and are not traced any more (PID {}{more})",
+            let still = if left.len() == 1 { "still runs and is" } else { "still run and are" };
+            say(format_args!(
+                "tcptrace: the command has ended, but {} of its processes {still} not traced any more (PID {}{more})",
                 left.len(),
                 pids.join(", ")
-            );
+            ));
         }
         let status = match self.status? {
             Ok(status) => status,
@@ -95,7 +107,12 @@ impl Commanded {
                 return Some(ExitCode::FAILURE);
             }
         };
-        Some(ExitCode::from(if failed_on { FAILED_ON } else { code(status) }))
+        let own = code(status);
+        let FailedOn { only: Some(only), connections: matching @ 1.. } = failed_on else { return Some(own.into()) };
+        let (noun, verb) = if *matching == 1 { ("connection", "matches") } else { ("connections", "match") };
+        // The reader of the exit status cannot know otherwise, whatever is shown.
+        error!("{matching} {noun} {verb} --fail-on {only}; the exit status of the command is {own}");
+        Some(FAILED_ON.into())
     }
 }
 

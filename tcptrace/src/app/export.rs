@@ -8,6 +8,7 @@ use crate::{
     cli::{Options, Verbosity},
     otlp::{Exporter, Source, Target},
     privileges::as_caller,
+    say::say,
 };
 
 /// Starts to export to the collector that the options name; `None` without one. The delivering thread keeps the rights that
@@ -24,7 +25,7 @@ pub(super) fn start(options: &Options, source: Source) -> Result<Option<Exporter
     let selection = scoped.then(|| choice(options, Only::default()));
     let exporter = Exporter::start(target, source, selection)?;
     if source == Source::Live && options.verbosity > Verbosity::Quiet {
-        eprintln!("tcptrace: exporting to {endpoint}");
+        say(format_args!("tcptrace: exporting to {endpoint}"));
     }
     Ok(Some(exporter))
 }

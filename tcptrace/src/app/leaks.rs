@@ -1,6 +1,7 @@
 //! `tcptrace leaks`: sockets that wait for their process or for the other end.
 
 use std::{
+    cmp::Reverse,
     io::{ErrorKind, Write as _},
     process::ExitCode,
 };
@@ -18,6 +19,7 @@ use crate::{
     cli::Leaks,
     host_clock::{self, nanoseconds},
     namespaces::{Selection, visit},
+    say::say,
     socket_owners::{self, OwnedSocket, Snapshot, Socket},
 };
 use tcptrace_core::{
@@ -35,14 +37,21 @@ use tcptrace_core::{
 /// When they cannot be listed or printed. A reader of stdout that has gone is no error.
 pub fn run(options: &Leaks, unicode: bool) -> Result<ExitCode> {
     let filter = options.filter();
-    let found = match &options.read {
+    let mut found = match &options.read {
         Some(path) => recorded(path, &filter)?,
         None => live(&options.netns(), &filter)?,
     };
     if found.is_empty() {
         let states = LEAK_STATES.map(TcpState::name).join(", ");
-        eprintln!("tcptrace: no socket that matches is in one of the states {states}");
+        match &options.read {
+            None => say(format_args!("tcptrace: no socket that matches is in one of the states {states}")),
+            Some(_) => {
+                say(format_args!("tcptrace: the recording shows no socket that matches in one of the states {states}"))
+            }
+        }
     }
+    // As in text, the longest in their state first.
+    found.sort_by_key(|leak| Reverse(leak.age_ns.or(leak.age_at_least_ns)));
     let mut text = Vec::new();
     if options.json {
         found.into_iter().for_each(|leak| Json.render(&OutputRecord::Leak(leak), &mut text));

@@ -15,7 +15,7 @@ use self::{
 };
 use super::{
     FLUSH_TIMEOUT,
-    commanded::Commanded,
+    commanded::{Commanded, FailedOn},
     priority,
     service_manager::{self, ServiceManager},
     signals::Signals,
@@ -29,6 +29,7 @@ use crate::{
     namespaces::Namespaces,
     pipeline::Pipeline,
     privileges,
+    say::say,
 };
 
 /// Traces until a signal, `--duration`, `--count` or a closed stdout ends it.
@@ -98,21 +99,21 @@ async fn trace(options: &Options, mut session: Option<Session>) -> Result<ExitCo
 
     let counts = counts(&pipeline);
     let summary = summary::lines(&pipeline, options);
-    let failed_on = pipeline.output.has_failed_on();
+    let failed_on = FailedOn { only: options.fail_on, connections: pipeline.output.failed_on() };
     let complete = pipeline.output.finish(FLUSH_TIMEOUT);
     if ending == Ending::Requested {
         let seconds = began.elapsed().as_secs_f64();
-        eprintln!("tcptrace: {counts}; traced for {seconds:.1} s");
+        say(format_args!("tcptrace: {counts}; traced for {seconds:.1} s"));
         summary::print(&summary, options);
         if options.verbosity >= Verbosity::Verbose {
             match skipped {
-                Ok(skipped) => eprintln!("tcptrace: skipped: {skipped}"),
-                Err(error) => eprintln!("tcptrace: the counters of what was skipped cannot be read: {error}"),
+                Ok(skipped) => say(format_args!("tcptrace: skipped: {skipped}")),
+                Err(error) => say(format_args!("tcptrace: the counters of what was skipped cannot be read: {error}")),
             }
         }
     }
     let own = if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    Ok(command.finish(failed_on).unwrap_or(own))
+    Ok(command.finish(&failed_on).unwrap_or(own))
 }
 
 /// Returns the counts so far, in words.

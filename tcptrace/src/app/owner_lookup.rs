@@ -146,7 +146,7 @@ impl OwnerLookup {
         }
         if snapshot.at_start {
             let existing = existing::sockets(snapshot, &self.filter, self.own, own_netns().ok());
-            pipeline.report_existing(existing, snapshot.began);
+            pipeline.report_existing(existing, &self.filter.who, snapshot.began);
         }
         events(snapshot, &self.filter, now).iter().for_each(|event| pipeline.learn(event));
         pipeline.flush();

@@ -3,6 +3,7 @@
 use crate::{
     cli::{Options, Verbosity},
     pipeline::Pipeline,
+    say::say,
 };
 
 /// Returns the lines of the summary; empty if stdout's reader is a program.
@@ -21,7 +22,7 @@ pub(super) fn lines(pipeline: &Pipeline, options: &Options) -> Vec<String> {
 pub(super) fn print(lines: &[String], options: &Options) {
     if options.verbosity > Verbosity::Quiet {
         for line in lines {
-            eprintln!("tcptrace: {line}");
+            say(format_args!("tcptrace: {line}"));
         }
     }
 }

@@ -18,22 +18,26 @@ mod session;
 mod terminal;
 
 use std::{
+    env,
     io::{self, IsTerminal as _},
     process::ExitCode,
 };
 
 pub(super) use self::session::Session;
+use crate::say::say;
 
 /// Exit status of wrong usage.
 const WRONG_USAGE: u8 = 2;
 
-/// Reports that there is no terminal, and returns the exit status for that; `None` if stdin and stdout are one.
+/// Reports that there is no terminal to draw on, and returns the exit status for that; `None` if stdin and stdout are one.
 pub(super) fn refused() -> Option<ExitCode> {
-    if io::stdin().is_terminal() && io::stdout().is_terminal() {
+    let wanting = if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        "top needs a terminal on stdin and stdout: run it in one, or use `tcptrace -o list` for a file or a pipe"
+    } else if env::var_os("TERM").is_some_and(|term| term == "dumb") {
+        "top needs a terminal that can move its cursor, and TERM says `dumb`: run it in another, or use `tcptrace -o list`"
+    } else {
         return None;
-    }
-    eprintln!(
-        "tcptrace: top needs a terminal on stdin and stdout: run it in one, or use `tcptrace -o list` for a file or a pipe"
-    );
+    };
+    say(format_args!("tcptrace: {wanting}"));
     Some(ExitCode::from(WRONG_USAGE))
 }

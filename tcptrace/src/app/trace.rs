@@ -37,6 +37,7 @@ use crate::{
     preflight,
     privileges::as_caller,
     procfs::kernel_threads::KernelThreads,
+    say::say,
 };
 use tcptrace_core::{describe::Describer, event::BootTime, filter::Filter};
 
@@ -249,7 +250,7 @@ fn open_pipeline(
         let address = listener.address;
         pipeline.output.count_in(metrics::serve(listener)?);
         if options.verbosity > Verbosity::Quiet {
-            eprintln!("tcptrace: metrics at http://{address}/metrics");
+            say(format_args!("tcptrace: metrics at http://{address}/metrics"));
         }
     }
     if let Some(exporter) = exporter {

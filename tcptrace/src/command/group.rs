@@ -36,13 +36,12 @@ impl ControlGroup {
         self.id
     }
 
-    /// Returns the processes in the group.
+    /// Returns the processes in the group, and in those below it that they have made.
     pub(super) fn processes(&self) -> Vec<u32> {
-        let text = fs::read_to_string(self.path.join("cgroup.procs")).unwrap_or_default();
-        text.lines().filter_map(|line| line.parse().ok()).collect()
+        processes(&self.path)
     }
 
-    /// Removes the group; processes that are still in it are moved to the group above first.
+    /// Removes the group, and those below it; processes that are still in one of them are moved to the group above first.
     pub(super) fn remove(self) -> io::Result<()> {
         if let Some(above) = self.path.parent() {
             for pid in self.processes() {
@@ -50,8 +49,24 @@ impl ControlGroup {
                 let _ = fs::write(above.join("cgroup.procs"), pid.to_string());
             }
         }
-        fs::remove_dir(&self.path)
+        remove(&self.path)
     }
+}
+
+/// Returns the groups directly below the one at a path.
+fn below(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
+}
+
+fn processes(path: &Path) -> Vec<u32> {
+    let text = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+    text.lines().filter_map(|line| line.parse().ok()).chain(below(path).flat_map(|path| processes(&path))).collect()
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    below(path).try_for_each(|path| remove(&path))?;
+    fs::remove_dir(path)
 }
 
 /// Returns the mount points of cgroup v2 in the text of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).

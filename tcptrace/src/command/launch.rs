@@ -16,6 +16,7 @@ use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 use tcptrace_core::text::Escaped;
 
 use super::caller::Caller;
+use crate::say::say;
 
 /// The name by which this program is executed to become the command.
 const NAME: &str = "tcptrace-launch";
@@ -61,11 +62,11 @@ pub fn run_if_asked() -> Option<ExitCode> {
     let error = match prepare(&group, &uid, &gid, &groups) {
         Ok(()) => Command::new(&program).args(arguments).exec(),
         Err(error) => {
-            eprintln!("tcptrace: cannot run {name} as the user who called sudo: {error}");
+            say(format_args!("tcptrace: cannot run {name} as the user who called sudo: {error}"));
             return Some(ExitCode::from(CANNOT_RUN));
         }
     };
-    eprintln!("tcptrace: cannot run {name}: {error}");
+    say(format_args!("tcptrace: cannot run {name}: {error}"));
     Some(ExitCode::from(if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN }))
 }
 

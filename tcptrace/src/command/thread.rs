@@ -93,7 +93,10 @@ impl Running {
         tasks.send(Task::Start { in_group: marked, started: answer }).map_err(|_| StartError::Ended)?;
         let Started { pid, exit } = started.recv().map_err(|_| StartError::Ended)??;
         self.exit = Some(exit);
-        Ok(if marked { Sockets::of_group() } else { Sockets::of_tree(pid) })
+        Ok(match self.group.filter(|_| marked) {
+            Some(group) => Sockets::of_group(group),
+            None => Sockets::of_tree(pid),
+        })
     }
 
     /// Passes a signal on to the command.

@@ -8,6 +8,7 @@ use crate::{cgroups::KnownGroups, host_clock};
 use tcptrace_core::{
     decode::ttr::Interface,
     event::{BootTime, CgroupKey, Existing, ExistingSocket},
+    filter::Who,
     output_record::{ExistingOutput, OutputRecord},
 };
 
@@ -78,9 +79,14 @@ impl Pipeline {
         }
     }
 
-    /// Writes the record of the sockets that existed when tracing began, each with the ID of its control group; nothing if
-    /// there were none.
-    pub fn report_existing(&mut self, sockets: impl Iterator<Item = (ExistingSocket, Option<u64>)>, at: BootTime) {
+    /// Writes the record of the sockets that existed when tracing began, each with the ID of its control group, and whose
+    /// connections `who` matches; nothing if there were none.
+    pub fn report_existing(
+        &mut self,
+        sockets: impl Iterator<Item = (ExistingSocket, Option<u64>)>,
+        who: &Who,
+        at: BootTime,
+    ) {
         // The kernel lists the sockets while tracing has begun already.
         let Self { correlator, correlates, .. } = self;
         let begun = |(socket, _): &(ExistingSocket, _)| {
@@ -89,7 +95,7 @@ impl Pipeline {
         let sockets = sockets.filter(|socket| !begun(socket));
         let mut groups = KnownGroups::new(self.cgroups.as_mut());
         let named = sockets.map(|(socket, id)| ExistingSocket { cgroup: id.and_then(|id| groups.group(id)), ..socket });
-        let existing = Existing::of(at, named.collect());
+        let existing = Existing::of(at, who.existing(named.collect()));
         self.replay_existing(existing);
     }
 

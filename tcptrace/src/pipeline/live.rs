@@ -11,7 +11,7 @@ use tcptrace_core::{
         ttr::Entry,
     },
     describe::Describer,
-    event::{BootTime, Direction, Event, LossSource},
+    event::{BootTime, CgroupKey, Direction, Event, LossSource},
     tcp::TcpState,
 };
 
@@ -51,7 +51,9 @@ impl Pipeline {
                 change.task = change.task.filter(|task| !threads.contains(task));
             }
             if let Some(sockets) = &mut self.command {
-                sockets.note(bytes, change);
+                let names = &mut self.cgroups;
+                let mut path = |key: CgroupKey| Some(names.as_mut()?.find(key.0)?.path);
+                sockets.note(bytes, change, &mut path);
             }
             // With a binary recording, this has been done before.
             if let Some(key) = change.cgroup

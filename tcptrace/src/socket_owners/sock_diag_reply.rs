@@ -55,6 +55,8 @@ pub struct Socket {
     pub unread: u32,
     /// Payload bytes written that the other end has not acknowledged, sent or not; 0 for a listener.
     pub unacknowledged: u32,
+    /// The user of the process that made or accepted it; `None` if no process owns it.
+    pub uid: Option<u32>,
     /// ID of the control group in which it was made, if the kernel reports it (Linux 5.9).
     pub cgroup: Option<u64>,
     /// Contents of `tcp_info`, if requested. Connection requests and sockets that their processes have closed and that wait
@@ -78,6 +80,7 @@ impl Socket {
             retransmits: 0,
             unread: 0,
             unacknowledged: 0,
+            uid: None,
             cgroup: None,
             info: None,
         }
@@ -144,6 +147,7 @@ impl Socket {
             },
             unread: bytes(header.recv_queue, fin_received),
             unacknowledged: bytes(header.send_queue, fin_sent),
+            uid: (header.inode != 0).then_some(header.uid),
             cgroup: match attribute(INET_DIAG_CGROUP_ID) {
                 Some(Nla::Other(other)) => {
                     let mut id = [0; 8];

@@ -18,6 +18,8 @@ pub struct ExistingSocket {
     pub state: TcpState,
     /// The processes that hold it, ordered by PID.
     pub processes: Vec<Process>,
+    /// The user of the process that made or accepted it, if known.
+    pub uid: Option<u32>,
     /// The control group in which it was made, if known.
     pub cgroup: Option<Arc<Cgroup>>,
     /// Minimum time for which it has been in this state, in nanoseconds, if known.
@@ -123,7 +125,7 @@ mod tests {
     fn socket(state: TcpState, pid: Option<u32>, at_least_ns: Option<u64>) -> ExistingSocket {
         let processes = pid.map(|pid| Process { pid, comm: Comm([b'a'; 16]) }).into_iter().collect();
         let end = Endpoint { addr: [127, 0, 0, 1].into(), port: 80 };
-        ExistingSocket { netns: None, local: end, remote: end, state, processes, cgroup: None, at_least_ns }
+        ExistingSocket { netns: None, local: end, remote: end, state, processes, uid: None, cgroup: None, at_least_ns }
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! The filters on processes: `--pid`, `--comm`, `--uid`, `--unit` and `--container`.
 
 use std::{
+    collections::HashSet,
     fmt::{self, Display, Formatter},
     str::FromStr,
 };
 
 use thiserror::Error;
 
-use crate::event::{Cgroup, Comm, Container};
+use crate::event::{Cgroup, Comm, Container, ExistingSocket, Process};
 
 /// Bytes of a process's name that the kernel keeps (`TASK_COMM_LEN` of include/linux/sched.h, without its zero).
 const COMM_LEN: usize = 15;
@@ -64,6 +65,37 @@ impl Who {
             && (units.is_empty() || unit.is_some_and(|unit| units.iter().any(|glob| glob.is_unit(unit))))
             && (containers.is_empty()
                 || container.is_some_and(|container| containers.iter().any(|glob| glob.is_container(container))))
+    }
+}
+
+/// Sockets that existed when tracing began.
+impl Who {
+    /// Returns those whose connection has an end that matches: their own, or that of the other socket in the list.
+    pub fn existing(&self, sockets: Vec<ExistingSocket>) -> Vec<ExistingSocket> {
+        if self.is_empty() {
+            return sockets;
+        }
+        // A loopback address is another one in each network namespace.
+        let netns = |socket: &ExistingSocket| socket.netns.filter(|_| socket.local.addr.is_loopback());
+        let matching: HashSet<_> = sockets
+            .iter()
+            .filter(|socket| self.matches_existing(socket))
+            .map(|socket| (netns(socket), socket.local, socket.remote))
+            .collect();
+        let is_end = |socket: &ExistingSocket| {
+            let (local, remote) = (socket.local, socket.remote);
+            [(local, remote), (remote, local)]
+                .into_iter()
+                .any(|(one, other)| matching.contains(&(netns(socket), one, other)))
+        };
+        sockets.into_iter().filter(is_end).collect()
+    }
+
+    fn matches_existing(&self, socket: &ExistingSocket) -> bool {
+        let known = KnownEnd { uid: socket.uid, cgroup: socket.cgroup.as_deref(), ..KnownEnd::default() };
+        let held =
+            |process: &Process| self.matches(&KnownEnd { pid: Some(process.pid), comm: Some(process.comm), ..known });
+        self.matches(&known) || socket.processes.iter().any(held)
     }
 }
 
@@ -161,6 +193,7 @@ fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{event::Endpoint, tcp::TcpState};
 
     fn globs(text: &str) -> Vec<Glob> {
         text.split(',').map(|name| name.parse().unwrap()).collect()
@@ -205,6 +238,38 @@ mod tests {
         assert!(is("web") && is("we*") && is("shop") && is("0123") && is("0123456789ab") && is(&id));
         assert!(is("7f1c4a2e-9b7d-4c55-8c5e-0f6f2f1b3a10"));
         assert!(!is("012") && !is("1234") && !is("api"));
+    }
+
+    #[test]
+    fn of_existing_sockets_those_with_a_matching_end_remain() {
+        let end = |port| Endpoint { addr: [127, 0, 0, 1].into(), port };
+        let socket = |netns, local, remote, name: &[u8; 16], uid| ExistingSocket {
+            netns: Some(netns),
+            local: end(local),
+            remote: end(remote),
+            state: TcpState::CloseWait,
+            processes: vec![Process { pid: local.into(), comm: Comm(*name) }],
+            uid: Some(uid),
+            cgroup: None,
+            at_least_ns: None,
+        };
+        let (nginx, curl) = (b"nginx\0\0\0\0\0\0\0\0\0\0\0", b"curl\0\0\0\0\0\0\0\0\0\0\0\0");
+        let all = vec![
+            socket(1, 80, 4000, nginx, 33),
+            socket(1, 4000, 80, curl, 0),
+            socket(2, 4000, 80, curl, 0),
+            socket(1, 4001, 81, curl, 0),
+        ];
+        let kept = |who: Who| -> Vec<_> {
+            who.existing(all.clone()).iter().map(|socket| (socket.netns, socket.local.port)).collect()
+        };
+        assert_eq!(kept(Who::default()).len(), 4);
+        let both = [(Some(1), 80), (Some(1), 4000)];
+        assert_eq!(kept(Who { comms: globs("ngin*"), ..Who::default() }), both);
+        assert_eq!(kept(Who { uids: vec![33], ..Who::default() }), both);
+        assert_eq!(kept(Who { uids: vec![33], pids: vec![4000], ..Who::default() }), []);
+        assert_eq!(kept(Who { pids: vec![4001], ..Who::default() }), [(Some(1), 4001)]);
+        assert_eq!(kept(Who { units: globs("nginx"), ..Who::default() }), []);
     }
 
     #[test]

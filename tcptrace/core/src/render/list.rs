@@ -10,7 +10,7 @@ use super::{
     ladder::{
         Drawing,
         block::clock,
-        heading::end_text,
+        heading::{end_text, paragraph},
         open_block::End,
         styled_text::{Styled, columns},
     },
@@ -25,6 +25,9 @@ use crate::{
 
 /// Maximum width to which a long value widens its column for the following lines.
 const WIDEST: usize = 48;
+
+/// Minimum width of a terminal; on a narrower one, lines are wrapped.
+const NARROWEST: usize = 40;
 
 /// Number of pieces in a line.
 const PIECES: usize = 12;
@@ -46,7 +49,8 @@ impl std::fmt::Debug for List {
 }
 
 impl List {
-    /// Creates a renderer whose lines are truncated to the number of columns that `width` returns, if it is given.
+    /// Creates a renderer. If `width` is given and a line is longer than the number of columns that it returns, the verdict
+    /// follows on lines of its own.
     pub fn new(drawing: Drawing, width: Option<Box<dyn Fn() -> usize>>) -> Self {
         Self { drawing, width, events: drawing.into(), widths: [2, 8, 21, 21] }
     }
@@ -155,21 +159,31 @@ impl List {
         line.plain(&client).pad_to(at).plain(" ").plain(symbols.arrow).plain(" ");
         let at = line.width() + server_width;
         line.plain(&server).pad_to(at).plain("  ");
+        let mut facts = Styled::default();
         let (to_server, to_client) = if self.drawing.unicode { ("→", "←") } else { ("->", "<-") };
         let sent = entry.bytes.map_or([None; 2], |bytes| [bytes.client_to_server, bytes.server_to_client]);
         for (bytes, arrow) in sent.into_iter().zip([to_server, to_client]) {
             let text = bytes.map_or_else(|| "-".to_owned(), |bytes| format!("{bytes} B {arrow}"));
-            let at = line.width() + BYTES;
-            line.pad_to(at.saturating_sub(columns(&text))).plain(&text).plain("  ");
+            let at = facts.width() + BYTES;
+            facts.pad_to(at.saturating_sub(columns(&text))).plain(&text).plain("  ");
         }
-        let words = palette::sentence(entry.verdict, self.drawing.unicode);
-        let mut words = without_columns(&words);
-        words.insert_str(0, entry.mark);
-        line.push(entry.mood.style(), words);
-        if let Some(width) = &self.width {
-            line = line.clipped(width(), symbols.more);
+        let sentence = palette::sentence(entry.verdict, self.drawing.unicode);
+        let verdict = format!("{}{}", entry.mark, without_columns(&sentence));
+        let width = self.width.as_ref().map_or(usize::MAX, |width| width().max(NARROWEST));
+        let shown = line.width() + facts.width();
+        if shown + columns(&verdict) <= width {
+            line.append(&facts).push(entry.mood.style(), verdict).write_line(self.drawing.color, out);
+            return;
         }
-        line.write_line(self.drawing.color, out);
+        // The verdict is what the line is for: it is not cut. It includes the bytes if they have no room above it.
+        let below = if shown <= width { verdict } else { format!("{}{sentence}", entry.mark) };
+        if shown <= width {
+            line.append(&facts);
+        }
+        line.clipped(width, symbols.more).write_line(self.drawing.color, out);
+        for line in paragraph(entry.mood.style(), &below, self.drawing, width) {
+            line.write_line(self.drawing.color, out);
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Selection {
     most: usize,
     /// Connections that have not ended, by their numbers.
     open: BTreeMap<u64, Connection>,
+    /// Number of connections in scope that had not ended when the run did.
+    open_at_end: u64,
     /// Selected connections that ended last.
     recent: VecDeque<u64>,
     /// Number of connections in scope.
@@ -66,6 +68,7 @@ impl Selection {
             keeps_stalled: true,
             most: usize::try_from(most).unwrap_or(usize::MAX),
             open: BTreeMap::new(),
+            open_at_end: 0,
             recent: VecDeque::new(),
             entered: 0,
             chosen: 0,
@@ -118,9 +121,9 @@ impl Selection {
         self.ended
     }
 
-    /// Returns the number of connections in scope that have not ended.
+    /// Returns the number of connections in scope that have not ended; after the end of a run, of those that had not by then.
     pub fn open_in_scope(&self) -> u64 {
-        self.open.values().filter(|open| open.proof().is_complete()).count() as u64
+        self.open_at_end + self.open.values().filter(|open| open.proof().is_complete()).count() as u64
     }
 
     /// Returns the number of connections in scope so far.
@@ -157,6 +160,7 @@ impl Selection {
             OutputRecord::Start(_) => {
                 // The next run of a recording, whose connection numbers start again.
                 self.open.clear();
+                self.open_at_end = 0;
                 self.recent.clear();
                 self.chosen_before = self.chosen;
                 show(&record);
@@ -172,6 +176,7 @@ impl Selection {
                     end.connections = self.entered;
                     end.open = self.open_in_scope();
                 }
+                self.open_at_end = self.open_in_scope();
                 self.open.clear();
                 let left_out = end.connections.saturating_sub(self.chosen - self.chosen_before);
                 self.left_out += left_out;

@@ -28,6 +28,7 @@ pub(super) fn sockets<'a>(
             remote: socket.remote,
             state: socket.state,
             processes: processes(owners),
+            uid: socket.uid,
             cgroup: None,
             at_least_ns: socket.in_state_at_least().map(nanoseconds),
         };

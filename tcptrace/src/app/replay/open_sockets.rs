@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
+use log::warn;
 
 use super::{Source, contents::Contents, event_filter};
 use crate::privileges::{Duty, reduce, reduce_to_opening};
@@ -16,6 +17,7 @@ use tcptrace_core::{
     event::BootTime,
     filter::Filter,
     output_record::Stamp,
+    render::LEAK_STATES,
 };
 
 /// Returns the sockets that are open when a recording ends, and the time of its end. Of a recording with several runs, the
@@ -40,18 +42,22 @@ pub(in crate::app) fn at_end(path: &Path, filter: &Filter) -> Result<(Vec<OpenSo
     let mut recording = Recording::new(input);
     let mut correlator = Correlator::recorded(NO_NAMESPACE);
     let mut describer = Describer::of_recording();
-    let (mut grouped, mut last) = (0, BootTime::default());
+    let (mut grouped, mut last, mut before) = (0, BootTime::default(), 0);
     while let Some(record) = recording.next().transpose().with_context(|| name.clone())? {
         match record {
             Record::Start(start) => {
                 if !start.goes_on {
                     correlator = Correlator::recorded(start.netns.unwrap_or(NO_NAMESPACE));
                     describer = if start.capture { Describer::of_capture() } else { Describer::of_recording() };
-                    (grouped, last) = (0, start.moment.at);
+                    (grouped, last, before) = (0, start.moment.at, 0);
                 }
                 describer.clock.note(start.moment.at, start.moment.wall);
             }
-            Record::Existing(_) | Record::Namespace(_) => {}
+            Record::Existing(existing) => {
+                let waiting = existing.groups.iter().filter(|group| LEAK_STATES.contains(&group.state));
+                before = waiting.fold(0, |sum: u64, group| sum.saturating_add(group.count));
+            }
+            Record::Namespace(_) => {}
             Record::Event(recorded) => {
                 for (key, cgroup) in recording.cgroups().iter().skip(grouped) {
                     correlator.name_cgroup(*key, Arc::clone(cgroup));
@@ -70,6 +76,17 @@ pub(in crate::app) fn at_end(path: &Path, filter: &Filter) -> Result<(Vec<OpenSo
                 correlator.handle_timeout(at, &mut |_| {});
             }
         }
+    }
+    let counters = recording.counters();
+    if counters.events == 0 && counters.verdicts > 0 {
+        warn!("{name}: it holds verdicts, but no events that tell of sockets; record without --emit");
+    }
+    if before > 0 {
+        let (noun, verb) = if before == 1 { ("socket", "was") } else { ("sockets", "were") };
+        warn!(
+            "{name}: {before} {noun} {verb} in one of these states when the recording began; what has no event in it is not \
+             listed"
+        );
     }
     Ok((correlator.open_sockets(), describer.stamp(last), last))
 }

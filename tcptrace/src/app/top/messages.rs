@@ -5,6 +5,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use crate::say::say;
+
 /// Maximum number of messages held back; later ones are only counted.
 const MOST: usize = 256;
 
@@ -53,7 +55,7 @@ pub(super) fn last() -> Option<String> {
 pub(super) fn release() {
     // The lock is held until they are written, so that later ones follow them.
     let mut kept = kept();
-    kept.take().into_iter().flat_map(Kept::lines).for_each(|line| eprintln!("{line}"));
+    kept.take().into_iter().flat_map(Kept::lines).for_each(say);
 }
 
 /// The destination of messages: stderr, unless they are held back.

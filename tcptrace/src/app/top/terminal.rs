@@ -10,7 +10,11 @@ use std::{
     time::Duration,
 };
 
-use ratatui_core::terminal::Terminal;
+use ratatui_core::{
+    backend::Backend as _,
+    layout::Rect,
+    terminal::{Terminal, TerminalOptions, Viewport},
+};
 use ratatui_crossterm::{
     CrosstermBackend,
     crossterm::{
@@ -28,6 +32,9 @@ use super::{
 
 /// Time for the terminal to take the last screen.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Size of a terminal that does not tell its own, such as a serial line.
+const UNKNOWN_SIZE: Rect = Rect { x: 0, y: 0, width: 80, height: 24 };
 
 /// True if the terminal is taken over.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -52,7 +59,10 @@ impl Taken {
         let taken = Frames::start(io::stdout()).and_then(|mut frames| {
             let progress = frames.progress();
             execute!(frames, EnterAlternateScreen, Hide)?;
-            Ok(Self { terminal: Terminal::new(CrosstermBackend::new(frames))?, progress })
+            let backend = CrosstermBackend::new(frames);
+            let known = backend.size().is_ok_and(|size| size.width > 0 && size.height > 0);
+            let viewport = if known { Viewport::Fullscreen } else { Viewport::Fixed(UNKNOWN_SIZE) };
+            Ok(Self { terminal: Terminal::with_options(backend, TerminalOptions { viewport })?, progress })
         });
         // From here on every path restores it.
         taken.inspect_err(|_| restore())

@@ -4,13 +4,13 @@ use log::debug;
 use rustix::system::uname;
 
 use super::Trace;
-use crate::{app::no_traffic_notice::Passed, bpf::Skipped, cli::Segments, host_clock};
+use crate::{app::no_traffic_notice::Passed, bpf::Skipped, cli::Segments, host_clock, say::say};
 use tcptrace_core::{SCHEMA, output_record::StartOutput, text::Escaped};
 
 impl Trace {
     /// Reports on stderr that everything is attached, and writes the start record.
     pub(super) fn announce(&mut self) {
-        eprintln!("tcptrace: {}", self.scope());
+        say(format_args!("tcptrace: {}", self.scope()));
         self.pipeline.start(self.start_record());
         self.pipeline.flush();
         debug!("the ring buffer has {} bytes", self.ring.size());
@@ -58,7 +58,7 @@ impl Trace {
             Ok(interfaces) => {
                 let passed = Passed::of(&interfaces).since(&self.passed);
                 let skipped = self.skipped().map(|skipped| format!("; skipped: {skipped}")).unwrap_or_default();
-                eprintln!("tcptrace: nothing yet: {scope}; meanwhile {passed}{skipped}");
+                say(format_args!("tcptrace: nothing yet: {scope}; meanwhile {passed}{skipped}"));
             }
             Err(error) => debug!("nothing yet: {scope}; cannot read the packet counters of interfaces: {error}"),
         }

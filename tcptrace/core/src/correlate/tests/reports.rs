@@ -165,6 +165,29 @@ fn what_nobody_accepts_waits_in_the_queue_since_it_was_established() {
 }
 
 #[test]
+fn what_its_client_leaves_in_the_queue_is_not_for_the_program_to_close() {
+    let mut exchange = opened();
+    exchange.state(SERVER, CLIENT, Listen, SynRecv);
+    exchange.state(SERVER, CLIENT, SynRecv, Established);
+    exchange.pass(100 * MILLISECOND);
+    exchange.state(CLIENT, SERVER, Established, FinWait1);
+    exchange.segment(CLIENT, SERVER, TcpFlags::FIN, 1, Some(1), 0);
+    exchange.state(SERVER, CLIENT, Established, CloseWait);
+    exchange.segment(SERVER, CLIENT, ACK, 1, Some(2), 0);
+    exchange.state(CLIENT, SERVER, FinWait1, FinWait2);
+    let in_server = SocketReport { local: exchange::end(SERVER), remote: exchange::end(CLIENT), ..fine(CloseWait) };
+    exchange.pass(900 * MILLISECOND);
+    answer(&mut exchange, SocketReport { unaccepted: true, ..in_server });
+    exchange.pass(200 * MILLISECOND);
+    exchange.timeout();
+    let half_closed = "the client closed its side; the server has not: CLOSE_WAIT";
+    let stalls = stalls(&exchange);
+    let last = stalls.last().expect("it is told");
+    let sentence = format!("{half_closed}; no process of the server has accepted it: it waits in the accept queue");
+    assert_eq!(waits(last), (sentence.as_str(), Some(Awaited::Accept), Some(Turn::Server)), "{stalls:#?}");
+}
+
+#[test]
 fn a_connection_of_which_nothing_else_was_seen_is_told() {
     let mut exchange = Exchange::new();
     answer(&mut exchange, fine(Established));

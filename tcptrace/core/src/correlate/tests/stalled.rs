@@ -205,7 +205,7 @@ fn who_still_sends_on_a_half_closed_connection_need_not_close_it() {
     exchange.segment(SERVER, CLIENT, ACK, 1, Some(2), 1000);
     exchange.state(CLIENT, SERVER, FinWait1, FinWait2);
     exchange.segment(CLIENT, SERVER, ACK, 2, Some(1001), 0);
-    let sentence = "the client closed its side; the server has not: CLOSE_WAIT, and has sent data since";
+    let sentence = "the client closed its side; the server has not: CLOSE_WAIT, and has sent data that the FIN does not acknowledge";
     assert_eq!(waits(&stalled(&mut exchange)), (sentence, Some(Awaited::Fin), Some(Turn::Server)));
 }
 

@@ -94,7 +94,7 @@ pub(super) fn lines(
 }
 
 /// Breaks text into indented lines between words, but not inside commands.
-pub(super) fn paragraph(style: Style, text: &str, drawing: Drawing, width: usize) -> Vec<Styled> {
+pub(in crate::render) fn paragraph(style: Style, text: &str, drawing: Drawing, width: usize) -> Vec<Styled> {
     if !text.contains('`')
         && let Some(lines) = whole_words(text, width.saturating_sub(INDENT))
     {

@@ -78,12 +78,20 @@ fn what_has_no_verdict_of_its_own_has_no_line() {
 }
 
 #[test]
-fn a_terminal_cuts_lines_off_and_a_file_gets_them_whole() {
-    let summary = "a sentence that is long ".repeat(10);
-    let line = rendered(&mut list(true, Some(80)), &close(3, "curl", &summary));
-    assert_eq!(columns(line.trim_end()), 80, "{line}");
-    assert!(line.ends_with("…\n"));
-    assert!(rendered(&mut list(true, None), &close(3, "curl", &summary)).len() > 240);
+fn the_verdict_is_whole_on_a_narrow_terminal_too() {
+    let summary = "reset by the server: it closed with 18 bytes unread; 0 B were answered";
+    let record = close(3, "curl", summary);
+    let whole = rendered(&mut list(true, None), &record);
+    assert!(whole.ends_with(&format!("  {summary}\n")) && whole.lines().count() == 1, "{whole}");
+    assert_eq!(rendered(&mut list(true, Some(200)), &record), whole, "as long as it fits");
+    for width in [40, 80, 120] {
+        let lines = rendered(&mut list(true, Some(width)), &record);
+        assert!(lines.lines().all(|line| columns(line) <= width), "{lines}");
+        let (ends, verdict) = lines.split_once('\n').expect("two lines");
+        assert!(ends.contains("  #3  100.4 ms  10.0.0.1") && ends.ends_with('…') == (width < 80), "{lines}");
+        assert_eq!(verdict.split_whitespace().collect::<Vec<_>>().join(" "), summary, "{lines}");
+        assert!(verdict.lines().all(|line| line.starts_with("   ")), "{lines}");
+    }
 }
 
 #[test]

@@ -209,6 +209,10 @@ fn an_end_that_matches_brings_its_connection_with_what_was_held_back() {
     shown.offer(handshake(1, Outcome::Established));
     assert_eq!(shown.shown.split_off(2), ["segment 1", "state 1", "segment 1", "handshake 1"]);
     assert_eq!((shown.selection.entered(), shown.selection.open_in_scope()), (2, 2));
+    shown.offer(OutputRecord::End(samples::end()));
+    assert_eq!(shown.selection.open_in_scope(), 2, "the last line of a trace counts them, too");
+    shown.offer(OutputRecord::Start(samples::start()));
+    assert_eq!(shown.selection.open_in_scope(), 0, "the next run of a recording");
     let mut shown = who(Who { uids: vec![12], ..Who::default() });
     assert_eq!(shown.connection(3, CloseKind::Reset), [""; 0]);
     let mut counts = samples::end();

@@ -91,6 +91,7 @@ mod tests {
             remote: end(remote),
             state: TcpState::CloseWait,
             processes: vec![Process { pid: local.into(), comm: samples::comm(name) }],
+            uid: None,
             cgroup: None,
             at_least_ns: Some(60 * SECOND),
         }

@@ -114,6 +114,27 @@ fn a_stall_is_over_with_the_next_step() {
 }
 
 #[test]
+fn a_state_that_the_kernel_keeps_in_something_smaller_goes_on_and_so_does_its_stall() {
+    let id = Id { run: 1, conn: 4 };
+    let mut top = four();
+    let OutputRecord::State(next) = opens(4) else { unreachable!("it is a state") };
+    let replaced = StateOutput {
+        old: TcpState::FinWait2,
+        new: TcpState::Close,
+        continues_as: Some(TcpState::FinWait2),
+        ..next.clone()
+    };
+    top.apply(&OutputRecord::State(StateOutput { new: TcpState::FinWait2, ..next }));
+    top.apply(&stalls(4));
+    let stalled = top.row(id).expect("it is kept").state();
+    top.apply(&OutputRecord::State(replaced.clone()));
+    assert_eq!((top.row(id).expect("it is kept").state(), top.counts().stalled), (stalled, 1));
+    // The FIN that it waited for has come.
+    top.apply(&OutputRecord::State(StateOutput { continues_as: Some(TcpState::TimeWait), ..replaced }));
+    assert_eq!((top.row(id).expect("it is kept").state(), top.counts().stalled), ("TIME_WAIT", 0));
+}
+
+#[test]
 fn filters_take_effect_as_they_are_typed() {
     let top = four();
     let mut view = View::new(Only::default());

@@ -13,6 +13,7 @@ use crate::{
             reset,
         },
     },
+    event::{SocketReport, StuckOn},
     tcp::TcpState::{Close, CloseWait, Closing, Established, FinWait1, FinWait2, LastAck},
     text::Errno,
     verdict::Awaited,
@@ -21,8 +22,12 @@ use crate::{
 impl Stalling<'_> {
     pub(super) fn close(self) -> Waits {
         let waits = self.closing();
-        let unsent = |side: Side| self.conn.report(side).is_some_and(|noted| noted.report.unacked_bytes > 0);
-        let stuck = [Side::First, Side::Second].into_iter().filter(|&side| unsent(side));
+        // No program can close what it has not accepted. An earlier report may have been about the time before.
+        let stuck = |report: &SocketReport| {
+            report.unacked_bytes > 0 || report.state == CloseWait && report.stuck() == Some(StuckOn::Accept)
+        };
+        let stuck = |side: Side| self.conn.report(side).is_some_and(|noted| stuck(&noted.report));
+        let stuck = [Side::First, Side::Second].into_iter().filter(|&side| stuck(side));
         match stuck.filter_map(|side| self.reported_at(side)).next() {
             Some(stuck) => Waits { summary: format!("{}; {}", waits.summary, stuck.summary), ..stuck },
             None => waits,
@@ -114,7 +119,9 @@ impl Stalling<'_> {
         // A half-closed connection on which the other end still sends is one that its program uses.
         let sends = !unknown && reset::late_bytes(conn, side).is_some_and(|bytes| bytes > 0);
         if sends {
-            summary += ", and has sent data since";
+            // Data that was not recorded may have been on its way when the FIN was sent.
+            let since = if conn.shows_all() { "since" } else { "that the FIN does not acknowledge" };
+            summary += &format!(", and has sent data {since}");
         }
         match closed.fin() {
             Some(fin) if fin.acked.is_none() => {

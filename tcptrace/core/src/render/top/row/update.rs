@@ -63,8 +63,12 @@ impl Row {
 
     fn on_state(&mut self, state: &StateOutput) {
         if self.ended.is_none() {
-            self.end_stall();
-            self.state = state.new.name();
+            // Where the kernel replaces the socket by something smaller, its state goes on.
+            let new = state.continues_as.unwrap_or(state.new);
+            if new != state.old {
+                self.end_stall();
+            }
+            self.state = new.name();
         }
         let Some(remote) = state.remote else { return };
         // Only connect() certainly runs in the context of the end's own process; verdicts name the others.
