@@ -46,7 +46,7 @@ pub fn run(options: &Leaks, unicode: bool) -> Result<ExitCode> {
         match &options.read {
             None => say(format_args!("tcptrace: no socket that matches is in one of the states {states}")),
             Some(_) => {
-                say(format_args!("tcptrace: the recording shows no socket that matches in one of the states {states}"))
+                say(format_args!("tcptrace: the recording shows no socket that matches in one of the states {states}"));
             }
         }
     }
