@@ -27,7 +27,7 @@ pub(in crate::truth) struct Fin {
 
 impl Walk {
     /// Returns the offset after this end's FIN, if it has sent one.
-    pub(super) fn fin_end(&self, history: &History, side: Side) -> Option<u32> {
+    pub(in crate::truth) fn fin_end(&self, history: &History, side: Side) -> Option<u32> {
         let isn = history.plan.isns[self.generation][side as usize];
         let is_fin = |sent: &&Sent| {
             sent.sender.is_some()

@@ -192,6 +192,9 @@ fn the_last_fin_of_a_capture_counts_behind_data_that_was_not_captured() {
     assert_eq!((close.kind, close.initiator), (CloseKind::Unfinished, None), "{}", close.summary);
     let summary = "unfinished: the client has closed its side; whether the server had before is unknown";
     assert!(close.summary.starts_with(summary), "{}", close.summary);
+    // An end closes once.
+    let fins = [up(FIN, 1, 1, 0), down(ACK, 1, 2, 0), down(FIN, 1, 2, 0), up(FIN, 2, 77, 0)];
+    assert_eq!(closed(&fins).kind, CloseKind::Unfinished);
 }
 
 #[test]
