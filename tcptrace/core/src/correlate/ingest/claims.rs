@@ -97,7 +97,8 @@ pub(in crate::correlate) fn take_last_fin(conn: &mut Connection) {
     if conn.ends.iter().any(|end| end.had_socket || end.here) {
         return;
     }
-    let open = [Side::First, Side::Second].into_iter().filter(|&side| conn.end(side).fin().is_none());
+    let is_open = |side: &Side| conn.end(*side).fin().is_none() && !conn.end(*side).has_sent_reset();
+    let open = [Side::First, Side::Second].into_iter().filter(is_open);
     for side in open.collect::<Vec<_>>() {
         let claim = conn.end(side).claimed().filter(|claim| {
             let Claim { segment, likely, .. } = claim;

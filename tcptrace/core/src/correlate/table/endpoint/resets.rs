@@ -137,6 +137,11 @@ impl End {
         self.rst().is_some_and(|rst| rst.seen && rst.offset > self.sent && rst.before == self.sent)
     }
 
+    /// Returns true if it sent a reset, whether the other end accepts it or not.
+    pub(in crate::correlate) fn has_sent_reset(&self) -> bool {
+        self.resets().is_some_and(|resets| resets.accepted.or(resets.odd).is_some())
+    }
+
     /// Returns true if it sent another reset before the one that counts.
     pub(in crate::correlate) fn has_reset_before(&self) -> bool {
         self.resets().and_then(|resets| resets.accepted.zip(resets.odd)).is_some_and(|(rst, odd)| odd.at < rst.at)

@@ -195,6 +195,9 @@ fn the_last_fin_of_a_capture_counts_behind_data_that_was_not_captured() {
     // An end closes once.
     let fins = [up(FIN, 1, 1, 0), down(ACK, 1, 2, 0), down(FIN, 1, 2, 0), up(FIN, 2, 77, 0)];
     assert_eq!(closed(&fins).kind, CloseKind::Unfinished);
+    // Nor does it close after it has sent a reset, if only one that the other end does not accept.
+    let (_, close) = stalled_and_closed(&[down(RST, 210, 101, 0), down(FIN, 201, 177, 0)]);
+    assert!(close.as_ref().is_none_or(|close| close.bytes == bytes(100, 200)), "{close:#?}");
 }
 
 #[test]
