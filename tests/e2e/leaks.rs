@@ -241,10 +241,20 @@ fn what_was_there_is_told_of_the_chosen_processes_alone() {
 
 #[test]
 fn a_leak_while_tracing_is_found_in_the_recording_with_its_age() {
+    check_recorded("trace.jsonl");
+}
+
+#[test]
+fn a_leak_while_tracing_is_found_in_the_binary_recording_with_its_age() {
+    check_recorded("trace.ttr");
+}
+
+/// Records leaks to a file of this name, and looks for them there.
+fn check_recorded(name: &str) {
     let netns = Netns::new();
     let ends = ends(&netns);
     let folder = tempfile::tempdir().expect("a folder");
-    let recording = folder.path().join("trace.jsonl");
+    let recording = folder.path().join(name);
     let path = recording.to_str().expect("UTF-8");
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "-w", path]);
     let _connections = leak(&netns, &ends, 2);

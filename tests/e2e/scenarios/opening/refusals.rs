@@ -79,7 +79,7 @@ fn a_reset_by_a_packet_filter_looks_the_same() {
     assert_eq!(lines_of(&trace.about(&netns, PORT), PORT), REFUSAL);
     check_end(&trace, &netns, PORT);
     let expected =
-        json!({ "reset": { "cause": "unknown" }, "summary": ["three-way handshake, refused: ", "a firewall"] });
+        json!({ "reset": { "cause": "unknown" }, "summary": ["three-way handshake, refused", "a firewall"] });
     assert_record(trace.failed_handshake(&netns), &but(by_reset(&netns, from.ip(), loopback(PORT)), expected));
 }
 
