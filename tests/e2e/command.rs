@@ -10,7 +10,7 @@ use std::{
 use rustix::process::{Signal, getpriority_process};
 use serde_json::Value;
 use socket2::SockRef;
-use tcptrace_tests::{Actor, Ends, LIMIT, Lines, Netns, binary, close, is_type, receive_end, wait_tracing};
+use tcptrace_tests::{Actor, Ends, LIMIT, Lines, Netns, binary, close, eventually, is_type, receive_end, wait_tracing};
 
 /// A user ID that only this test uses.
 const SOMEBODY: &str = "23456";
@@ -184,6 +184,30 @@ fn control_groups_that_the_command_makes_are_its_own() {
     serving.join().expect("it served");
     assert!(code == Some(0) && stderr.contains("1 connection of the command, 0 still open"), "{code:?} {stderr}");
     assert!(stderr.contains("closed by the server") && !stderr.contains("cannot be removed"), "{stderr}");
+}
+
+#[test]
+fn control_groups_with_processes_stay_with_whoever_has_made_them() {
+    const SCRIPT: &str = "set -e
+        group=$(awk '$3 == \"cgroup2\" { print $2; exit }' /proc/mounts)$(sed -n 's/^0:://p' /proc/self/cgroup)
+        mkdir $group/inner
+        sleep 600 > /dev/null 2>&1 &
+        echo $! > $group/inner/cgroup.procs
+        echo $! $group";
+    let netns = Netns::new();
+    let (code, stdout, stderr) = run(&netns, &mut tracer(&["-o", "none"], &["sh", "-c", SCRIPT]));
+    let (pid, group) = stdout.trim().split_once(' ').unwrap_or_else(|| panic!("{code:?} {stdout} {stderr}"));
+    let inside = fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("it runs");
+    let killed = Command::new("kill").arg(pid).status().expect("kill can be run");
+    assert!(inside.lines().any(|line| line.starts_with("0::") && line.ends_with("/inner")), "{inside}");
+    assert!(
+        killed.success() && stderr.contains("the control group of the command stays, for those of its"),
+        "{stderr}"
+    );
+    // The kernel removes a process from its group some time after the signal.
+    for folder in [format!("{group}/inner"), group.to_owned()] {
+        eventually("an empty group", LIMIT, || fs::remove_dir(&folder).is_ok());
+    }
 }
 
 #[test]

@@ -41,11 +41,12 @@ impl ControlGroup {
         processes(&self.path)
     }
 
-    /// Removes the group, and those below it; processes that are still in one of them are moved to the group above first.
+    /// Removes the group, and those below it; processes that are still in it are moved to the group above first. Those below
+    /// stay where they are, as do their groups: whoever has made these manages them.
     pub(super) fn remove(self) -> io::Result<()> {
         if let Some(above) = self.path.parent() {
-            for pid in self.processes() {
-                // A process that has ended meanwhile need not be moved.
+            for pid in directly_in(&self.path) {
+                // It may have ended since.
                 let _ = fs::write(above.join("cgroup.procs"), pid.to_string());
             }
         }
@@ -59,13 +60,18 @@ fn below(path: &Path) -> impl Iterator<Item = PathBuf> {
     entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
 }
 
-fn processes(path: &Path) -> Vec<u32> {
+fn directly_in(path: &Path) -> Vec<u32> {
     let text = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
-    text.lines().filter_map(|line| line.parse().ok()).chain(below(path).flat_map(|path| processes(&path))).collect()
+    text.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+fn processes(path: &Path) -> Vec<u32> {
+    directly_in(path).into_iter().chain(below(path).flat_map(|path| processes(&path))).collect()
 }
 
 fn remove(path: &Path) -> io::Result<()> {
-    below(path).try_for_each(|path| remove(&path))?;
+    // The kernel refuses those with processes, and then this one too.
+    below(path).for_each(|path| drop(remove(&path)));
     fs::remove_dir(path)
 }
 

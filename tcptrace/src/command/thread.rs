@@ -185,7 +185,9 @@ fn work(command: &[OsString], group: Option<ControlGroup>, inbox: &mpsc::Receive
     if let Some(group) = group
         && let Err(error) = group.remove()
     {
-        warn!("the control group of the command cannot be removed: {error}");
+        warn!(
+            "the control group of the command stays, for those of its processes that are in groups below it: {error}"
+        );
     }
     left
 }
