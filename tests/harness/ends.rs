@@ -12,6 +12,7 @@ use crate::{
     actor::{Actor, TRAFFIC_LIMIT, receive, receive_end, send},
     netns::Netns,
     process::{close, eventually},
+    raw::set_option,
     tracer::Tracer,
 };
 
@@ -80,7 +81,8 @@ impl Ends {
         let (client, server) = (connection.client_address().port(), connection.server_address().port());
         self.client.close(connection.client);
         receive_end(&connection.server);
-        // The kernel delays the ACK by 40 ms, so a FIN that comes earlier would carry it.
+        // Otherwise the kernel would delay the ACK, and a FIN that came earlier would carry it.
+        set_option(&connection.server, libc::IPPROTO_TCP, libc::TCP_QUICKACK, &1_i32.to_ne_bytes());
         eventually("the ACK of the client's FIN", TRAFFIC_LIMIT, || {
             self.client.socket_state(client, server).as_deref() != Some(FIN_WAIT1)
         });
