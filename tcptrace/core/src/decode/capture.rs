@@ -230,7 +230,11 @@ impl<R: Read> Iterator for Frames<R> {
                 return self.error.take().map(Err);
             }
             match self.next_event() {
-                Ok(Some(framed)) => self.outliers.add(framed),
+                Ok(Some(framed)) => {
+                    if let Some(framed) = self.outliers.add(framed) {
+                        return Some(Ok(framed));
+                    }
+                }
                 end => {
                     self.outliers.finish();
                     self.error = end.err();

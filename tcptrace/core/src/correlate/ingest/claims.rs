@@ -1,6 +1,6 @@
 //! Acknowledgements of more than was seen to be sent: the segments that follow decide about them.
 
-use super::{gaps, generation::NEAR, learn::take};
+use super::{gaps, generation::NEAR};
 use crate::{
     correlate::{
         receiver::{Ack, ack_of, judge, signed_offset},
@@ -124,8 +124,6 @@ fn confirm(conn: &mut Connection, from: Side, claim: &Segment, full: bool) {
     }
     let accepted = judge(conn, from, claim, full);
     if !matches!(accepted.ack, Ack::Ahead(_)) {
-        let (_, addition) = conn.end(from).retransmits(claim);
-        take(conn, from, claim, &accepted, full);
-        conn.end_mut(from).note_run(addition);
+        gaps::take_late(conn, from, claim, &accepted, full);
     }
 }

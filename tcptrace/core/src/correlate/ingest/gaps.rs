@@ -33,11 +33,10 @@ pub(super) fn settle(conn: &mut Connection, from: Side, segment: &Segment) {
         return conn.end_mut(from.other()).drop_kept();
     }
     let ahead = signed_offset(sender, ack).and_then(|ack| u64::try_from(ack).ok()).is_some_and(|ack| ack > sender.sent);
-    let near = |one: SeqNumber, other: SeqNumber, room: u32| one.distance_from(other) <= room.max(NEAR);
     let gap = signed_offset(sender, kept.header.seq).is_some_and(|start| start.unsigned_abs() > sender.sent);
-    let follows = |kept_ack| near(header.seq, kept_ack, own.room()) || near(kept_ack, header.seq, own.room());
+    let follows = |kept_ack| are_near(header.seq, kept_ack, own.room());
     // Behind a gap, others may be on their way.
-    let acknowledges = ack == end_of(&kept) || gap && near(end_of(&kept), ack, sender.room());
+    let acknowledges = ack == end_of(&kept) || gap && end_of(&kept).distance_from(ack) <= sender.room().max(NEAR);
     if ahead && acknowledges && ack_of(&kept.header).is_none_or(follows) {
         conn.end_mut(from.other()).drop_kept();
         accept(conn, from.other(), &kept);
@@ -48,11 +47,8 @@ pub(super) fn settle(conn: &mut Connection, from: Side, segment: &Segment) {
 /// it, `claim`.
 pub(super) fn settle_by_claim(conn: &mut Connection, from: Side, claim: &Segment) {
     let Some(kept) = conn.end(from).kept() else { return };
-    let near = |ack: SeqNumber| {
-        let room = conn.end(from.other()).room().max(NEAR);
-        claim.header.seq.distance_from(ack) <= room || ack.distance_from(claim.header.seq) <= room
-    };
-    if ack_of(&claim.header) == Some(end_of(&kept)) && ack_of(&kept.header).is_none_or(near) {
+    let follows = |kept_ack| are_near(claim.header.seq, kept_ack, conn.end(from.other()).room());
+    if ack_of(&claim.header) == Some(end_of(&kept)) && ack_of(&kept.header).is_none_or(follows) {
         conn.end_mut(from).drop_kept();
         accept(conn, from, &kept);
     }
@@ -61,6 +57,18 @@ pub(super) fn settle_by_claim(conn: &mut Connection, from: Side, claim: &Segment
 /// Returns the number after everything in a segment.
 pub(super) fn end_of(segment: &Segment) -> SeqNumber {
     segment.header.seq.add(segment.length).add(u32::from(segment.header.has(TcpFlags::FIN)))
+}
+
+/// Takes a segment of the end `from` later than it came.
+pub(super) fn take_late(conn: &mut Connection, from: Side, segment: &Segment, accepted: &Accepted, full: bool) {
+    let (_, addition) = conn.end(from).retransmits(segment);
+    take(conn, from, segment, accepted, full);
+    conn.end_mut(from).note_run(addition);
+}
+
+/// Returns true if two numbers of an end are within this window of it, whichever is the later one.
+fn are_near(one: SeqNumber, other: SeqNumber, room: u32) -> bool {
+    one.distance_from(other).min(other.distance_from(one)) <= room.max(NEAR)
 }
 
 fn accept(conn: &mut Connection, from: Side, segment: &Segment) {
@@ -72,7 +80,5 @@ fn accept(conn: &mut Connection, from: Side, segment: &Segment) {
         payload: Some(segment.length),
         fin: segment.header.has(TcpFlags::FIN),
     };
-    let (_, addition) = conn.end(from).retransmits(segment);
-    take(conn, from, segment, &accepted, true);
-    conn.end_mut(from).note_run(addition);
+    take_late(conn, from, segment, &accepted, true);
 }

@@ -26,9 +26,14 @@ pub(super) struct Outliers {
 }
 
 impl Outliers {
-    /// Takes the next frame of the capture.
-    pub(super) fn add(&mut self, framed: Framed) {
+    /// Takes the next frame of the capture, or returns it if its time is decided and none waits before it.
+    pub(super) fn add(&mut self, framed: Framed) -> Option<Framed> {
         let at = framed.event.at();
+        let is_far = framed.timed && self.last.is_some_and(|last| are_far(last, at));
+        if self.held.is_none() && !is_far {
+            self.last = Some(at);
+            return Some(framed);
+        }
         if let Some(held) = self.held.take() {
             let goes_back = self.last.is_some_and(|last| !are_far(last, at)) && are_far(held.event.at(), at);
             self.release(held, goes_back);
@@ -38,6 +43,7 @@ impl Outliers {
         } else {
             self.release(framed, false);
         }
+        None
     }
 
     /// Notes that no more frames come.
