@@ -13,7 +13,7 @@ mod tests;
 mod values;
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     net::SocketAddr,
     num::{NonZeroU32, NonZeroU64},
     path::PathBuf,
@@ -124,9 +124,8 @@ pub struct Cli {
     /// Serve metrics for Prometheus at this address
     ///
     /// Counts and durations of handshakes and closes at http://ADDR:PORT/metrics, in Prometheus' text format or as
-    /// OpenMetrics. A port alone listens on 127.0.0.1 only. Every connection is counted, including those that --only
-    /// and
-    /// --emit leave out.
+    /// OpenMetrics. A port alone listens on 127.0.0.1 only. Every connection is counted, including those that
+    /// --only and --emit leave out.
     #[arg(long, value_name = "[ADDR:]PORT", help_heading = "Output", value_parser = values::socket_address, conflicts_with = "read")]
     pub metrics: Option<SocketAddr>,
 
@@ -135,8 +134,7 @@ pub struct Cli {
     /// A span for each handshake and each connection, a log record for each failure and each stall, and the metrics of
     /// --metrics go to URL/v1/traces, URL/v1/logs and URL/v1/metrics, such as http://127.0.0.1:4318. Headers, certificates
     /// and compression come from OpenTelemetry's environment variables. Every connection is exported, including those
-    /// that
-    /// --only and --emit leave out. With --read, the file is exported.
+    /// that --only and --emit leave out. With --read, the file is exported.
     #[arg(long, value_name = "URL", help_heading = "Output")]
     pub otlp: Option<Endpoint>,
 
@@ -190,7 +188,7 @@ pub enum Command {
     ///
     /// Exit status: 0 tracing works here; 1 it does not.
     Doctor {
-        /// First remove filters that killed tracers have left on interfaces
+        /// First remove what killed tracers have left: filters on interfaces, control groups of commands
         #[arg(long)]
         clean: bool,
     },
@@ -205,7 +203,7 @@ pub enum Command {
     /// Stalled connections come first. Keys: arrows, j, k, PgUp, PgDn, Home, End move; Enter shows the ladder of a
     /// connection, Esc goes back; / filters by the words of --only; f shows failures only; s orders by the next column,
     /// r reverses; w writes the verdicts on the listed connections to a new file tcptrace-top-N.jsonl in the current
-    /// folder; q quits. At most 4,096 connections are kept: those that ended first are dropped first. It needs the same
+    /// folder; Ctrl-Z suspends; q quits. At most 4,096 connections are kept: those that ended first are dropped first. It needs the same
     /// privileges as tracing; with --read it needs none.
     Top(Top),
 }
@@ -232,17 +230,28 @@ impl Cli {
     /// exit status.
     pub fn from_args<A: Into<OsString> + Clone>(args: impl IntoIterator<Item = A>) -> Result<Self, clap::Error> {
         let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
-        let cli = Self::try_parse_from(&args).map_err(with_place_of_task)?;
+        let cli =
+            Self::try_parse_from(&args).map_err(|error| with_tips(error, args.get(1).map(OsString::as_os_str)))?;
         cli.check_combinations(args.last().map(OsString::as_os_str))?;
         Ok(cli)
     }
 }
 
-/// Adds to an error about a task that follows options where its place is.
-fn with_place_of_task(mut error: clap::Error) -> clap::Error {
+/// Replaces clap's tips on an unexpected argument where another helps: after `--` comes a command here, not a value.
+fn with_tips(mut error: clap::Error, first: Option<&OsStr>) -> clap::Error {
     let Some(ContextValue::String(unexpected)) = error.get(ContextKind::InvalidArg) else { return error };
-    if let Some(task) = Cli::command().find_subcommand(unexpected) {
-        let tip = format!("a task comes before its options: tcptrace {} [OPTIONS]", task.get_name());
+    let command = Cli::command();
+    let tip = if let Some(task) = command.find_subcommand(unexpected) {
+        Some(format!("a task comes before its options: tcptrace {} [OPTIONS]", task.get_name()))
+    } else if unexpected.starts_with('-') || first.is_some_and(|first| command.find_subcommand(first).is_some()) {
+        None
+    } else {
+        let tasks: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+        let tasks = tasks.join(", ");
+        Some(format!("the tasks are {tasks}; a file to read comes after -r, a command to run and trace after --"))
+    };
+    error.remove(ContextKind::Suggested);
+    if let Some(tip) = tip {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use rustix::process::Signal;
-use tcptrace_tests::{Console, binary};
+use tcptrace_tests::{Console, LIMIT, binary, eventually};
 
 use crate::{only::Many, run, wrong_usage};
 
@@ -137,6 +137,27 @@ fn signals_leave_the_terminal_as_it_was() {
         console.process.signal(signal);
         assert_eq!(console.finish(), Some(0), "{signal:?}");
     }
+}
+
+#[test]
+fn it_is_suspended_with_the_terminal_as_it_was_and_comes_back() {
+    let many = Many::new();
+    let mut console = top(&many, &[]);
+    read(&mut console);
+    for by_key in [true, false] {
+        if by_key {
+            console.press("\x1a");
+        } else {
+            console.process.signal(Signal::TSTP);
+        }
+        let stat = format!("/proc/{}/stat", console.process.id());
+        eventually("it is stopped", LIMIT, || fs::read_to_string(&stat).expect("it runs").contains(") T "));
+        console.assert_given_back();
+        console.process.signal(Signal::CONT);
+        read(&mut console);
+    }
+    console.press("q");
+    assert_eq!(console.finish(), Some(0));
 }
 
 #[test]

@@ -1,8 +1,15 @@
 //! `tcptrace doctor` on a host where tracing works.
 
-use std::process::Command;
+use std::{
+    fs::{self, File, FileTimes},
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, SystemTime},
+};
 
-use tcptrace_tests::{Attached, Netns, Tracer, binary, tcx_programs};
+use rustix::process::Signal;
+use tcptrace_tests::{Attached, LIMIT, Netns, Process, Tracer, binary, eventually, tcx_programs};
 
 /// Returns verdict, subject and finding of each line.
 fn lines(text: &str) -> Vec<(&str, &str, &str)> {
@@ -12,6 +19,19 @@ fn lines(text: &str) -> Vec<(&str, &str, &str)> {
         (verdict.trim(), what, said.trim())
     };
     text.lines().map(line).collect()
+}
+
+/// Returns the folder of a process's control group in the unified hierarchy.
+fn group_of(pid: &str) -> PathBuf {
+    let mounts = fs::read_to_string("/proc/mounts").expect("there are mounts");
+    let mounted = mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        let path = fields.next()?;
+        (fields.next() == Some("cgroup2")).then_some(path)
+    });
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("it runs");
+    let path = groups.lines().find_map(|line| line.strip_prefix("0::/"));
+    Path::new(mounted.expect("cgroup v2 is mounted")).join(path.expect("it is in a group"))
 }
 
 #[test]
@@ -65,6 +85,37 @@ fn what_a_killed_tracer_left_is_removed_where_that_is_asked_for() {
         assert!(lines(&text).contains(&("ok", "leftovers", said)), "{text}");
         assert_eq!(Attached::to(&netns, "lo"), before);
     }
+}
+
+#[test]
+fn the_group_that_a_killed_tracer_made_for_its_command_is_removed_once_it_is_empty() {
+    let netns = Netns::new();
+    let doctor = || netns.output(Command::new(binary()).args(["doctor", "--clean"]));
+    let mut command = Command::new(binary());
+    command.args(["-q", "-o", "none", "--", "sh", "-c", "echo $$; exec sleep 600"]).stdout(Stdio::piped());
+    let mut tracer = netns.run(|| Process::spawn(&mut command));
+    let mut pid = String::new();
+    BufReader::new(tracer.stdout()).read_line(&mut pid).expect("the command has begun");
+    let pid = pid.trim();
+    let group = group_of(pid);
+    assert!(group.ends_with(format!("tcptrace-{}", tracer.id())), "{group:?}");
+    tracer.signal(Signal::KILL);
+    tracer.wait(LIMIT);
+    // No tracer has made a group only a moment ago.
+    let age = |group: &Path| {
+        let old = FileTimes::new().set_modified(SystemTime::now() - Duration::from_secs(120));
+        File::open(group).and_then(|group| group.set_times(old)).expect("the test is root");
+    };
+    age(&group);
+    let text = doctor();
+    assert!(group.exists() && !text.contains("control group"), "a process is in it: {text}");
+    assert!(Command::new("kill").arg(pid).status().expect("kill can be run").success());
+    let removed = ("ok", "leftovers", "removed 1 control group made for a command");
+    eventually("it is removed", LIMIT, || {
+        age(&group);
+        lines(&doctor()).contains(&removed)
+    });
+    assert!(!group.exists());
 }
 
 #[test]

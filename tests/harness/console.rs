@@ -107,6 +107,13 @@ impl Console {
     #[track_caller]
     pub fn finish(mut self) -> Option<i32> {
         let status = self.process.wait(LIMIT).code();
+        self.assert_given_back();
+        status
+    }
+
+    /// Asserts that the terminal is as it was before the program took it over, or soon will be.
+    #[track_caller]
+    pub fn assert_given_back(&mut self) {
         eventually("the terminal shows its first screen and the cursor", LIMIT, || {
             self.contents();
             let screen = self.parser.screen();
@@ -115,7 +122,6 @@ impl Console {
         let now = tcgetattr(&self.other).expect("it is a terminal");
         let modes = |modes: &Termios| (modes.input_modes, modes.output_modes, modes.control_modes, modes.local_modes);
         assert_eq!(modes(&now), modes(&self.before), "the terminal is not as it was");
-        status
     }
 }
 

@@ -9,19 +9,23 @@ mod report;
 
 use std::{
     io::{ErrorKind, Write as _},
+    os::unix::ffi::OsStrExt as _,
     process::ExitCode,
 };
 
 use anyhow::{Context as _, Result};
+use tcptrace_core::text::Escaped;
 
 use self::report::{Report, Verdict};
 use super::trace::own_netns;
-use crate::{bpf::tc::stale_filters, interfaces::Interfaces, namespaces::clean_others, preflight};
+use crate::{
+    bpf::tc::stale_filters, command::remove_stale_groups, interfaces::Interfaces, namespaces::clean_others, preflight,
+};
 
-/// Filters left on interfaces.
+/// What killed tracers have left behind.
 const LEFTOVERS: &str = "leftovers";
 
-/// Prints the report. Fails where tracing would. With `clean`, filters left behind by killed tracers are removed first.
+/// Prints the report. Fails where tracing would. With `clean`, what killed tracers have left behind is removed first.
 ///
 /// # Errors
 /// When nothing can be printed. A reader of stdout that has gone is no error.
@@ -41,7 +45,8 @@ fn examine(clean: bool) -> Result<Report> {
     checks::host(&mut report);
     checks::capabilities(&mut report);
     if clean {
-        runtime.block_on(clean_up(&mut report))?;
+        runtime.block_on(remove_filters(&mut report))?;
+        remove_groups(&mut report)?;
     }
     let seen = preflight::check(true).map_err(anyhow::Error::from);
     let seen = seen.and_then(|()| runtime.block_on(live::trace_own_connection()));
@@ -52,7 +57,7 @@ fn examine(clean: bool) -> Result<Report> {
 }
 
 /// Removes filters that killed tracers have left on the interfaces of all network namespaces.
-async fn clean_up(report: &mut Report) -> Result<()> {
+async fn remove_filters(report: &mut Report) -> Result<()> {
     let interfaces = Interfaces::follow().context("interfaces cannot be followed through netlink")?;
     let present = interfaces.list().await.context("the interfaces of this host cannot be listed")?;
     let mut cleaned = stale_filters::clean(interfaces.netlink(), &present).await;
@@ -70,6 +75,21 @@ async fn clean_up(report: &mut Report) -> Result<()> {
             LEFTOVERS,
             format!("filters that may be left on {interface} cannot be removed: {error}"),
         );
+    }
+    Ok(())
+}
+
+/// Removes the control groups that killed tracers had made for their commands.
+fn remove_groups(report: &mut Report) -> Result<()> {
+    let found = remove_stale_groups().context("the file systems mounted here cannot be read")?;
+    match found.removed {
+        0 => {}
+        1 => report.add(Verdict::Ok, LEFTOVERS, "removed 1 control group made for a command".to_owned()),
+        removed => report.add(Verdict::Ok, LEFTOVERS, format!("removed {removed} control groups made for commands")),
+    }
+    for (group, error) in found.failed {
+        let group = Escaped(group.as_os_str().as_bytes());
+        report.add(Verdict::Limited, LEFTOVERS, format!("the control group {group} cannot be removed: {error}"));
     }
     Ok(())
 }

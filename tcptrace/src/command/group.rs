@@ -6,6 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// The name of a group begins so; the process ID of the tracer follows.
+pub(super) const PREFIX: &str = "tcptrace-";
+
 /// A control group below that of this process.
 #[derive(Debug)]
 pub(super) struct ControlGroup {
@@ -22,7 +25,7 @@ impl ControlGroup {
     pub(super) fn new() -> io::Result<Self> {
         let mounted = mount_points(&fs::read("/proc/self/mountinfo")?).next().ok_or(io::ErrorKind::NotFound)?;
         let own = own_group(&fs::read("/proc/self/cgroup")?).ok_or(io::ErrorKind::NotFound)?;
-        let path = mounted.join(own).join(format!("tcptrace-{}", std::process::id()));
+        let path = mounted.join(own).join(format!("{PREFIX}{}", std::process::id()));
         fs::create_dir(&path)?;
         let id = fs::metadata(&path)?.ino();
         Ok(Self { path, id })
@@ -55,7 +58,7 @@ impl ControlGroup {
 }
 
 /// Returns the groups directly below the one at a path.
-fn below(path: &Path) -> impl Iterator<Item = PathBuf> {
+pub(super) fn below(path: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
 }
@@ -69,7 +72,8 @@ fn processes(path: &Path) -> Vec<u32> {
     directly_in(path).into_iter().chain(below(path).flat_map(|path| processes(&path))).collect()
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+/// Removes the group at a path and those below it, unless a process is in one of them.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
     // The kernel refuses those with processes, and then this one too.
     below(path).for_each(|path| drop(remove(&path)));
     fs::remove_dir(path)

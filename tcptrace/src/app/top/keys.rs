@@ -10,7 +10,11 @@ use std::{
 };
 
 use ratatui_crossterm::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, read};
-use tokio::sync::Notify;
+use rustix::process::Signal;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+};
 
 use crate::{
     app::signals::Signals,
@@ -28,6 +32,8 @@ pub(super) enum Input {
     Key(Key),
     /// The terminal has been resized.
     Resized,
+    /// The user wants the terminal back for a while (SIGTSTP).
+    Suspend,
 }
 
 /// The keys, and a notification of each.
@@ -38,7 +44,7 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    /// Listens to the terminal. With `signals`, those that end the program count as [`Key::Interrupt`].
+    /// Listens to the terminal and to SIGTSTP. With `signals`, those that end the program count as [`Key::Interrupt`].
     ///
     /// # Errors
     /// When a thread cannot be started.
@@ -46,10 +52,8 @@ impl Inputs {
         let (sender, inputs) = mpsc::sync_channel(WAITING);
         let bell = Arc::new(Notify::new());
         let sender = InputSender { sender, bell: Arc::clone(&bell) };
-        if signals {
-            let sender = sender.clone();
-            thread::Builder::new().name("signals".to_owned()).spawn(move || wait_for_signal(&sender))?;
-        }
+        let signal_sender = sender.clone();
+        thread::Builder::new().name("signals".to_owned()).spawn(move || wait_for_signals(&signal_sender, signals))?;
         thread::Builder::new().name("keys".to_owned()).spawn(move || read_keys(&sender))?;
         Ok(Self { inputs, bell })
     }
@@ -74,7 +78,7 @@ fn read_keys(sender: &InputSender) {
     reduce(Duty::Stream);
     loop {
         let input = match read() {
-            Ok(Event::Key(key)) if key.kind != KeyEventKind::Release => of_key(key).map(Input::Key),
+            Ok(Event::Key(key)) if key.kind != KeyEventKind::Release => of_key(key),
             Ok(Event::Resize(..)) => Some(Input::Resized),
             Ok(_) => None,
             // The terminal is gone.
@@ -89,29 +93,42 @@ fn read_keys(sender: &InputSender) {
     }
 }
 
-fn wait_for_signal(sender: &InputSender) {
+/// Passes on SIGTSTP and, with `ending`, the signals that end the program.
+fn wait_for_signals(sender: &InputSender, ending: bool) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     runtime.block_on(async {
-        if let Ok(mut signals) = Signals::new(true) {
-            signals.next().await;
-            sender.send(Input::Key(Key::Interrupt));
-            // The session may not quit at the first interrupt.
-            signals.next().await;
+        let Ok(mut stop) = signal(SignalKind::from_raw(Signal::TSTP.as_raw())) else { return };
+        let mut ending = ending.then(|| Signals::new(true).ok()).flatten();
+        loop {
+            let end = async {
+                match &mut ending {
+                    Some(ending) => drop(ending.next().await),
+                    None => std::future::pending().await,
+                }
+            };
+            let input = tokio::select! {
+                _ = stop.recv() => Input::Suspend,
+                () = end => Input::Key(Key::Interrupt),
+            };
+            if !sender.send(input) {
+                return;
+            }
         }
     });
 }
 
 /// Returns the meaning of a key; `None` if it has none here.
-fn of_key(KeyEvent { code, modifiers, .. }: KeyEvent) -> Option<Key> {
+fn of_key(KeyEvent { code, modifiers, .. }: KeyEvent) -> Option<Input> {
     if modifiers.contains(KeyModifiers::CONTROL) {
         return match code {
-            KeyCode::Char('c') => Some(Key::Interrupt),
-            KeyCode::Char('u') => Some(Key::Clear),
-            KeyCode::Char('h') => Some(Key::Backspace),
+            KeyCode::Char('c') => Some(Input::Key(Key::Interrupt)),
+            KeyCode::Char('u') => Some(Input::Key(Key::Clear)),
+            KeyCode::Char('h') => Some(Input::Key(Key::Backspace)),
+            KeyCode::Char('z') => Some(Input::Suspend),
             _ => None,
         };
     }
-    Some(match code {
+    Some(Input::Key(match code {
         KeyCode::Char(character) if !modifiers.contains(KeyModifiers::ALT) => Key::Char(character),
         KeyCode::Up => Key::Up,
         KeyCode::Down => Key::Down,
@@ -123,5 +140,5 @@ fn of_key(KeyEvent { code, modifiers, .. }: KeyEvent) -> Option<Key> {
         KeyCode::Esc => Key::Escape,
         KeyCode::Backspace => Key::Backspace,
         _ => return None,
-    })
+    }))
 }

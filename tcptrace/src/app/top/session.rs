@@ -3,6 +3,7 @@
 use std::{cell::RefCell, fs::File, io, os::fd::OwnedFd, rc::Rc, sync::mpsc::RecvTimeoutError, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::{Signal, getpid, kill_process};
 
 use super::{
     file::Files,
@@ -61,6 +62,8 @@ pub(in crate::app) struct Session {
     changed: bool,
     /// True if the user has quit.
     over: bool,
+    /// True if the terminal is wanted back for a while.
+    suspended: bool,
     /// The current activity, in a word.
     activity: &'static str,
 }
@@ -81,6 +84,7 @@ impl Session {
             drawn: None,
             changed: true,
             over: false,
+            suspended: false,
             activity: "",
         })
     }
@@ -153,7 +157,14 @@ impl Session {
 
     fn take(&mut self, input: Input) {
         self.changed = true;
-        let Input::Key(key) = input else { return };
+        let key = match input {
+            Input::Key(key) => key,
+            Input::Resized => return,
+            Input::Suspend => {
+                self.suspended = true;
+                return;
+            }
+        };
         match self.view.press(key) {
             Action::Stay => {}
             Action::Quit => self.over = true,
@@ -180,6 +191,18 @@ impl Session {
         self.view.say(said);
     }
 
+    /// Restores the terminal, stops this process, and takes the terminal over again when it is continued.
+    fn suspend(&mut self) -> Result<()> {
+        let Some((taken, inputs)) = self.user.take() else { return Ok(()) };
+        drop(taken);
+        // SIGTSTP, for which there is a handler, would not stop it.
+        kill_process(getpid(), Signal::STOP).context("this process cannot be stopped")?;
+        self.user = Some((Taken::take().context("cannot draw on this terminal any more")?, inputs));
+        self.drawn = None;
+        self.changed = true;
+        Ok(())
+    }
+
     /// Handles the keys typed, and draws a screen if one is due. Returns true if the user has quit.
     ///
     /// # Errors
@@ -187,6 +210,9 @@ impl Session {
     pub(in crate::app) fn turn(&mut self, pipeline: &Pipeline, now: Option<WallTime>) -> Result<bool> {
         while let Some(input) = self.user.as_ref().and_then(|(_, inputs)| inputs.inputs.try_recv().ok()) {
             self.take(input);
+        }
+        if std::mem::take(&mut self.suspended) {
+            self.suspend()?;
         }
         if self.over || !self.pause().is_zero() {
             return Ok(self.over);
