@@ -29,6 +29,7 @@ pub(crate) fn connections(options: &Options, scratch: &Path, report: &mut Report
         Watcher::Tool(Tool::tcptrace(&["--json", "--segments", "none"])),
         Watcher::Tool(Tool::tcptrace(&["--only", "failed"])),
         Watcher::Tool(Tool::tcptrace(&["-o", "list"])),
+        Watcher::Tool(Tool::tcptrace(&["-o", "none", "--metrics", "9464"])),
         Watcher::Tool(Tool::tcptrace(&[])),
         Watcher::Tool(Tool::tcptrace(&["--only", "all"])),
         Watcher::Tool(Tool::tcptrace(&["-w", "FILE"])),
