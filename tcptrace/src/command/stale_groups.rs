@@ -3,7 +3,6 @@
 use std::{
     ffi::OsStr,
     fs, io,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };

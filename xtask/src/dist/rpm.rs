@@ -20,6 +20,9 @@ use crate::{
 /// Name of the package.
 const NAME: &str = "tcptrace-ebpf";
 
+/// Path of the service.
+const UNIT: &str = "/usr/lib/systemd/system/tcptrace.service";
+
 /// Creates it from the built files.
 pub(crate) fn make(project: &Project, target: &StaticTarget, folder: &Path) -> Result<PathBuf> {
     let tool = project.tool("cargo-generate-rpm")?;
@@ -32,9 +35,14 @@ pub(crate) fn make(project: &Project, target: &StaticTarget, folder: &Path) -> R
     Ok(file)
 }
 
-/// Installs it into a folder as root, has rpm verify the files, and runs the program.
+/// Installs it into a folder as root, has rpm verify the files and systemd the service, and runs the program.
 pub(crate) fn check(package: &Path) -> Result<()> {
-    apt::ensure(&[Tool { program: "rpm", package: "rpm" }])?;
+    apt::ensure(&[
+        Tool { program: "rpm", package: "rpm" },
+        Tool { program: "systemd-sysusers", package: "systemd" },
+        Tool { program: "systemd-tmpfiles", package: "systemd" },
+        Tool { program: "systemd-analyze", package: "systemd" },
+    ])?;
     let folder = env::temp_dir().join(format!("tcptrace-rpm-{}", id()));
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let checked = installs(package, &folder);
@@ -52,14 +60,34 @@ fn installs(package: &Path, folder: &Path) -> Result<()> {
     // Verifies size, digest, mode, owner and kind of each file.
     process::run(rpm()?.args(["--verify", NAME]))?;
     let files = process::output(rpm()?.args(["--query", "--list", NAME]))?;
-    for wanted in
-        ["/usr/bin/tcptrace", "/usr/share/man/man1/tcptrace.1", "/usr/share/doc/tcptrace-ebpf/docs/install.md"]
-    {
+    for wanted in [
+        "/usr/bin/tcptrace",
+        "/usr/share/man/man1/tcptrace.1",
+        "/usr/share/doc/tcptrace-ebpf/docs/install.md",
+        "/etc/default/tcptrace",
+        UNIT,
+    ] {
         ensure!(files.lines().any(|file| file == wanted), "{} has no {wanted}: {files}", package.display());
     }
     let said = process::output(Command::new(folder.join("usr/bin/tcptrace")).arg("--version"))?;
     ensure!(said.trim_end() == format!("tcptrace {VERSION}"), "the installed program calls itself {said}");
+    has_service(folder)?;
     process::run(rpm()?.args(["--erase", NAME]))?;
     ensure!(!folder.join("usr/bin/tcptrace").exists(), "the program is still there after the package was removed");
     Ok(())
+}
+
+/// Does what systemd's triggers do where rpm installs it into a running system, and has systemd check the service.
+fn has_service(folder: &Path) -> Result<()> {
+    let root = |program| -> Result<Command> {
+        let mut command = root::command(program)?;
+        command.arg("--root").arg(folder);
+        Ok(command)
+    };
+    process::run(root("systemd-sysusers")?.arg("tcptrace.conf"))?;
+    let users = fs::read_to_string(folder.join("etc/passwd")).context("systemd-sysusers has made no users")?;
+    ensure!(users.lines().any(|user| user.starts_with("tcptrace:")), "there is no user tcptrace: {users}");
+    process::run(root("systemd-tmpfiles")?.args(["--create", "tcptrace.conf"]))?;
+    ensure!(folder.join("var/log/tcptrace").is_dir(), "systemd-tmpfiles has not made the folder of the recordings");
+    process::run(root("systemd-analyze")?.args(["verify", "--man=no"]).arg(UNIT))
 }

@@ -123,7 +123,8 @@ fn a_task_after_options_is_told_its_place() {
 #[test]
 fn a_stray_word_is_told_where_words_go_and_a_stray_option_is_not_called_a_value() {
     let text = |args| parse(args).expect_err("it is unknown").to_string();
-    let tip = "tip: the tasks are doctor, leaks, top; a file to read comes after -r, a command to run and trace after --";
+    let tip =
+        "tip: the tasks are doctor, leaks, top; a file to read comes after -r, a command to run and trace after --";
     for args in [&["trace.pcap"][..], &["-p", "80", "curl"]] {
         let error = text(args);
         assert!(error.contains(tip) && !error.contains("comes before"), "{error}");
