@@ -12,7 +12,10 @@ use crate::{
 };
 
 /// `AF_INET` of the kernel.
-const AF_INET: u16 = 2;
+pub(crate) const AF_INET: u16 = 2;
+
+/// `AF_INET6` of the kernel.
+pub(crate) const AF_INET6: u16 = 10;
 
 /// The members, wherever they are read from.
 pub(crate) trait SockCommon {

@@ -17,6 +17,7 @@ use crate::{
     maps::{FilterMaps, setting},
     pending_states,
     skb::Skb,
+    sock_common::{AF_INET, AF_INET6},
     socket,
     tcp_states::LISTEN,
 };
@@ -183,10 +184,15 @@ fn record(skb: &Skb, ip: &Ip, tcp: &TcpHeader, header_length: u32, direction: u8
     let Some(mut entry) = emit::reserve::<SegmentRecord>(LOST_SEGMENT) else { return };
     let record = entry.as_mut_ptr();
     // SAFETY: the reservation is this program's and as large as a record, and every byte of it is written: the options
-    // first as zeros. The socket is written directly, since Linux 5.10 refuses the pointer on the stack.
+    // first as zeros. The socket is written directly, since Linux 5.10 refuses the pointer on the stack; its
+    // family is checked first, which is that of a part that every kind of socket has.
     unsafe {
         (*record).header = emit::header(LOST_SEGMENT, KIND_SEGMENT, ip.family, 0, boot_ns);
-        (*record).header.socket = (*skb.context()).__bindgen_anon_2.sk as u64;
+        let socket = (*skb.context()).__bindgen_anon_2.sk;
+        // What a process writes to a tun device, or to a packet socket, carries the socket of that.
+        if !socket.is_null() && matches!((*socket).family as u16, AF_INET | AF_INET6) {
+            (*record).header.socket = socket as u64;
+        }
         (*record).netns = skb.netns();
         (*record).socket_port = socket_port;
         (*record).pad = 0;

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 
+use serde_json::json;
 use tcptrace_tests::{
     Actor, Ends, Netns, Peer, Trace, Tracer, Tun, close, lines_of, number, receive_end, send, wait_attached,
 };
@@ -52,6 +53,9 @@ fn check(address: &str) {
     assert_eq!(number(segments[1], "seq"), u64::from(Peer::ISN));
     let directions: Vec<_> = segments.iter().map(|segment| segment["direction"].as_str().expect("known")).collect();
     assert_eq!(directions, ["out", "in", "out", "out", "in", "in", "out"]);
+    // What a process writes to the device is not taken for what a socket of this host sends.
+    let closes = trace.of_type("close");
+    assert!(closes.len() == 1 && closes[0]["missing"] == json!([]), "{closes:#?}");
     trace.nothing_lost();
 }
 
