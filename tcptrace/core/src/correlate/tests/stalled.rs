@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     correlate::Correlated,
-    event::{BootTime, Event, Loss, LossSource},
+    event::{BootTime, Event, Loss, LossSource, Proof},
     tcp::{TcpFlags, TcpState},
     verdict::{Awaited, Each, Stalled, Turn},
 };

@@ -201,7 +201,7 @@ pub(in crate::correlate) fn close_known(conn: &Connection, side: Side, at: BootT
 /// Returns true if close() ended a socket that shutdown() had half-closed before. No task tells, but without the other
 /// end's FIN the kernel closes a socket by itself only if it is orphaned, and an orphan neither lingers nor has
 /// anything to read.
-fn aborted_half_closed(conn: &Connection, side: Side, closed: &Closed) -> bool {
+pub(super) fn aborted_half_closed(conn: &Connection, side: Side, closed: &Closed) -> bool {
     let (own, other) = (conn.end(side), conn.end(side.other()));
     let half_closed = matches!(closed.from, FinWait1 | FinWait2) && closed.error.is_none_or(|error| error == 0);
     half_closed && other.fin().is_none() && own.rst().is_some_and(|rst| rst.has_ack)

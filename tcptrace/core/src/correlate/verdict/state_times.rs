@@ -1,8 +1,11 @@
 //! Times that each end spent in each state.
 
-use super::inferred_states;
+use super::{inferred_states, reset};
 use crate::{
-    correlate::table::connection::{Connection, Side},
+    correlate::table::{
+        connection::{Connection, Side},
+        endpoint::Closed,
+    },
     event::BootTime,
     tcp::TcpState::{self, Closing, FinWait2, TimeWait},
     verdict::StateTime,
@@ -39,7 +42,10 @@ pub(in crate::correlate) fn ends_in_time_wait(conn: &Connection, side: Side) -> 
 /// FIN_WAIT2 then lasts until the other end's FIN arrives, and TIME_WAIT follows.
 fn seen(conn: &Connection, side: Side) -> impl Iterator<Item = (TcpState, BootTime)> {
     let end = conn.end(side);
-    let replaced = end.closed().filter(|closed| closed.error.is_none_or(|error| error == 0));
+    let peaceful = |closed: &Closed| {
+        closed.error.is_none_or(|error| error == 0) && !reset::aborted_half_closed(conn, side, closed)
+    };
+    let replaced = end.closed().filter(peaceful);
     let fin = conn.end(side.other()).fin();
     let (replaced, time_wait) = match replaced.map(|closed| (closed.from, closed.at)) {
         Some((FinWait2, at)) => (true, fin.map(|fin| fin.sent.first.max(at))),

@@ -43,6 +43,15 @@ fn what_goes_on_without_its_socket_is_told() {
     assert_eq!(close(true, 0, Closing), Some(TimeWait));
     assert_eq!(close(true, 0, LastAck), None);
     assert_eq!(close(true, 110, FinWait2), None);
+    // close() of a half-closed socket that resets.
+    for proof in [Proof { linger: true, ..Proof::default() }, Proof { unread: true, ..Proof::default() }] {
+        let mut exchange = opened_here();
+        exchange.state(CLIENT, SERVER, Established, FinWait1);
+        exchange.segment(CLIENT, SERVER, FIN, 1, Some(1), 0);
+        exchange.state(CLIENT, SERVER, FinWait1, FinWait2);
+        exchange.with_proof(proof).state(CLIENT, SERVER, FinWait2, Close);
+        assert_eq!(of(&exchange), None);
+    }
 }
 
 #[test]
