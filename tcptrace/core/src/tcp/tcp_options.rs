@@ -27,6 +27,11 @@ impl TcpOptions {
         self.0.iter().any(|option| option == TcpOption::SackPermitted)
     }
 
+    /// Returns true if they end the MPTCP connection of the subflow (MP_FASTCLOSE, RFC 8684 §3.5).
+    pub fn closes_mptcp(&self) -> bool {
+        self.0.iter().any(|option| matches!(option, TcpOption::Mptcp { subtype: 7, .. }))
+    }
+
     /// Returns the timestamps.
     pub fn timestamp(&self) -> Option<Timestamp> {
         // The layout of RFC 7323, appendix A, which nearly all segments of an open connection have.

@@ -14,7 +14,7 @@ use crate::{
         },
     },
     event::{Direction, Segment},
-    tcp::{TcpFlags, TcpHeader},
+    tcp::{TcpFlags, TcpHeader, TcpOptions},
 };
 
 /// Number of segments in each direction shown after a FIN.
@@ -140,6 +140,7 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
         by_error: false,
         has_socket: outgoing && segment.socket.is_some(),
         outgoing,
+        fast_close: header.has(TcpFlags::RST) && TcpOptions(header.options).closes_mptcp(),
         followed: false,
     };
     let ends = accepted.fin || accepted.reset == Reset::Exact;

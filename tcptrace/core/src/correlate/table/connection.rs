@@ -184,6 +184,7 @@ impl Connection {
             by_error: false,
             has_socket: false,
             outgoing: false,
+            fast_close: false,
             followed: false,
             first: self.end(from.other()).rst().is_none(),
         };

@@ -218,7 +218,11 @@ fn by_kernel(conn: &Connection, side: Side) -> Option<ResetCause> {
     }
     let late = has_late_data(conn, side);
     match hint.reason? {
-        ResetReason::TcpAbortOnClose => Some(ResetCause::UnreadData),
+        // What ends an MPTCP connection at once resets its subflows for this reason, whatever its own is
+        // (mptcp_do_fastclose of net/mptcp/protocol.c): unread data, SO_LINGER 0, an orphan that has waited too long.
+        ResetReason::TcpAbortOnClose if !own.rst().is_some_and(|rst| rst.context.fast_close) => {
+            Some(ResetCause::UnreadData)
+        }
         ResetReason::TcpKeepaliveTimeout => Some(ResetCause::Keepalive),
         ResetReason::TcpAbortOnMemory => Some(ResetCause::OutOfMemory),
         // The kernel gives the same reason if TCP_LINGER2 is negative; the error is set only if data arrived.

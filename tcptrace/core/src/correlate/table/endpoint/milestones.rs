@@ -131,6 +131,8 @@ pub(in crate::correlate) struct ResetContext {
     pub(in crate::correlate) has_socket: bool,
     /// True if it was seen leaving a network stack of this host, as everything on the loopback device is.
     pub(in crate::correlate) outgoing: bool,
+    /// True if it ends the MPTCP connection that it belongs to (MP_FASTCLOSE, RFC 8684 §3.5).
+    pub(in crate::correlate) fast_close: bool,
     /// True if a segment of either end other than a reset was seen after it. Times alone cannot show that: clocks may be coarse.
     pub(in crate::correlate) followed: bool,
 }

@@ -4,6 +4,7 @@ use super::{resets::closed_by, *};
 use crate::{
     correlate::tests::hints,
     event::{Event, Hint, reset_reason::ResetReason},
+    tcp::OptionBytes,
 };
 
 #[test]
@@ -251,6 +252,22 @@ fn the_reasons_that_are_proofs_are_taken_as_such() {
     assert_eq!(cause(ResetReason::TcpKeepaliveTimeout), ResetCause::Keepalive);
     assert_eq!(cause(ResetReason::TcpAbortOnData), ResetCause::DataAfterClose);
     assert_eq!(cause(ResetReason::TcpState), ResetCause::Unknown, "linger, a closed listener and ss -K look alike");
+}
+
+/// mptcp_do_fastclose of net/mptcp/protocol.c gives the reason of unread data for whatever it ends.
+#[test]
+fn the_reason_for_the_reset_of_a_subflow_is_not_that_of_its_mptcp_connection() {
+    let cause = |options: &[u8]| {
+        let mut exchange = opened();
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 40);
+        said(&mut exchange, ResetReason::TcpAbortOnClose);
+        let mut reset = exchange.built(SERVER, CLIENT, RST, S + 1, Some(C + 41));
+        reset.header.options = OptionBytes::new(options);
+        exchange.event(&Event::Segment(reset));
+        closed_by(&mut exchange).cause
+    };
+    assert_eq!(cause(&[30, 12, 0x70, 0, 1, 2, 3, 4, 5, 6, 7, 8]), ResetCause::Unknown);
+    assert_eq!(cause(&[30, 4, 0x80, 0]), ResetCause::UnreadData, "of one subflow alone");
 }
 
 #[test]
