@@ -1,6 +1,6 @@
 //! Advice for handshakes, by their outcome.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, net::IpAddr};
 
 use super::{
     Advice,
@@ -72,7 +72,13 @@ fn request_gone(record: &Handshake) -> Cow<'static, str> {
 /// Returns advice for a server without a listener on the port.
 fn listening(record: &Handshake, otherwise: &str) -> String {
     let server = endpoint(&End::from(&record.server).at);
-    let elsewhere = if record.server.addr.is_loopback() { "" } else { ", or on 127.0.0.1 alone" };
+    // What listens for one of the two protocols, or on the loopback device alone, often explains it.
+    let elsewhere = match (record.server.addr, record.server.addr.is_loopback()) {
+        (IpAddr::V4(_), false) => ", or on 127.0.0.1 alone",
+        (IpAddr::V4(_), true) => ", or on ::1 alone",
+        (IpAddr::V6(_), false) => ", or on ::1 alone, or for IPv4 alone",
+        (IpAddr::V6(_), true) => ", or for IPv4 alone",
+    };
     format!(
         "on the server, `ss -ltn{}`: is anybody listening on {server}{elsewhere}?{otherwise}",
         source_port(record.server.port)

@@ -5,7 +5,7 @@ mod causes;
 mod closes;
 mod outcomes;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use strum::IntoEnumIterator as _;
 

@@ -28,7 +28,26 @@ pub(super) fn dropped_here(dropped: Option<OpeningDrops>) -> Option<String> {
 
 /// Returns advice on a reason of this host's kernel for dropping `segments`.
 fn dropped_for(segments: &str, reason: &str) -> String {
-    format!("this host, whose kernel drops the {segments}: {reason} is explained in its include/net/dropreason-core.h")
+    let starts = |with: &str| reason.starts_with(with);
+    match reason {
+        "IP_RPFILTER" => format!(
+            "on this host, `sysctl -ar 'ipv4.*rp_filter'`: the {segments} came in on another interface than the one that leads \
+             to the sender"
+        ),
+        "TC_INGRESS" => format!("on this host, `tc filter show dev INTERFACE ingress`: a filter drops the {segments}"),
+        "TC_EGRESS" => format!("on this host, `tc filter show dev INTERFACE egress`: a filter drops the {segments}"),
+        _ if starts("QDISC_") => format!(
+            "on this host, `ip -s link` (is a link down?) and `tc -s qdisc`: a queue for outgoing packets drops the {segments}"
+        ),
+        _ if starts("TCP_MD5") || starts("TCP_AO") => format!(
+            "the keys of both programs for authentication by TCP-{}, as between BGP routers: this host drops the {segments} \
+             for {reason}",
+            if starts("TCP_AO") { "AO" } else { "MD5" }
+        ),
+        _ => format!(
+            "this host, whose kernel drops the {segments}: {reason} is explained in its include/net/dropreason-core.h"
+        ),
+    }
 }
 
 /// Returns advice if the kernel of this host dropped what an end sent.

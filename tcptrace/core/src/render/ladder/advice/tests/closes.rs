@@ -141,8 +141,8 @@ fn of_kind(kind: CloseKind) -> Vec<Row<Close>> {
                     record.dropped_segments = dropped("QDISC_DROP");
                 },
                 Some(
-                    "this host, whose kernel drops the client's segments: QDISC_DROP is explained in its \
-                     include/net/dropreason-core.h",
+                    "on this host, `ip -s link` (is a link down?) and `tc -s qdisc`: a queue for outgoing packets drops the \
+                     client's segments",
                 ),
             ),
             (

@@ -26,7 +26,28 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
                     record.reset = by(Role::Server, ResetCause::NoListener);
                     record.server.addr = [127, 0, 0, 1].into();
                 },
-                Some("on the server, `ss -ltn 'sport = :9999'`: is anybody listening on 127.0.0.1:9999?"),
+                Some(
+                    "on the server, `ss -ltn 'sport = :9999'`: is anybody listening on 127.0.0.1:9999, or on ::1 alone?",
+                ),
+            ),
+            (
+                |record| {
+                    record.reset = by(Role::Server, ResetCause::NoListener);
+                    record.server.addr = Ipv6Addr::LOCALHOST.into();
+                },
+                Some(
+                    "on the server, `ss -ltn 'sport = :9999'`: is anybody listening on [::1]:9999, or for IPv4 alone?",
+                ),
+            ),
+            (
+                |record| {
+                    record.reset = by(Role::Server, ResetCause::NoListener);
+                    record.server.addr = Ipv6Addr::from(0xfd00 << 112 | 2).into();
+                },
+                Some(
+                    "on the server, `ss -ltn 'sport = :9999'`: is anybody listening on [fd00::2]:9999, or on ::1 alone, \
+                     or for IPv4 alone?",
+                ),
             ),
             (
                 |record| {
@@ -183,6 +204,31 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
                     "this host, whose kernel drops the SYN: SOCKET_FILTER is explained in its \
                      include/net/dropreason-core.h",
                 ),
+            ),
+            (
+                |record| record.dropped = dropped_by("IP_RPFILTER"),
+                Some(
+                    "on this host, `sysctl -ar 'ipv4.*rp_filter'`: the SYN came in on another interface than the one that \
+                     leads to the sender",
+                ),
+            ),
+            (
+                |record| record.dropped = dropped_by("TCP_MD5NOTFOUND"),
+                Some(
+                    "the keys of both programs for authentication by TCP-MD5, as between BGP routers: this host drops the \
+                     SYN for TCP_MD5NOTFOUND",
+                ),
+            ),
+            (
+                |record| record.dropped = dropped_by("TCP_AOFAILURE"),
+                Some(
+                    "the keys of both programs for authentication by TCP-AO, as between BGP routers: this host drops the \
+                     SYN for TCP_AOFAILURE",
+                ),
+            ),
+            (
+                |record| record.dropped = dropped_by("TC_INGRESS"),
+                Some("on this host, `tc filter show dev INTERFACE ingress`: a filter drops the SYN"),
             ),
             (|record| (record.dropped, record.syn_left) = (dropped_by("NEIGH_FAILED"), Some(false)), NOT_LEFT),
             (
