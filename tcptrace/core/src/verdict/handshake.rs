@@ -201,6 +201,10 @@ pub struct Handshake {
     /// says so.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub deferred: bool,
+    /// True if the SYN was answered by a reset that does not acknowledge it, so that the client went on waiting; the sentence
+    /// says so.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub ignored_reset: bool,
     /// True if the client's socket was destroyed from outside (ECONNABORTED), as by `ss --kill`.
     pub killed: bool,
     /// The reset that refused the connection or aborted the handshake; null if there was none.

@@ -62,6 +62,10 @@ pub struct Stalled {
     /// Time since which the step is awaited.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub since: BootTime,
+    /// True if the SYN was answered by a reset that does not acknowledge it, so that the client goes on waiting; the sentence
+    /// says so.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub ignored_reset: bool,
     /// Number of the connection.
     pub conn: u64,
     /// Inode number of the connection's network namespace; null if unknown.

@@ -1,7 +1,9 @@
 //! A segment of the handshake is lost, and retransmitted.
 
 use serde_json::json;
-use tcptrace_tests::{ACK, Actor, Ends, Netns, Peer, Trace, Tracer, Tun, assert_record, but, number, receive, send};
+use tcptrace_tests::{
+    ACK, Actor, Ends, Netns, Peer, RST, Trace, Tracer, Tun, assert_record, but, number, receive, send, text,
+};
 
 use super::{again, drop_at_input, loopback, plain, start, wait_segments, wait_verdicts};
 
@@ -128,4 +130,25 @@ fn a_syn_that_is_answered_late_was_sent_twice() {
     let client = "10.8.0.1".parse().expect("an address");
     assert_record(verdicts.handshake, &but(plain(&netns, client, address), expected));
     assert!(number(verdicts.handshake, "syn_to_synack_ns") > 900_000_000, "{verdicts:#?}");
+}
+
+/// In SYN_SENT a reset counts only if it acknowledges the SYN (RFC 9293 §3.10.7.3).
+#[test]
+fn a_reset_that_does_not_acknowledge_the_syn_leaves_it_unanswered() {
+    let netns = Netns::new();
+    netns.sysctl("ipv4/tcp_syn_retries", "1");
+    let tun = Tun::new(&netns, "tun0");
+    let address = "10.8.0.9:4649".parse().expect("an endpoint");
+    let tracer = start(&netns, 4649);
+    let client = Actor::new(&netns, "tt-client");
+    let connecting = client.start_connect(address, |_| {});
+    Peer::await_syn(&tun).send(RST);
+    let error = connecting.finish().expect_err("nothing else answers");
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    wait_verdicts(&tracer, &netns, 1, 0);
+    let trace = tracer.stop();
+    let verdicts = trace.only_verdicts(&netns);
+    assert_eq!(verdicts.handshake["outcome"], "timed_out", "{verdicts:#?}");
+    let summary = text(verdicts.handshake, "summary");
+    assert!(summary.contains("although a reset was seen: it does not acknowledge the SYN"), "{summary}");
 }

@@ -321,6 +321,13 @@ pub(in crate::correlate) fn is_unsent(client: &End) -> bool {
     client.closed().is_some_and(|closed| closed.proof.deferred)
 }
 
+/// Returns true if the SYN was answered by a reset that does not acknowledge it, and by nothing else: the client ignores that
+/// (RFC 9293 §3.10.7.3).
+pub(in crate::correlate) fn is_ignored_reset(conn: &Connection) -> bool {
+    let (client, server) = conn.roles();
+    client.sent_syn && !server.sent_syn && !server.sent_synack && server.has_sent_reset() && server.rst().is_none()
+}
+
 /// Returns true if a SYN of the client was seen; false if the client's socket is on this host and its segments are
 /// `watched`, but the SYN passed no interface. `None` if neither is known, as where something answered the SYN that did
 /// not come from this host itself.

@@ -7,6 +7,7 @@ mod unfinished;
 
 use std::fmt::Write as _;
 
+pub(super) use self::handshake::IGNORED_RESET;
 pub(crate) use self::{
     close::{CloseFacts, close},
     drops::{push_drops, push_segment_drops},

@@ -8,6 +8,7 @@ mod reported;
 use super::{
     assemble,
     close::may_have_closed,
+    handshake::is_ignored_reset,
     progress::{Phase, phase},
     sentence, state_times,
 };
@@ -53,6 +54,7 @@ pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, w
         at,
         last: conn.last,
         since: waits.since.unwrap_or(began).min(at),
+        ignored_reset: is_ignored_reset(conn),
         conn: conn.number,
         netns: conn.netns(),
         client: assemble::close_end(conn, client),

@@ -31,6 +31,7 @@ pub(super) fn handshake(
         connect_ns,
         syn_left,
         deferred: _,
+        ignored_reset: _,
         killed,
         reset,
         retransmissions: OpeningRetransmissions { syn, synack },

@@ -78,6 +78,45 @@ fn a_reset_that_does_not_acknowledge_the_syn_refuses_nothing() {
 }
 
 #[test]
+fn a_reset_that_the_client_ignores_is_told_as_that() {
+    const WORDS: &str = ", although a reset was seen: it does not acknowledge the SYN, so the client ignores it";
+    for ack in [None, Some(C + 70_000)] {
+        let mut exchange = Exchange::new();
+        exchange.state(CLIENT, SERVER, Close, SynSent);
+        exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+        exchange.segment(SERVER, CLIENT, RST, 0, ack, 0);
+        exchange.state(CLIENT, SERVER, SynSent, Close);
+        let handshake = failed(&mut exchange);
+        assert_eq!((handshake.outcome, handshake.ignored_reset), (Some(Outcome::Cancelled), true));
+        assert!(handshake.summary.ends_with(&format!("and one SYN{WORDS}")), "{}", handshake.summary);
+        // As a capture shows it.
+        let mut exchange = Exchange::of_capture();
+        exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+        exchange.segment(SERVER, CLIENT, RST, 0, ack, 0);
+        let handshake = failed(&mut exchange);
+        assert!(handshake.summary.ends_with(&format!("SYN,ACK after one SYN{WORDS}")), "{}", handshake.summary);
+    }
+}
+
+#[test]
+fn a_half_closed_socket_that_resets_does_not_stay_in_fin_wait2() {
+    let mut exchange = established();
+    exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, Established, CloseWait);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 2), 0);
+    exchange.state(SERVER, CLIENT, FinWait1, FinWait2);
+    exchange.pass(SECOND);
+    exchange.with_proof(Proof { linger: true, ..Proof::default() }).state(SERVER, CLIENT, FinWait2, Close);
+    exchange.segment(SERVER, CLIENT, RST, S + 2, Some(C + 1), 0);
+    exchange.with_error(32).state(CLIENT, SERVER, CloseWait, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::Linger }), "{}", close.summary);
+    let last = close.states.server.last().map(|stay| stay.state);
+    assert_eq!(last, Some(Close), "{:?}", close.states.server);
+}
+
+#[test]
 fn a_reset_into_time_wait_is_told_and_changes_nothing() {
     let mut exchange = opened();
     exchange.segment(CLIENT, SERVER, FIN, C + 1, Some(S + 1), 0);

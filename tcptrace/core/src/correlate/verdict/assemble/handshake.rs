@@ -77,6 +77,7 @@ pub(in crate::correlate) fn handshake(
         connect_ns: after(client.seen_to_enter(TcpState::SynSent), client.seen_to_enter(TcpState::Established)),
         syn_left,
         deferred: conn.is_deferred(),
+        ignored_reset: handshake::is_ignored_reset(conn),
         killed: client.closed().is_some_and(|closed| closed.error == Some(handshake::ECONNABORTED)),
         reset,
         retransmissions: OpeningRetransmissions {
@@ -140,7 +141,8 @@ fn rejected_here(conn: &Connection, reset: Option<Reset>) -> bool {
 fn answer(conn: &Connection) -> Option<Answer> {
     let (_, server) = conn.roles();
     let by_segment = if server.sent_synack { Some(Answer::SynAck) } else { server.sent_syn.then_some(Answer::Syn) };
-    by_segment.or_else(|| conn.icmp().map(|icmp| Answer::Icmp(icmp.kind)))
+    let by_reset = || handshake::is_ignored_reset(conn).then_some(Answer::Reset);
+    by_segment.or_else(|| conn.icmp().map(|icmp| Answer::Icmp(icmp.kind))).or_else(by_reset)
 }
 
 /// Returns true if the outcome is one that dropped segments may have brought about.

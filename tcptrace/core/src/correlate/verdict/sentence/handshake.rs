@@ -39,7 +39,13 @@ pub(crate) enum Answer {
     Syn,
     /// An ICMP error of this kind.
     Icmp(&'static str),
+    /// A reset that does not acknowledge the SYN.
+    Reset,
 }
+
+/// Words for a reset that the client does not take for an answer (RFC 9293 §3.10.7.3).
+pub(in crate::correlate) const IGNORED_RESET: &str =
+    ", although a reset was seen: it does not acknowledge the SYN, so the client ignores it";
 
 /// Returns the sentence of a handshake.
 pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
@@ -183,6 +189,9 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
                 Some(WaitingFor::SynAck) | None => "unanswered: waiting for the server's SYN,ACK",
             });
             push_syns(text, "after", facts);
+            if let Some(Answer::Reset) = facts.answer {
+                text.push_str(IGNORED_RESET);
+            }
             push_queue(text, record.accept_queue);
         }
     }
@@ -209,6 +218,7 @@ fn push_answer(text: &mut String, answer: Option<Answer>) {
         Some(Answer::SynAck) => text.push_str(", although the server's SYN,ACK was seen"),
         Some(Answer::Syn) => text.push_str(", although the server's own SYN was seen: none acknowledged the client's"),
         Some(Answer::Icmp(kind)) => push(text, format_args!(", although an ICMP error was seen: {kind}")),
+        Some(Answer::Reset) => text.push_str(IGNORED_RESET),
     }
 }
 

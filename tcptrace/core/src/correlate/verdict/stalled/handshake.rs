@@ -2,6 +2,7 @@
 
 use super::{Stalling, Waits, state, times};
 use crate::{
+    correlate::verdict::{handshake::is_ignored_reset, sentence::IGNORED_RESET},
     event::{AcceptQueue, Role},
     tcp::TcpState::{self, Established, SynRecv, SynSent},
     verdict::{Awaited, Turn},
@@ -17,6 +18,9 @@ impl Stalling<'_> {
         }
         let Some(synack) = server.synack() else {
             let mut summary = format!("waiting for the server's SYN,ACK; {}", times("SYN", client.syn()));
+            if is_ignored_reset(conn) {
+                summary += IGNORED_RESET;
+            }
             summary += &self.queue_text();
             return Waits::answer(Awaited::SynAck, Role::Server, client.syn(), summary);
         };

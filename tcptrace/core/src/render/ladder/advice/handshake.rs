@@ -118,6 +118,9 @@ fn no_answer(record: &Handshake) -> Advice {
             "the way from the server's SYN,ACK, which was seen, to the client, and the client's own firewall".into(),
         );
     }
+    if record.ignored_reset {
+        return Some(unanswered::IGNORED_RESET.into());
+    }
     let (server, port) = (record.server.addr, source_port(record.server.port));
     match record.syn_left {
         Some(false) => Some(unanswered::not_sent(server).into()),

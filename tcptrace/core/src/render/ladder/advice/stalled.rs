@@ -18,6 +18,9 @@ pub(in super::super) fn stalled(record: &Stalled, icmp: bool) -> Advice {
     if let Some(advice) = unanswered::segments_dropped_here(record.dropped_segments) {
         return Some(advice.into());
     }
+    if record.ignored_reset && record.waiting_for == Some(Awaited::SynAck) {
+        return Some(unanswered::IGNORED_RESET.into());
+    }
     let port = source_port(record.server.port);
     let turn = match record.turn {
         Some(Turn::Client) => Some(Role::Client),

@@ -4,6 +4,10 @@ use std::net::IpAddr;
 
 use crate::verdict::{OpeningDrops, SegmentDrops};
 
+/// Advice if resets answer the SYN, but none that its client accepts (RFC 9293 §3.10.7.3).
+pub(super) const IGNORED_RESET: &str = "what answers at the server's address, such as a firewall, a load balancer or a network \
+     stack in user space: it refuses the connection with a reset that the client must ignore, since that has no ACK of the SYN";
+
 /// Returns advice if the SYN was not seen to leave the client.
 pub(super) fn not_sent(server: IpAddr) -> String {
     format!(
