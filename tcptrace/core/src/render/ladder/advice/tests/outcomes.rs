@@ -249,7 +249,7 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
                      (Recv-Q above Send-Q: the queue is full)",
                 ),
             ),
-            (|record| record.ignored_reset = true, Some(super::super::unanswered::IGNORED_RESET)),
+            (|record| record.ignored_reset = true, Some(unanswered::IGNORED_RESET)),
             (|record| record.killed = true, CLIENT_KILLED),
         ],
         Outcome::NoPort => vec![(
