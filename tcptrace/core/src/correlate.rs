@@ -51,7 +51,7 @@ use self::{
     choice::Choice,
     dedup::Copies,
     half_translated::Arrivals,
-    ingest::{accept_queue::Queues, hint::EarlyReset, nat::Translations, owner::Owners},
+    ingest::{accept_queue::Queues, filtered::Kinds, hint::EarlyReset, nat::Translations, owner::Owners},
     reorder::Waiting,
     state_gaps::{Placed, StateGaps},
     table::{Table, listeners::Listeners},
@@ -87,10 +87,7 @@ pub struct Correlator {
     state_gaps: StateGaps,
     /// True if every segment is recorded, and not only those that open and close a connection.
     all_segments: bool,
-    /// True if a segment was seen that neither opens nor closes a connection.
-    text_seen: bool,
-    /// The first connections that were closed after a SYN,ACK before that.
-    closed_unacked: Vec<u32>,
+    kinds: Kinds,
     /// True if segments that neither open nor close a connection are recorded but not shown.
     hides_data: bool,
     /// True for a capture, which may have been paused where no event comes for longer than [`PAUSE`].
@@ -135,6 +132,7 @@ impl Correlator {
     /// unfinished.
     pub fn finish(&mut self, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
         self.release(BootTime(u64::MAX), emit);
+        self.decide_kinds();
         self.advance(now, emit);
         for at in self.table.unfinished() {
             self.write_handshake(at, self.now, true, emit);

@@ -6,7 +6,7 @@ pub(in crate::correlate) mod claims;
 mod doubted_resets;
 mod dropped;
 mod encapsulation;
-mod filtered;
+pub(super) mod filtered;
 mod gaps;
 mod generation;
 pub(super) mod hint;

@@ -59,6 +59,16 @@ pub(in crate::correlate) fn new_behind_reset(
     signed_offset(view.own, end).is_some_and(|offset| offset > to_signed(view.own.sent)).then_some(end)
 }
 
+/// Returns true if a number of a segment, or that which it acknowledges, shows that more was sent than was seen.
+pub(in crate::correlate) fn is_ahead(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
+    let ahead = |end: &End, number| {
+        let ahead = signed_offset(end, number).map(|offset| offset - to_signed(end.sent));
+        ahead.is_some_and(|ahead| (1..HIDDEN).contains(&ahead))
+    };
+    let acked = ack_of(header).is_some_and(|ack| ahead(conn.end(from.other()), ack));
+    acked || ahead(conn.end(from), header.seq)
+}
+
 fn by_rules(conn: &Connection, from: Side, segment: &Segment, full: bool) -> Accepted {
     let header = &segment.header;
     let view = View { conn, own: conn.end(from), other: conn.end(from.other()), full };

@@ -1,43 +1,146 @@
 //! Captures of which a filter such as `tcp[tcpflags] & (tcp-syn|tcp-fin|tcp-rst) != 0` has left only the segments that open and close
 //! connections: neither acknowledgements nor data can be expected in them.
+//!
+//! Until a capture shows any other segment, it may be one of these. Numbers ahead of what was seen decide: something was
+//! sent that is not in the capture.
 
+use std::collections::BTreeSet;
+
+use super::gaps;
 use crate::{
     correlate::{
         Correlator, NO_NAMESPACE,
-        table::connection::Recorded,
+        receiver::{ack_of, is_ahead, judge},
+        table::connection::{Connection, Recorded, Side},
         verdict::{handshake, progress},
     },
-    tcp::{TcpFlags, TcpHeader},
+    event::Segment,
+    tcp::TcpFlags,
 };
 
-/// Connections that have to be closed after a SYN,ACK, in a capture that has shown no ACK by then, before it is taken to have
-/// none: a few may have lost theirs, or be forged.
+/// Connections that have to begin to close after a SYN,ACK, in a capture that has shown no ACK by then, before it is taken to
+/// have none: a few may have lost theirs, or be forged.
 const ENOUGH: usize = 4;
 
+/// As many are enough if their numbers are ahead.
+const ENOUGH_AHEAD: usize = 2;
+
+/// Maximum number of closing segments to remember: retransmissions add nothing.
+const MOST: usize = 16;
+
+/// What a capture has shown so far about the kinds of segments in it.
+#[derive(Debug, Default)]
+pub(in crate::correlate) struct Kinds {
+    /// True if a segment was seen that has none of these flags.
+    text_seen: bool,
+    /// True if none is expected.
+    lacks_acks: bool,
+    /// The first segments that close connections.
+    closings: Vec<Closing>,
+}
+
+impl Kinds {
+    /// Notes one more closing segment. Returns true if no ACKs are expected any more.
+    fn note(&mut self, new: Closing) -> bool {
+        let fits = |before: &Closing| (before.ahead || new.ahead) && before.is_continued_by(&new);
+        let fitting = self.closings.iter().any(fits);
+        if self.closings.len() < MOST {
+            self.closings.push(new);
+        }
+        let all: BTreeSet<u64> = self.closings.iter().map(|closing| closing.conn).collect();
+        let ahead: BTreeSet<u64> =
+            self.closings.iter().filter(|closing| closing.ahead).map(|closing| closing.conn).collect();
+        fitting || all.len() >= ENOUGH || ahead.len() >= ENOUGH_AHEAD
+    }
+}
+
+/// A segment that closes a connection, after a SYN,ACK.
+#[derive(Clone, Copy, Debug)]
+struct Closing {
+    at: u32,
+    conn: u64,
+    from: Side,
+    segment: Segment,
+    /// True if its numbers are ahead of what was seen.
+    ahead: bool,
+}
+
+impl Closing {
+    /// Returns true if a segment of the other end begins where this one acknowledges, or acknowledges this one.
+    fn is_continued_by(&self, other: &Self) -> bool {
+        let (header, answer) = (&self.segment.header, &other.segment.header);
+        let begins = ack_of(header) == Some(answer.seq);
+        let acks = ack_of(answer).is_some_and(|ack| ack == header.seq || ack == gaps::end_of(&self.segment));
+        self.conn == other.conn && self.from != other.from && (begins || acks)
+    }
+}
+
 impl Correlator {
-    /// Returns true if this segment, of the connection `at`, is one of a capture without ACKs.
-    pub(super) fn lacks_acks(&mut self, at: u32, header: &TcpHeader) -> bool {
-        if !self.all_segments || self.watched.here != NO_NAMESPACE || self.text_seen {
-            return false;
+    /// Returns which segments of the connection `at` are in the capture, as far as is known when this one comes; `None` for
+    /// events of a kernel.
+    pub(super) fn kinds_in_capture(&mut self, at: u32, from: Side, segment: &Segment) -> Option<Recorded> {
+        if !self.all_segments || self.watched.here != NO_NAMESPACE {
+            return None;
         }
-        if !header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST) {
-            self.text_seen = true;
+        if self.kinds.text_seen {
+            return Some(Recorded::All);
+        }
+        let flags = segment.header.flags;
+        if !flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST) {
+            self.kinds.text_seen = true;
+            self.kinds.closings = Vec::new();
             self.expect_segments(Recorded::All);
-            return false;
+            return Some(Recorded::All);
         }
-        if self.closed_unacked.len() >= ENOUGH {
-            return true;
+        if self.kinds.lacks_acks {
+            return Some(Recorded::Flagged);
         }
-        let answered = self.table.get(at).is_some_and(|conn| conn.ends.iter().any(|end| end.sent_synack));
-        if !header.has(TcpFlags::FIN) || !answered || self.closed_unacked.contains(&at) {
-            return false;
+        if let Some(closing) = self.closing(at, from, segment)
+            && self.kinds.note(closing)
+        {
+            self.expect_no_acks();
+            return Some(Recorded::Flagged);
         }
-        self.closed_unacked.push(at);
-        let enough = self.closed_unacked.len() >= ENOUGH;
-        if enough {
-            self.expect_segments(Recorded::Flagged);
+        Some(Recorded::Undecided)
+    }
+
+    /// Decides at the end of a capture which segments are in it, if nothing has shown that before.
+    pub(in crate::correlate) fn decide_kinds(&mut self) {
+        if !self.all_segments || self.watched.here != NO_NAMESPACE || self.kinds.text_seen || self.kinds.lacks_acks {
+            return;
         }
-        enough
+        // What follows it would contradict it, were it forged.
+        let last = |closing: &Closing| {
+            let conn = self.table.get(closing.at).filter(|conn| conn.number == closing.conn);
+            closing.ahead && conn.is_some_and(|conn| conn.last == closing.segment.at && !conn.ended)
+        };
+        if self.kinds.closings.iter().any(last) {
+            self.expect_no_acks();
+        } else {
+            self.expect_segments(Recorded::All);
+        }
+    }
+
+    /// Returns what a segment shows about the capture, if it closes a connection after a SYN,ACK.
+    fn closing(&self, at: u32, from: Side, segment: &Segment) -> Option<Closing> {
+        let conn = self.table.get(at)?;
+        let header = &segment.header;
+        let ahead = is_ahead(conn, from, header);
+        let closes = header.has(TcpFlags::FIN) || header.has(TcpFlags::RST) && ahead;
+        let answered = conn.ends.iter().any(|end| end.sent_synack);
+        (closes && answered).then_some(Closing { at, conn: conn.number, from, segment: *segment, ahead })
+    }
+
+    /// From now on, ACKs are not expected: the closing segments that were held to what was seen are judged again.
+    fn expect_no_acks(&mut self) {
+        self.kinds.lacks_acks = true;
+        self.expect_segments(Recorded::Flagged);
+        for Closing { at, conn: number, from, segment, ahead } in std::mem::take(&mut self.kinds.closings) {
+            if let Some(conn) = self.table.get_mut(at).filter(|conn| ahead && conn.number == number && !conn.ended) {
+                judge_again(conn, from, &segment);
+                self.table.schedule(at, Some(self.now));
+            }
+        }
     }
 
     /// From now on, these are the segments that are expected of all connections.
@@ -51,4 +154,14 @@ impl Correlator {
             self.table.schedule(at, due);
         }
     }
+}
+
+/// Takes a segment that was ahead of what was seen, now that more is known to have been sent.
+fn judge_again(conn: &mut Connection, from: Side, segment: &Segment) {
+    let end = conn.end_mut(from);
+    end.settle_claim();
+    end.drop_kept();
+    end.forget_refused_reset();
+    let accepted = judge(conn, from, segment, false);
+    gaps::take_late(conn, from, segment, &accepted, false);
 }

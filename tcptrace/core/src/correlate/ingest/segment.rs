@@ -42,11 +42,11 @@ impl Correlator {
         let key = self.table.get(at).and_then(|conn| conn.key).unwrap_or(key);
         self.watched.note(netns);
         self.guess_roles(at, &key, from, &segment.header);
-        let lacks_acks = self.lacks_acks(at, &segment.header);
-        let full = self.all_segments && !lacks_acks;
+        let kinds = self.kinds_in_capture(at, from, segment);
+        let full = self.all_segments && kinds != Some(Recorded::Flagged);
         let conn = self.table.get_mut(at)?;
-        if lacks_acks {
-            conn.recorded = Recorded::Flagged;
+        if let Some(kinds) = kinds {
+            conn.recorded = kinds;
         }
         conn.learn_netns((netns != NO_NAMESPACE).then_some(key.netns));
         if full && segment.at.since(conn.last) > ANSWERED_WITHIN {
@@ -64,7 +64,7 @@ impl Correlator {
         let control = learn(conn, from, segment, full);
         conn.end_mut(from).note_run(addition);
         let ace = accurate_ecn::ace(conn, from, segment, note);
-        if !lacks_acks && (full || !control) {
+        if kinds.is_none() && (full || !control) {
             conn.recorded = Recorded::All;
         }
         if key.is_self_connect() {

@@ -93,6 +93,8 @@ pub(in crate::correlate) enum Recorded {
     Control,
     /// Those with SYN, FIN or RST, of a capture that has no others so far: acknowledgements and data pass unseen.
     Flagged,
+    /// All, or those with SYN, FIN or RST, of a capture that has shown no others yet.
+    Undecided,
     /// All: one of them neither opens nor closes it.
     All,
 }
@@ -136,14 +138,19 @@ impl Connection {
         }
     }
 
-    /// Returns true if all of its segments are shown.
+    /// Returns true if all of its segments are shown, as far as is known.
     pub(in crate::correlate) fn shows_all(&self) -> bool {
-        self.recorded == Recorded::All
+        matches!(self.recorded, Recorded::All | Recorded::Undecided)
     }
 
     /// Returns true if acknowledgements are not in the capture.
     pub(in crate::correlate) fn lacks_acks(&self) -> bool {
         self.recorded == Recorded::Flagged
+    }
+
+    /// Returns true if the capture has shown no acknowledgement of any connection so far, and may have none.
+    pub(in crate::correlate) fn may_lack_acks(&self) -> bool {
+        matches!(self.recorded, Recorded::Flagged | Recorded::Undecided)
     }
 
     /// Exchanges its ends.

@@ -82,7 +82,7 @@ pub(in crate::correlate) fn deadline(conn: &Connection) -> Option<BootTime> {
     if let Some(at) = reached(conn) {
         return Some(at.plus(ACK_LATE));
     }
-    if may_be_acked(conn) {
+    if is_not_awaited(conn) {
         return None;
     }
     let [first, second] = &conn.ends;
@@ -202,6 +202,13 @@ fn proven_open(conn: &Connection) -> bool {
 /// Returns true if the client may have acknowledged the SYN,ACK: the capture has no ACKs.
 pub(in crate::correlate) fn may_be_acked(conn: &Connection) -> bool {
     conn.lacks_acks() && conn.ends.iter().any(|end| end.sent_synack)
+}
+
+/// Returns true if no ACK is awaited, since the capture has none, or none yet: a SYN,ACK that was sent once may have been
+/// acknowledged.
+pub(in crate::correlate) fn is_not_awaited(conn: &Connection) -> bool {
+    let once = |end: &End| end.synack().is_some_and(|sent| sent.again() == 0);
+    may_be_acked(conn) || conn.may_lack_acks() && conn.ends.iter().any(once)
 }
 
 /// Returns the time at which the last of the ends on this host reached ESTABLISHED; `None` if one has not, or none is

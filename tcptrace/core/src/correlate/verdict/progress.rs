@@ -1,6 +1,6 @@
 //! Progress of a handshake or a close, and the times at which stalls are reported.
 
-use super::{close, drops::RETRANSMISSION, handshake::may_be_acked};
+use super::{close, drops::RETRANSMISSION, handshake::is_not_awaited};
 use crate::{
     correlate::table::{
         connection::{Connection, Side},
@@ -36,7 +36,7 @@ pub(in crate::correlate) fn stall_level(told: u32) -> u64 {
 /// Returns the time at which a stall of the handshake or of the close is to be reported; `None` if the connection is open.
 pub(in crate::correlate) fn due(conn: &Connection) -> Option<BootTime> {
     // What was acknowledged is not in the capture.
-    if conn.lacks_acks() && (conn.opened || conn.mid_life || may_be_acked(conn)) {
+    if conn.may_lack_acks() && (conn.opened || conn.mid_life) || is_not_awaited(conn) {
         return None;
     }
     let due = stalled_from(conn)?.plus(stall_level(conn.stalls.into()));

@@ -125,6 +125,13 @@ impl End {
         }
     }
 
+    /// Forgets a reset that the other end has not accepted.
+    pub(in crate::correlate) fn forget_refused_reset(&mut self) {
+        if let Some(resets) = self.known_resets() {
+            resets.odd = None;
+        }
+    }
+
     /// Notes that a segment came which is no reset.
     pub(in crate::correlate) fn note_more(&mut self) {
         if let Some(rst) = self.known_resets().and_then(|resets| resets.odd.as_mut()) {

@@ -48,7 +48,7 @@ pub(in crate::correlate) fn close(
     let (client, server) = conn.roles();
     let missing = with_loss(conn, gaps, missing(conn, closing));
     let kernel = watched.here != NO_NAMESPACE;
-    let shows_all = conn.shows_all() || seen.all || !kernel;
+    let shows_all = conn.shows_all() || !conn.lacks_acks() && (seen.all || !kernel);
     let initiator = closing.initiator.map(|side| conn.shown_role(side));
     let missed_fin = close::missed_fin(conn, closing.kind);
     let gave_up = gave_up(conn);
