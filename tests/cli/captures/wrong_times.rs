@@ -1,4 +1,4 @@
-//! Frames whose times are wrong by most of a year. A single one would have that of the frame before.
+//! Frames whose times are wrong by most of a year. Fewer would have that of the frame before.
 
 use tcptrace_tests::{ACK, FIN, SYN};
 
@@ -13,6 +13,8 @@ fn segments_with_old_times_do_not_fill_the_months_since_with_stalls() {
             (DAYS + 30, S, SYN | ACK, 0, 1, 0),
             (DAYS + 60, C, ACK, 1, 1, 0),
             (0, S, ACK, 1, 1, 0),
+            (100_000, S, ACK, 1, 1, 0),
+            (150_000, S, ACK, 1, 1, 0),
             (200_000, S, FIN | ACK, 5, 7, 0),
             (DAYS + 2_000_000, C, FIN | ACK, 7, 6, 0),
             (DAYS + 2_000_040, S, ACK, 6, 8, 0),

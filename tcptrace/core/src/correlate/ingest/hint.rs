@@ -27,6 +27,15 @@ fn ends_its_socket(end: &End, hint: &Hint) -> bool {
     aborts && end.closed().is_some_and(|closed| hint.at < closed.at + RESET_FOLLOWS)
 }
 
+/// Returns true if the kernel answers a segment of an end on another host by a reset, since the socket of this one has gone: with
+/// the number that the segment acknowledges, that ends the connection (tcp_v4_send_reset of net/ipv4/tcp_ipv4.c).
+fn answers_for_closed(conn: &Connection, side: Side, hint: &Hint) -> bool {
+    let (own, other) = (conn.end(side), conn.end(side.other()));
+    let gone = own.open_sockets == 0 && own.closed().is_some_and(|closed| closed.at <= hint.at);
+    let over = [own, other].into_iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some()));
+    hint.reason == Some(ResetReason::NoSocket) && gone && !other.had_socket && !over && !conn.ended
+}
+
 /// A hint at a reset of a connection of which nothing was known before.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::correlate) struct EarlyReset {
@@ -76,6 +85,8 @@ impl Correlator {
                             // It took in segments until then.
                             conn.end_mut(side.other()).refuse_reset(|_| true);
                         }
+                        conn.accept_reset(side, hint.at, true);
+                    } else if answers_for_closed(conn, side, hint) {
                         conn.accept_reset(side, hint.at, true);
                     }
                 }

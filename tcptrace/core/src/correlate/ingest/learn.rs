@@ -1,5 +1,7 @@
 //! Records what a segment shows of both ends, as far as its receiver accepts it.
 
+use std::time::Duration;
+
 use super::{
     claims::{settle_claim, settle_reached},
     doubted_resets::restore_doubted_resets,
@@ -10,12 +12,15 @@ use crate::{
         receiver::{Accepted, Ack, Reset, ack_of, judge, new_behind_reset, signed_offset, timestamp},
         table::{
             connection::{Connection, Side},
-            endpoint::{Claim, End, Reached, ResetContext},
+            endpoint::{Claim, End, Reached, ResetContext, Sent},
         },
     },
     event::{Direction, Segment},
     tcp::{TcpFlags, TcpHeader, TcpOptions},
 };
+
+/// Time after which a SYN,ACK that was not acknowledged is sent again: a second (RFC 6298 §2.1), or three on old systems.
+const SENT_AGAIN_AFTER: Duration = Duration::from_secs(4);
 
 /// Number of segments in each direction shown after a FIN.
 const AFTER_FIN: u8 = 8;
@@ -201,7 +206,8 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
         }
         // A FIN came later than the ACK, which is not in the capture.
         if !conn.lacks_acks() || !accepted.fin {
-            conn.complete(*at);
+            let missed = full && follows_missed_ack(conn, from, segment);
+            conn.complete(*at, missed);
         }
     }
     conn.last_from = Some(from);
@@ -236,6 +242,20 @@ fn go_on_behind_reset(
         None if new_behind_reset.is_some() => own.goes_on_behind_reset(new_behind_reset, 0, elsewhere),
         None => {}
     }
+}
+
+/// Returns true if a segment of the client that shows the handshake to be complete came after its ACK, which was not seen: it has
+/// sent or received more, or the SYN,ACK would have been sent again.
+fn follows_missed_ack(conn: &Connection, from: Side, segment: &Segment) -> bool {
+    let (own, other) = (conn.end(from), conn.end(from.other()));
+    let Some(synack) = other.synack().filter(|_| !conn.fast_open && !own.had_socket && !own.here) else {
+        return false;
+    };
+    let begins = signed_offset(own, segment.header.seq).and_then(|start| u64::try_from(start).ok());
+    let sent_more = begins.is_some_and(|start| start > own.syn().map_or(1, Sent::end_of_syn));
+    let received_more = ack_of(&segment.header).is_some_and(|ack| other.offset(ack) > synack.end_of_syn());
+    let too_late = conn.may_lack_acks() && synack.again() == 0 && segment.at > synack.first + SENT_AGAIN_AFTER;
+    sent_more || received_more || too_late
 }
 
 /// Returns true if a SYN,ACK has another ISN than the SYN of its sender: that SYN was not the end's own, or of another

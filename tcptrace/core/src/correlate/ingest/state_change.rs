@@ -245,6 +245,13 @@ impl Correlator {
         }
         conn.learn_end_netns(side, change.netns);
         conn.last = change.at;
+        if change.old == SynSent && !change.proof.restored && conn.mid_life && !conn.opened && !conn.is_restored() {
+            // What was seen first answered its SYN: its handshake is seen after all.
+            conn.mid_life = false;
+            conn.answered = conn.ends.iter().any(|end| end.sent_synack);
+            conn.client = Some(side);
+            conn.client_guessed = false;
+        }
         match (change.old, change.new) {
             (Close, SynSent) if conn.client.is_none() => conn.client = Some(side),
             (Listen, SynRecv) => {
@@ -283,6 +290,8 @@ impl Correlator {
         let reset_itself = conn.end(side).rst().is_some_and(|rst| rst.seen);
         if change.new == Close && change.error.is_some_and(handshake::is_by_reset) && !reset_itself {
             conn.accept_reset(side.other(), change.at, false);
+            // It was open until now: the other socket's error was that of its own reset.
+            conn.end_mut(side).withdraw_unseen_reset(false);
         }
         // Its socket continues: it has not accepted a reset of uncertain number.
         if !(change.new == Close && change.error.is_none_or(handshake::is_by_reset)) {

@@ -169,10 +169,22 @@ impl Connection {
         (self.acked != NEVER).then_some(self.acked)
     }
 
-    /// Notes an ACK that completes the handshake, if it is the first.
-    pub(in crate::correlate) fn complete(&mut self, at: BootTime) {
+    /// Returns the time of the ACK that completed the handshake, unless that is only known to have come before.
+    pub(in crate::correlate) fn seen_ack_at(&self) -> Option<BootTime> {
+        self.ack_at().filter(|_| !self.missed_ack())
+    }
+
+    /// Notes a segment that shows the handshake to be complete: the ACK, or one after it if that was `missed`.
+    pub(in crate::correlate) fn complete(&mut self, at: BootTime, missed: bool) {
         if self.acked == NEVER {
             self.acked = at;
+            if missed {
+                self.rare_mut().missed_ack = true;
+            }
+        } else if !missed && self.missed_ack() && !self.opened {
+            // It was captured too late.
+            self.acked = at;
+            self.rare_mut().missed_ack = false;
         }
     }
 

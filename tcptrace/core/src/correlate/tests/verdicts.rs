@@ -12,6 +12,7 @@ mod handshakes;
 mod held_back;
 mod hidden;
 mod inferred;
+mod lost_events;
 mod missed;
 mod mutations;
 mod reasons;

@@ -6,7 +6,7 @@ mod unseen;
 pub(in crate::correlate) use self::due::{deadline, is_over_if_replaced, missing_ends};
 pub(super) use self::{
     due::has_stray_reset,
-    unseen::{may_have_closed, may_have_closed_first, missed_fin},
+    unseen::{has_unseen_fin, may_have_closed, may_have_closed_first, missed_fin},
 };
 use super::{
     handshake::{ETIMEDOUT, timed_out},
@@ -213,9 +213,11 @@ fn by_fins(conn: &Connection, fins: &Fins) -> Option<Side> {
     let (side, fin) = fins.first?;
     let (own, other) = (conn.end(side), conn.end(side.other()));
     let answers = own.has_received_fin() && own.entered(FinWait1).is_none();
-    let acknowledged = other.seen_to_enter(FinWait2).is_some_and(|at| at <= fin.sent.first);
+    let before = |state| other.seen_to_enter(state).is_some_and(|at| at <= fin.sent.first);
+    let closed_before = before(FinWait2) || before(FinWait1) && other.misses_one_number() && fin.acks == other.sent;
     match fins.second {
-        None if answers || acknowledged => Some(side.other()),
+        None if before(FinWait1) && other.entered(TcpState::Closing).is_some() => None,
+        None if answers || closed_before => Some(side.other()),
         None if may_have_closed_first(conn, side.other()) => None,
         _ => Some(side),
     }
@@ -229,7 +231,10 @@ fn first_of(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>) -> 
     let by_fin = fins.first.filter(|(_, fin)| before(fin)).map(|(side, _)| side);
     // If segments are not recorded, a state shows that a FIN was about to be sent.
     let seen = |side: &Side| conn.end(*side).seen_to_enter(FinWait1).is_some();
-    let by_state = by_states(conn).filter(seen).filter(|_| !conn.has_segments);
+    // One that was not seen arrived if the state of either end says so.
+    let entered = |side: Side, state| conn.end(side).seen_to_enter(state).is_some_and(|entered| entered <= at);
+    let arrived = |side: &Side| entered(*side, FinWait2) || entered(side.other(), CloseWait);
+    let by_state = by_states(conn).filter(|side| seen(side) && !conn.has_segments || arrived(side));
     // The other end may have closed before, unseen.
     let unseen = missed_fin(conn, CloseKind::Reset) == Some(side.other());
     by_fin.or(by_state).or((!unseen).then_some(side))
@@ -257,6 +262,10 @@ pub(super) fn is_silent(conn: &Connection, side: Side) -> bool {
 /// segment.
 fn by_states(conn: &Connection) -> Option<Side> {
     let first = |is: &dyn Fn(Side) -> bool| [Side::First, Side::Second].into_iter().find(|&side| is(side));
+    // In CLOSING, the FINs may have crossed, or its own may have waited behind data.
+    if conn.ends.iter().any(|end| end.entered(TcpState::Closing).is_some()) {
+        return None;
+    }
     first(&|side| conn.end(side).entered(FinWait1).is_some())
         .or_else(|| first(&|side| conn.end(side).entered(CloseWait).is_some()).map(Side::other))
         .or_else(|| first(&|side| is_silent(conn, side)))
@@ -269,7 +278,7 @@ fn closed_by_states(conn: &Connection) -> bool {
     [(first, second), (second, first)].into_iter().any(|(end, other)| {
         let half = end.closed().is_some_and(|closed| closed.from == FinWait2 && !failed(closed));
         // A socket on this host that still waits for the ACK of its FIN shows that none has arrived.
-        knows_both_fins(end) || (half && in_order_fin(conn, end, other).is_some() && other.open_sockets == 0)
+        knows_both_fins(end) || has_unseen_fin(other, end) || (half && in_order_fin(conn, end, other).is_some() && other.open_sockets == 0)
     })
 }
 

@@ -1,6 +1,6 @@
 //! Verdicts on handshakes, decided only from the state of the connection.
 
-use super::reset;
+use super::{drops, reset};
 use crate::{
     correlate::table::{
         connection::{Connection, Side},
@@ -14,6 +14,9 @@ use crate::{
 /// Time after the last SYN or SYN,ACK, in nanoseconds, after which no answer is expected: Linux sends its last SYN of
 /// seven after 1 + 2 + 4 + … + 32 s and waits another 64 s (tcp_syn_retries); then its socket reports the time-out.
 const UNANSWERED: u64 = 65_000_000_000;
+
+/// Maximum time, in nanoseconds, by which a frame of a capture may come behind those that were sent after it.
+const OUT_OF_ORDER: u64 = 100_000_000;
 
 /// Maximum time, in nanoseconds, by which the ACK of an established connection may follow the state: it may wait for
 /// data.
@@ -62,11 +65,15 @@ pub(in crate::correlate) fn decide(conn: &Connection, now: BootTime, over: bool)
         return Some(opened);
     }
     if established(conn, now, over) {
-        return Some(Opened::plain(Outcome::Established));
+        let awaited = !over && out_of_order_until(conn).is_some_and(|until| now < until);
+        return (!awaited).then(|| Opened::plain(Outcome::Established));
     }
     let waited = deadline(conn).is_some_and(|deadline| now >= deadline);
     if waited && refused_unseen(conn) {
         return Some(Opened::plain(Outcome::Refused));
+    }
+    if (over || waited) && stays_in_opening(conn) {
+        return Some(Opened::plain(Outcome::Established));
     }
     (over || waited).then(|| unanswered(conn))
 }
@@ -77,6 +84,9 @@ pub(in crate::correlate) fn deadline(conn: &Connection) -> Option<BootTime> {
         return None;
     }
     if let Some(until) = reset::awaited(conn) {
+        return Some(until);
+    }
+    if let Some(until) = out_of_order_until(conn) {
         return Some(until);
     }
     if let Some(at) = reached(conn) {
@@ -172,7 +182,7 @@ fn refused_elsewhere(conn: &Connection) -> Option<Opened> {
         (None, None) => None,
         _ if proven_open(conn) => None,
         // It answers the SYN, and not what follows where two SYNs crossed.
-        (None, Some(_)) if !server.syn_seen() => Some(Opened::plain(Outcome::Refused)),
+        (None, Some(_)) if !server.syn_seen() && conn.ack_at().is_none() => Some(Opened::plain(Outcome::Refused)),
         _ if conn.ack_at().is_some() => None,
         _ => Some(Opened::plain(Outcome::Reset)),
     }
@@ -202,6 +212,30 @@ fn proven_open(conn: &Connection) -> bool {
 /// Returns true if the client may have acknowledged the SYN,ACK: the capture has no ACKs.
 pub(in crate::correlate) fn may_be_acked(conn: &Connection) -> bool {
     conn.lacks_acks() && conn.ends.iter().any(|end| end.sent_synack)
+}
+
+/// Returns the time until which the SYN,ACK or the ACK of an established connection may still come, if it was not seen and no
+/// socket on this host tells more.
+fn out_of_order_until(conn: &Connection) -> Option<BootTime> {
+    let (client, server) = conn.roles();
+    let elsewhere = !conn.ends.iter().any(|end| end.here || end.had_socket);
+    let lacks = client.sent_syn && !server.syn_seen() || conn.missed_ack();
+    conn.ack_at().filter(|_| lacks && elsewhere && conn.shows_all()).map(|at| at.plus(OUT_OF_ORDER))
+}
+
+/// Returns true if the handshake was completed, but a socket on this host was not seen to leave the state before: the change
+/// must have been missed.
+fn stays_in_opening(conn: &Connection) -> bool {
+    let stays = |end: &End| {
+        let last = end.states().last().map(|(state, _)| state);
+        end.open_sockets > 0 && matches!(last, Some(SynSent | SynRecv))
+    };
+    let reached = |end: &End| established_at(conn, end).is_some() || stays(end);
+    let known = conn.ends.iter().all(|end| if end.had_socket { reached(end) } else { !end.here });
+    // The ACK may not have arrived: this host dropped it, or the SYN,ACK was sent again. With Fast Open there is a socket before it.
+    let arrived = |acked| conn.ends.iter().all(|end| end.synack().is_none_or(|synack| synack.last <= acked));
+    let acked = conn.ack_at().is_some_and(arrived) && drops::until(conn, conn.last, 0).is_none();
+    acked && !conn.fast_open && known && conn.ends.iter().any(stays)
 }
 
 /// Returns true if no ACK is awaited, since the capture has none, or none yet: a SYN,ACK that was sent once may have been
@@ -318,7 +352,8 @@ pub(in crate::correlate) fn missing(conn: &Connection, opened: &Opened, syn_left
     let wanted = [
         (syn_left.is_none(), Missing::Syn),
         (answered && !server.sent_synack && !simultaneous, Missing::Synack),
-        (established && conn.ack_at().is_none() && !simultaneous, Missing::Ack),
+        (established && conn.seen_ack_at().is_none() && !simultaneous, Missing::Ack),
+        (established && stays_in_opening(conn), Missing::States),
     ];
     wanted.into_iter().filter(|(missing, _)| *missing).map(|(_, what)| what).collect()
 }

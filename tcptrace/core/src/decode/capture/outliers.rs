@@ -1,4 +1,4 @@
-//! Single frames with a time far from those of the frames around them, as a broken clock or a damaged file gives them:
+//! A few frames with times far from those of the frames around them, as a broken clock or a damaged file gives them:
 //! in a capture, time is measured by the frames, and every deadline before such a time would expire.
 
 use std::collections::VecDeque;
@@ -13,13 +13,19 @@ const FAR: u64 = 3_600_000_000_000;
 /// long, a year.
 const TOO_FAR: u64 = 31_536_000_000_000_000;
 
-/// Frames on their way from the decoder, of which the last may be held back until the next one shows whether its time is
-/// right.
+/// Number of frames in a row, in order, that show that the clock was set, or the capture paused, and is right.
+const ENOUGH: usize = 4;
+
+/// Maximum number of frames to hold back.
+const MOST: usize = 32;
+
+/// Frames on their way from the decoder, of which the last may be held back until the next ones show whether their times
+/// are right.
 #[derive(Debug, Default)]
 pub(super) struct Outliers {
     ready: VecDeque<Framed>,
-    /// A frame far from the one before.
-    held: Option<Framed>,
+    /// Frames far from the one before them.
+    held: VecDeque<Framed>,
     /// Time of the last frame that was let through.
     last: Option<BootTime>,
     corrected: u64,
@@ -30,17 +36,19 @@ impl Outliers {
     pub(super) fn add(&mut self, framed: Framed) -> Option<Framed> {
         let at = framed.event.at();
         let is_far = framed.timed && self.last.is_some_and(|last| are_far(last, at));
-        if self.held.is_none() && !is_far {
+        if self.held.is_empty() && !is_far {
             self.last = Some(at);
             return Some(framed);
         }
-        if let Some(held) = self.held.take() {
-            let goes_back = self.last.is_some_and(|last| !are_far(last, at)) && are_far(held.event.at(), at);
-            self.release(held, goes_back);
-        }
-        if framed.timed && self.last.is_some_and(|last| are_far(last, at)) {
-            self.held = Some(framed);
+        if is_far {
+            self.held.push_back(framed);
+            self.follow();
         } else {
+            // Those without a time have that of the frame before, which is among the held ones.
+            let goes_back = framed.timed;
+            while let Some(held) = self.held.pop_front() {
+                self.release(held, goes_back);
+            }
             self.release(framed, false);
         }
         None
@@ -48,9 +56,10 @@ impl Outliers {
 
     /// Notes that no more frames come.
     pub(super) fn finish(&mut self) {
-        if let (Some(held), Some(last)) = (self.held.take(), self.last) {
+        let in_order = self.held.len() > 1 && self.held.iter().map(|held| held.event.at()).is_sorted();
+        while let (Some(held), Some(last)) = (self.held.pop_front(), self.last) {
             let at = held.event.at();
-            self.release(held, at < last || at.since(last) > TOO_FAR);
+            self.release(held, at < last && !in_order || at.since(last) > TOO_FAR);
         }
     }
 
@@ -62,6 +71,29 @@ impl Outliers {
     /// Returns the number of frames whose time was replaced.
     pub(super) fn corrected(&self) -> u64 {
         self.corrected
+    }
+
+    /// Follows the clock if enough of the held frames are in order. Those before them are right if they lead there.
+    fn follow(&mut self) {
+        let times: Vec<_> = self.held.iter().map(|held| held.event.at()).collect();
+        let first = times.len().saturating_sub(ENOUGH);
+        let last = self.last.unwrap_or_default();
+        let tail = times.get(first..).unwrap_or_default();
+        let [to, ..] = *tail else { return };
+        let steps = || tail.iter().zip(tail.iter().skip(1)).map(|(one, other)| are_far(*one, *other));
+        // Either it goes on there, or each frame comes after a pause.
+        let goes_on = !steps().any(|far| far) || to >= last && steps().all(|far| far);
+        if tail.len() == ENOUGH && tail.is_sorted() && goes_on {
+            for at in 0..times.len() {
+                let (Some(held), last) = (self.held.pop_front(), self.last.unwrap_or_default()) else { return };
+                let leads_there = at >= first || (last..=to).contains(&held.event.at());
+                self.release(held, !leads_there);
+            }
+        } else if times.len() > MOST
+            && let Some(held) = self.held.pop_front()
+        {
+            self.release(held, true);
+        }
     }
 
     fn release(&mut self, mut framed: Framed, is_outlier: bool) {

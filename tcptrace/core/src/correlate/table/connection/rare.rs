@@ -39,6 +39,8 @@ pub(in crate::correlate) struct Rare {
     pub(in crate::correlate) deferred: bool,
     /// True if its socket was restored with TCP_REPAIR, without a handshake.
     pub(in crate::correlate) restored: bool,
+    /// True if only a later segment of the client shows that it acknowledged the SYN,ACK.
+    pub(super) missed_ack: bool,
     /// The other sides of an address translation.
     pub(in crate::correlate) other_sides: Vec<OtherSide>,
     /// Namespaces that it passes besides the one by which it is known.
@@ -134,6 +136,11 @@ impl Connection {
     /// Returns true if its socket was restored with TCP_REPAIR, without a handshake.
     pub(in crate::correlate) fn is_restored(&self) -> bool {
         self.rare().is_some_and(|rare| rare.restored)
+    }
+
+    /// Returns true if only a later segment of the client shows that it acknowledged the SYN,ACK.
+    pub(in crate::correlate) fn missed_ack(&self) -> bool {
+        self.rare().is_some_and(|rare| rare.missed_ack)
     }
 
     /// Returns the kernel's last report of the socket at an end.

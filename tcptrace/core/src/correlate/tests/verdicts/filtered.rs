@@ -1,6 +1,9 @@
 //! Captures of SYN, FIN and RST segments alone: ACKs and data are not in them.
 
-use super::*;
+use super::{
+    doubted::{Line, down, show, up},
+    *,
+};
 use crate::correlate::tests::stalled::stalls;
 
 /// Connections that show what kind of capture it is. The one that is judged is the next.
@@ -149,4 +152,62 @@ fn what_begins_like_any_other_capture_is_held_to_what_was_seen() {
     exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
     let (handshakes, closes) = exchange.records();
     assert_eq!((only(handshakes).outcome, closes), (Some(Outcome::Established), vec![]));
+}
+
+/// The whole capture: a connection with data, which is not in it.
+#[test]
+fn a_single_connection_shows_by_its_numbers_that_acks_are_left_out() {
+    let opened: [Line; 2] = [(true, SYN, 0, None, 0), down(SYN, 0, 1, 0)];
+    let cases: [(&str, &[Line], CloseKind, Option<Role>, Option<Role>); 7] = [
+        ("closed", &[up(FIN, 101, 201, 0), down(FIN, 201, 102, 0)], CloseKind::Orderly, Some(Role::Client), None),
+        ("crossing", &[up(FIN, 101, 201, 0), down(FIN, 201, 101, 0)], CloseKind::Simultaneous, None, None),
+        ("half-closed", &[down(FIN, 201, 101, 0)], CloseKind::Unfinished, Some(Role::Server), None),
+        ("aborted", &[up(RST, 101, 201, 0)], CloseKind::Reset, Some(Role::Client), Some(Role::Client)),
+        ("forgotten", &[(false, RST, 201, None, 0)], CloseKind::Reset, Some(Role::Server), Some(Role::Server)),
+        (
+            "aborted after a FIN",
+            &[up(FIN, 101, 201, 0), down(RST, 201, 102, 0)],
+            CloseKind::Reset,
+            Some(Role::Client),
+            Some(Role::Server),
+        ),
+        (
+            "data after the close",
+            &[down(FIN, 201, 101, 0), (false, RST, 202, None, 0)],
+            CloseKind::Reset,
+            Some(Role::Server),
+            Some(Role::Server),
+        ),
+    ];
+    for (what, lines, kind, initiator, by) in cases {
+        // The connection is idle for longer than any handshake.
+        for idle in [0, 600 * SECOND] {
+            let mut exchange = Exchange::of_capture();
+            exchange.connections().expect_all_segments();
+            show(&mut exchange, &opened);
+            exchange.pass(idle);
+            show(&mut exchange, lines);
+            let (handshake, close) = whole(&mut exchange);
+            assert_eq!(stalls(&exchange), [], "{what}");
+            assert_eq!((handshake.outcome, handshake.synack_to_ack_ns), (Some(Outcome::Established), None), "{what}");
+            assert_eq!(handshake.missing, [Missing::Ack], "{what}");
+            assert_eq!((close.kind, close.initiator), (kind, initiator), "{what}: {}", close.summary);
+            assert_eq!(close.reset.map(|reset| reset.by), by, "{what}: {}", close.summary);
+            assert_ne!(close.bytes.client_to_server, Some(0), "{what}: {}", close.summary);
+        }
+    }
+}
+
+/// An ACK within a second would have been sent, or the SYN,ACK again.
+#[test]
+fn a_fin_that_comes_much_later_is_not_the_ack() {
+    for (idle, missing) in [(SECOND, vec![]), (600 * SECOND, vec![Missing::Ack])] {
+        let mut exchange = Exchange::of_capture();
+        exchange.connections().expect_all_segments();
+        begin(&mut exchange);
+        exchange.pass(idle);
+        show(&mut exchange, &[up(FIN, 1, 1, 0), down(FIN, 1, 2, 0)]);
+        let (handshake, _) = whole(&mut exchange);
+        assert_eq!((handshake.outcome, handshake.missing), (Some(Outcome::Established), missing));
+    }
 }

@@ -233,3 +233,38 @@ fn data_that_a_capture_leaves_out_is_no_fin() {
     });
     assert_eq!(turn, Some(Turn::Server));
 }
+
+/// Two interfaces of a host, or the queues of one, may be captured in the wrong order.
+#[test]
+fn a_syn_ack_or_an_ack_that_is_captured_late_is_not_missing() {
+    let begun: [Line; 1] = [(true, SYN, 0, None, 0)];
+    for (what, lines) in [
+        ("SYN,ACK behind the ACK", [up(ACK, 1, 1, 0), down(SYN, 0, 1, 0), up(ACK, 1, 1, 100), down(ACK, 1, 101, 0)]),
+        ("ACK behind the data", [down(SYN, 0, 1, 0), up(ACK, 101, 1, 100), up(ACK, 1, 1, 0), up(ACK, 1, 1, 100)]),
+    ] {
+        let mut exchange = Exchange::of_capture();
+        exchange.connections().expect_all_segments();
+        show(&mut exchange, &[&begun[..], &lines].concat());
+        exchange.pass(SECOND);
+        exchange.timeout();
+        let (handshakes, closes) = exchange.records();
+        let handshake = only(handshakes);
+        assert_eq!((handshake.outcome, handshake.missing), (Some(Outcome::Established), vec![]), "{what}");
+        assert_eq!(closes, [], "{what}");
+    }
+}
+
+#[test]
+fn an_ack_that_was_missed_has_no_time() {
+    for lines in [[down(ACK, 1, 101, 0), up(ACK, 101, 1, 50)], [down(ACK, 1, 1, 300), up(ACK, 1, 301, 0)]] {
+        let mut exchange = Exchange::of_capture();
+        exchange.connections().expect_all_segments();
+        show(&mut exchange, &[(true, SYN, 0, None, 0), down(SYN, 0, 1, 0)]);
+        show(&mut exchange, &lines);
+        exchange.pass(SECOND);
+        exchange.timeout();
+        let handshake = only(exchange.records().0);
+        assert_eq!((handshake.outcome, handshake.synack_to_ack_ns), (Some(Outcome::Established), None));
+        assert_eq!(handshake.missing, [Missing::Ack]);
+    }
+}

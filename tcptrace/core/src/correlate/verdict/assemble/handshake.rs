@@ -36,7 +36,7 @@ pub(in crate::correlate) fn handshake(
     let kind = handshake::kind(conn);
     let synack = server.synack().map(|sent| sent.first);
     // A client in a simultaneous open need not wait for it: its own SYN,ACK acknowledges the other's SYN.
-    let ack = conn.ack_at().filter(|_| kind != HandshakeKind::Simultaneous);
+    let ack = conn.seen_ack_at().filter(|_| kind != HandshakeKind::Simultaneous);
     let kernel = watched.here != NO_NAMESPACE;
     // Frames of a capture may have times that run backwards.
     let after = |from: Option<_>, to: Option<_>| {

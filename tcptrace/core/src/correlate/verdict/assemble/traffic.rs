@@ -1,7 +1,10 @@
 //! Figures of a connection's traffic: bytes, idle time and round-trip times.
 
 use crate::{
-    correlate::table::{connection::Connection, endpoint::End},
+    correlate::{
+        table::{connection::Connection, endpoint::End},
+        verdict::close,
+    },
     tcp::TcpState,
     verdict::{Bytes, Close, CloseKind, Rtt},
 };
@@ -14,7 +17,7 @@ pub(super) fn bytes(end: &End, other: &End, shows_all: bool) -> Option<u64> {
     let by_own = end.fin().is_some() || end.rst().is_some_and(|rst| rst.seen);
     let by_other = other.fin().is_some() || other.rst().is_some_and(|rst| rst.seen && rst.has_ack);
     let sent_fin = [TcpState::FinWait1, TcpState::LastAck].into_iter().any(|state| end.entered(state).is_some());
-    let by_states = sent_fin || other.has_received_fin();
+    let by_states = sent_fin || other.has_received_fin() || close::has_unseen_fin(end, other);
     // A FIN that was not seen would follow data that has not been sent.
     let unsent = shows_all && end.saw_last_number();
     let known = end.isn_known && (end.fin().is_some() || !by_states || unsent);
@@ -48,7 +51,7 @@ pub(super) fn rtt(conn: &Connection) -> Rtt {
     let of_socket = client.seen_to_enter(TcpState::SynSent).zip(client.seen_to_enter(TcpState::Established));
     // The client's ACK may have waited for data, or may not be that of a listener's socket.
     let plain = !conn.mid_life && !conn.is_deferred() && !conn.fast_open;
-    let of_segments = conn.began().zip(conn.ack_at()).filter(|_| client.syn_seen() && server.syn_seen());
+    let of_segments = conn.began().zip(conn.seen_ack_at()).filter(|_| client.syn_seen() && server.syn_seen());
     let times = of_socket.or(of_segments).filter(|_| plain && !again);
     Rtt {
         handshake_ns: times.map(|(from, to)| to.since(from)),

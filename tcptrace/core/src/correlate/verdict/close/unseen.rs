@@ -2,7 +2,11 @@
 //! acknowledged it, or it came before the first event.
 
 use crate::{
-    correlate::table::connection::{Connection, Side},
+    correlate::table::{
+        connection::{Connection, Side},
+        endpoint::End,
+    },
+    tcp::TcpState::FinWait2,
     verdict::CloseKind,
 };
 
@@ -14,6 +18,13 @@ pub(in crate::correlate) fn may_have_closed(conn: &Connection, side: Side) -> bo
     let open = conn.shows_all() && !states_tell && own.fin().is_none();
     let undecided = own.has_undecided_fin() || other.claimed().is_some();
     open && (undecided || misses_last_number(conn, side))
+}
+
+/// Returns true if the other end's socket was in FIN_WAIT2 when the kernel replaced it by a smaller one, and that acknowledges one
+/// more number than was seen: it acknowledges nothing but a FIN (tcp_timewait_state_process of net/ipv4/tcp_minisocks.c).
+pub(in crate::correlate) fn has_unseen_fin(own: &End, other: &End) -> bool {
+    let replaced = other.closed().is_some_and(|closed| closed.from == FinWait2 && closed.error.unwrap_or(0) == 0);
+    replaced && other.rst().is_none() && own.fin().is_none() && !own.had_socket && own.misses_one_number()
 }
 
 /// Returns true if the last number of an end, which a FIN would have, was in no segment that was seen.

@@ -1,4 +1,4 @@
-//! Single frames with a time far from those around them.
+//! A few frames with times far from those around them.
 
 use super::{build::*, *};
 use crate::decode::capture::bytes::Order;
@@ -33,12 +33,31 @@ fn one_frame_out_of_time_has_that_of_the_frame_before() {
 }
 
 #[test]
+fn a_few_frames_out_of_time_have_that_of_the_frame_before() {
+    let (early, late) = (START - 2 * HOUR, START + 2 * HOUR);
+    for wild in [[0, 1, 2], [late, late + HOUR, u32::MAX], [u32::MAX, 0, late], [early, early, early]] {
+        let [first, second, third] = wild;
+        assert_eq!(times(&[START, START + 1, first, second, third, START + 2]), (vec![0, 1, 1, 1, 1, 2], 3), "{wild:?}");
+        assert_eq!(times(&[START, first, START + 1, second, third, START + 2]), (vec![0, 0, 1, 1, 1, 2], 3), "{wild:?}");
+    }
+    // However many there are without any order, and also where the clock is set behind them.
+    let wild = [u32::MAX, 0].repeat(30);
+    let all = [&[START][..], &wild, &[START + 1]].concat();
+    assert_eq!(times(&all).1, 60);
+    let set = [START, u32::MAX, 7, late, late + 1, late + 2, late + 3];
+    let after = i64::from(2 * HOUR);
+    assert_eq!(times(&set), (vec![0, 0, 0, after, after + 1, after + 2, after + 3], 2));
+}
+
+#[test]
 fn a_pause_is_none_and_a_clock_may_be_set() {
     let day = 24 * HOUR;
     let real = |times: &[u32]| times.iter().map(|&time| i64::from(time) - i64::from(START)).collect::<Vec<_>>();
     for seconds in [
         vec![START, START + day, START + day + 1],
         vec![START, START + day],
+        vec![START, START - day, START - day + 1, START - day + 2, START - day + 3, START + 1],
+        vec![START, START + day, START + 2 * day, START + 3 * day, START + 4 * day, START + 4 * day + 1],
         vec![START, START + day, START + 2 * day, START + 2 * day + 1],
         vec![START, START + 1, START - day, START - day + 1],
         vec![START, START + HOUR, START + 1],
