@@ -11,7 +11,10 @@ use core::mem::MaybeUninit;
 pub use ip::{Ip, ip, ip_behind};
 use zerocopy::FromBytes;
 
-use crate::{FAMILY_V4, FAMILY_V6, Skip};
+use crate::{
+    FAMILY_V4, FAMILY_V6, Skip,
+    branchless::{negative_if_0, one_if_negative},
+};
 
 /// Bytes of an Ethernet header.
 pub const ETH_HEADER: u32 = 14;
@@ -105,18 +108,20 @@ unsafe fn copy(frame: &impl Frame, offset: u32, to: *mut u8, len: u32) -> bool {
         return true;
     }
     // Beyond the linear part offsets count from the link layer's header.
-    let link = if on_ethernet(frame) { ETH_HEADER } else { 0 };
     // SAFETY: as above.
-    unsafe { frame.copy_any(link + offset, to, len) }
+    unsafe { frame.copy_any(link_header(frame) + offset, to, len) }
 }
 
-/// Returns true if the buffer begins with an Ethernet header: its type field is then the protocol.
+/// Returns the length of the link layer's header: that of Ethernet if there is one, whose type field is then the
+/// protocol, otherwise 0.
 #[inline(always)]
-fn on_ethernet(frame: &impl Frame) -> bool {
+fn link_header(frame: &impl Frame) -> u32 {
+    // No protocol of a segment is 0, which this stays in a frame that is too short.
     let mut protocol = 0_u16;
     // SAFETY: the destination has room for two bytes.
-    let copied = unsafe { frame.copy_any(ETH_HEADER - 2, (&raw mut protocol).cast(), 2) };
-    copied && protocol == frame.protocol()
+    unsafe { frame.copy_any(ETH_HEADER - 2, (&raw mut protocol).cast(), 2) };
+    let differs = u32::from(protocol ^ frame.protocol());
+    ETH_HEADER * one_if_negative(negative_if_0(differs)) as u32
 }
 
 /// Returns the family and the offset of the IP header, behind VLAN tags that are still in the bytes.

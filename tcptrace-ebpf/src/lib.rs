@@ -20,6 +20,7 @@
 extern crate std;
 
 pub mod abi;
+mod branchless;
 pub mod filter;
 pub mod headers;
 pub mod pending;

@@ -19,7 +19,7 @@ use crate::{Address, WATCHED_BUCKETS};
 #[cfg(target_arch = "bpf")]
 pub use self::kernel_table::{KernelTable, WATCHED};
 pub use self::slot::Bucket;
-use self::slot::{ACK_WANTED, AFTER_FIN, CLOSING_SLOTS, FIN_SENT, SLOTS, STALE, Slot, WANTED, is_free, slot};
+use self::slot::{ACK_WANTED, AFTER_FIN, FIN_SENT, Slot, WANTED, is_free, least_missed, with_tag};
 
 /// Storage of the buckets. All processors write to it without locks.
 ///
@@ -75,25 +75,6 @@ impl Flow {
         unsafe { table.occupied(self.index()).read_volatile() != 0 }
     }
 
-    /// Finds the connection's slot.
-    ///
-    /// # Safety
-    /// The bucket must be one of a table that outlives the slot.
-    #[inline(always)]
-    unsafe fn find<'a>(self, bucket: *mut Bucket) -> Option<&'a mut Slot> {
-        let tag = self.tag();
-        let mut i = 0;
-        while i < SLOTS {
-            // SAFETY: the bucket is the table's, and `i` within it.
-            let slot = unsafe { slot(bucket, i) };
-            if slot.tag == tag {
-                return Some(slot);
-            }
-            i += 1;
-        }
-        None
-    }
-
     /// Returns the connection's slot, a free one, or the one that is missed least; `None` if a handshake must not take
     /// any.
     #[inline(always)]
@@ -107,31 +88,11 @@ impl Flow {
             }
         }
         // SAFETY: the bucket is the table's.
-        if let Some(slot) = unsafe { self.find(bucket) } {
+        if let Some(slot) = unsafe { with_tag(bucket, self.tag()) } {
             return Some(slot);
         }
-        let mut best = None;
-        let mut best_worth = u32::MAX;
-        let mut i = 0;
-        while i < if closing { CLOSING_SLOTS } else { SLOTS } {
-            // SAFETY: the bucket is the table's, and `i` within it.
-            let slot = unsafe { slot(bucket, i) };
-            let age = u32::from(now.wrapping_sub(slot.armed));
-            let worth = if slot.tag == 0 {
-                0
-            } else if slot.closing() && age < u32::from(STALE) {
-                // Not for handshakes.
-                if closing { 0x2_0000 - age } else { u32::MAX }
-            } else {
-                0x1_0000 - age
-            };
-            if worth < best_worth {
-                best_worth = worth;
-                best = Some(slot);
-            }
-            i += 1;
-        }
-        let slot = best?;
+        // SAFETY: as above.
+        let slot = unsafe { least_missed(bucket, now, closing) }?;
         *slot = Slot { tag: self.tag(), acks: [0; 2], armed: now, wanted: [0; 2] };
         Some(slot)
     }
@@ -183,7 +144,7 @@ impl Flow {
     pub fn reset(self, table: &impl Table) {
         if let Some(bucket) = table.bucket(self.index())
             // SAFETY: the bucket is the table's.
-            && let Some(slot) = unsafe { self.find(bucket) }
+            && let Some(slot) = unsafe { with_tag(bucket, self.tag()) }
         {
             slot.tag = 0;
         }
@@ -197,7 +158,7 @@ impl Flow {
         }
         let Some(bucket) = table.bucket(self.index()) else { return false };
         // SAFETY: the bucket is the table's.
-        let Some(slot) = (unsafe { self.find(bucket) }) else {
+        let Some(slot) = (unsafe { with_tag(bucket, self.tag()) }) else {
             self.vacate(table, bucket);
             return false;
         };

@@ -95,49 +95,72 @@ fn ipv6<const MOST: u32>(frame: &impl Frame, header: &[u32; 10], offset: u32) ->
     })
 }
 
+/// The layout of a kind of extension header.
+#[derive(Clone, Copy)]
+struct Extension {
+    /// Its length in bytes is `(length field & field) + more << shift`; 0 for what is no extension header.
+    shift: u8,
+    field: u8,
+    more: u8,
+    /// The bits of its second half that hold a fragment's offset.
+    fragment_offset: u16,
+}
+
+/// The extension headers among all protocol numbers.
+///
+/// They are looked up, since each branch within the loop would multiply the ways through it that the kernel verifies.
+static EXTENSIONS: [Extension; 256] = {
+    const HOP_BY_HOP: usize = 0;
+    const ROUTING: usize = 43;
+    const FRAGMENT: usize = 44;
+    const AUTHENTICATION: usize = 51;
+    const DESTINATION: usize = 60;
+    const MOBILITY: usize = 135;
+    const HIP: usize = 139;
+    const SHIM6: usize = 140;
+
+    let mut all = [Extension { shift: 0, field: 0, more: 0, fragment_offset: 0 }; 256];
+    // RFC 8200 §4.2: in units of eight bytes, without the first.
+    let usual = Extension { shift: 3, field: 0xff, more: 1, fragment_offset: 0 };
+    all[HOP_BY_HOP] = usual;
+    all[ROUTING] = usual;
+    all[DESTINATION] = usual;
+    all[MOBILITY] = usual;
+    all[HIP] = usual;
+    all[SHIM6] = usual;
+    // RFC 4302 §2.2: in words of four bytes, minus two.
+    all[AUTHENTICATION] = Extension { shift: 2, field: 0xff, more: 2, fragment_offset: 0 };
+    // RFC 8200 §4.5: always eight bytes.
+    all[FRAGMENT] = Extension { shift: 3, field: 0, more: 1, fragment_offset: 0xfff8 };
+    all
+};
+
 /// Walks the extension headers. Returns the protocol behind them, and their total length.
 #[inline(always)]
 fn extensions<const MOST: u32>(frame: &impl Frame, first: u8, offset: u32) -> Result<(u8, u32), Skip> {
-    const HOP_BY_HOP: u8 = 0;
-    const ROUTING: u8 = 43;
-    const FRAGMENT: u8 = 44;
-    const AUTHENTICATION: u8 = 51;
-    const DESTINATION: u8 = 60;
-    const MOBILITY: u8 = 135;
-    const HIP: u8 = 139;
-    const SHIM6: u8 = 140;
-
     let mut protocol = first;
     let mut skipped = 0;
     let mut walked = 0;
-    while walked < MOST {
-        if protocol == IPPROTO_TCP || protocol == IPPROTO_ICMPV6 {
-            return Ok((protocol, skipped));
+    loop {
+        let Extension { shift, field, more, fragment_offset } = EXTENSIONS[usize::from(protocol)];
+        if shift == 0 {
+            break;
         }
-        let length = match protocol {
-            HOP_BY_HOP | ROUTING | DESTINATION | MOBILITY | HIP | SHIM6 => 8,
-            AUTHENTICATION => 4,
-            FRAGMENT => 0,
-            _ => return Err(Skip::NotTcp),
-        };
+        if walked == MOST {
+            return Err(Skip::ExtensionHeaders);
+        }
         let header: [u8; 4] = load(frame, offset + skipped)?;
-        if protocol == FRAGMENT && u16::from_be_bytes([header[2], header[3]]) & 0xfff8 != 0 {
+        if u16::from_be_bytes([header[2], header[3]]) & fragment_offset != 0 {
             return Err(Skip::Fragment);
         }
-        skipped += match length {
-            // RFC 8200 §4.5: always eight bytes.
-            0 => 8,
-            // RFC 4302 §2.2: in words of four bytes, minus two.
-            4 => (u32::from(header[1]) + 2) * 4,
-            _ => (u32::from(header[1]) + 1) * 8,
-        };
+        skipped += (u32::from(header[1] & field) + u32::from(more)) << shift;
         protocol = header[0];
         walked += 1;
     }
-    if protocol == IPPROTO_TCP || protocol == IPPROTO_ICMPV6 {
-        return Ok((protocol, skipped));
+    match protocol {
+        IPPROTO_TCP | IPPROTO_ICMPV6 => Ok((protocol, skipped)),
+        _ => Err(Skip::NotTcp),
     }
-    Err(Skip::ExtensionHeaders)
 }
 
 /// Returns the length of the datagram according to the buffer: with BIG TCP, which only Ethernet devices have, the IP

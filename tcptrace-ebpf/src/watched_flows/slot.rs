@@ -1,5 +1,7 @@
 //! The slots of the table, and what is wanted from a connection.
 
+use crate::branchless::{negative_if_0, one_if_negative};
+
 /// Number of segments in each direction that are wanted after a FIN.
 pub(super) const AFTER_FIN: u8 = 8;
 
@@ -41,10 +43,37 @@ impl Slot {
         (self.wanted[0] | self.wanted[1]) & FIN_SENT != 0
     }
 
-    /// Returns true if the slot may be reused: it is empty, or its handshake has waited too long.
+    /// Returns the age in units of 2^24 ns.
     #[inline(always)]
-    fn is_free(&self, now: u16) -> bool {
-        self.tag == 0 || (!self.closing() && now.wrapping_sub(self.armed) > STALE)
+    fn age(&self, now: u16) -> i64 {
+        i64::from(now.wrapping_sub(self.armed))
+    }
+
+    /// Negative if the slot is empty.
+    #[inline(always)]
+    fn is_empty(&self) -> i64 {
+        negative_if_0(self.tag)
+    }
+
+    /// Negative if either end has sent a FIN.
+    #[inline(always)]
+    fn is_closing(&self) -> i64 {
+        i64::from(self.wanted[0] | self.wanted[1]) << (63 - FIN_SENT.trailing_zeros())
+    }
+
+    /// Negative if the slot may be reused: it is empty, or its handshake has waited too long.
+    #[inline(always)]
+    fn is_free(&self, now: u16) -> i64 {
+        self.is_empty() | (i64::from(STALE) - self.age(now)) & !self.is_closing()
+    }
+
+    /// Returns how much the slot would be missed: 0 if it is empty, more the younger it is, and more by `of_closes` if
+    /// its connection may still be closing.
+    #[inline(always)]
+    fn worth(&self, now: u16, of_closes: i64) -> i64 {
+        let closes = (self.age(now) - i64::from(STALE)) & self.is_closing();
+        let worth = 0x1_0000 - self.age(now) + one_if_negative(closes) * of_closes;
+        worth * (1 - one_if_negative(self.is_empty()))
     }
 
     /// Returns the segments wanted from this end. An end is 0 or 1, which the mask shows to the verifier.
@@ -84,18 +113,65 @@ pub(super) unsafe fn slot<'a>(bucket: *mut Bucket, i: usize) -> &'a mut Slot {
     unsafe { &mut *(&raw mut (*bucket).slots).cast::<Slot>().add(i) }
 }
 
+/// Returns the slot with this tag.
+///
+/// # Safety
+/// As for [`slot`].
+#[inline(always)]
+pub(super) unsafe fn with_tag<'a>(bucket: *mut Bucket, tag: u32) -> Option<&'a mut Slot> {
+    let mut index = 0;
+    let mut i = 1;
+    while i < SLOTS {
+        // SAFETY: the caller's promise, and within the bucket.
+        let differs = unsafe { slot(bucket, i) }.tag ^ tag;
+        index |= one_if_negative(negative_if_0(differs)) as usize * i;
+        i += 1;
+    }
+    // SAFETY: as above.
+    let found = unsafe { slot(bucket, index & (SLOTS - 1)) };
+    (found.tag == tag).then_some(found)
+}
+
+/// Returns the slot that is missed least; `None` if all are of connections that may still be closing, unless it is taken
+/// for another of these.
+///
+/// # Safety
+/// As for [`slot`].
+#[inline(always)]
+pub(super) unsafe fn least_missed<'a>(bucket: *mut Bucket, now: u16, closing: bool) -> Option<&'a mut Slot> {
+    /// More than any slot is worth otherwise.
+    const NOT_TO_BE_TAKEN: i64 = 1 << 32;
+
+    let (slots, of_closes) = if closing { (CLOSING_SLOTS, 0x1_0000) } else { (SLOTS, NOT_TO_BE_TAKEN) };
+    let mut least = i64::MAX;
+    let mut i = 0;
+    while i < slots {
+        // SAFETY: the caller's promise, and within the bucket.
+        let worth = unsafe { slot(bucket, i) }.worth(now, of_closes);
+        // The lowest bits are the number of the slot: of equals, the first is taken.
+        let less = worth * SLOTS as i64 + i as i64 - least;
+        least += less * one_if_negative(less);
+        i += 1;
+    }
+    if least >= NOT_TO_BE_TAKEN {
+        return None;
+    }
+    // SAFETY: as above.
+    Some(unsafe { slot(bucket, least as usize & (SLOTS - 1)) })
+}
+
 /// Returns true if all slots of the bucket may be reused.
 ///
 /// # Safety
 /// As for [`slot`].
 #[inline(always)]
 pub(super) unsafe fn is_free(bucket: *mut Bucket, now: u16) -> bool {
-    let mut free = true;
+    let mut free = -1;
     let mut i = 0;
     while i < SLOTS {
         // SAFETY: the caller's promise, and within the bucket.
         free &= unsafe { slot(bucket, i) }.is_free(now);
         i += 1;
     }
-    free
+    free < 0
 }
