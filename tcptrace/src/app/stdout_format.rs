@@ -51,12 +51,11 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
     let columns = options.columns;
     let on_stderr = !options.command.is_empty();
     let terminal = move || if on_stderr { terminal_columns(&io::stderr()) } else { terminal_columns(&io::stdout()) };
-    let drawing = drawing(options);
     let (render, emit): (Box<dyn Render>, Emit) = match options.output {
         OutputFormat::Json => (Box::new(Json), options.emit),
         OutputFormat::Timeline => {
             let width = move || columns.unwrap_or_else(terminal).into();
-            let ladder = Ladder::new(drawing, width);
+            let ladder = Ladder::new(drawing(options), width);
             // A file is read to its end, and those who ask for certain connections get them.
             let limited = options.read.is_empty() && options.only.is_none();
             let render: Box<dyn Render> = if limited {
@@ -67,15 +66,15 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
             };
             (render, Emit::ALL)
         }
-        OutputFormat::Events => (Box::new(Events::from(drawing)), Emit::ALL),
+        OutputFormat::Events => (Box::new(Events::from(drawing(options))), Emit::ALL),
         OutputFormat::List => {
             // A file or a pipe gets whole lines.
             let width = columns.is_none().then(|| -> Box<dyn Fn() -> usize> { Box::new(move || terminal().into()) });
-            (Box::new(List::new(drawing, width)), VERDICTS)
+            (Box::new(List::new(drawing(options), width)), VERDICTS)
         }
-        OutputFormat::Html => (Box::new(Html::new(drawing)), Emit::ALL),
-        OutputFormat::Mermaid => (Box::new(Mermaid::new(drawing)), Emit::ALL),
-        OutputFormat::Svg => (Box::new(Svg::new(drawing)), Emit::ALL),
+        OutputFormat::Html => (Box::new(Html::new(drawing(options))), Emit::ALL),
+        OutputFormat::Mermaid => (Box::new(Mermaid::new(drawing(options))), Emit::ALL),
+        OutputFormat::Svg => (Box::new(Svg::new(drawing(options))), Emit::ALL),
         OutputFormat::None => (Box::new(Nothing), Emit::NONE),
     };
     let text = matches!(options.output, OutputFormat::Timeline | OutputFormat::Events | OutputFormat::List);

@@ -5,6 +5,7 @@
 
 use std::{
     io,
+    sync::LazyLock,
     thread::{self, ScopedJoinHandle},
 };
 
@@ -16,16 +17,25 @@ use aya::{
 use super::{
     error::{missing, refusal},
     held_sockets::ITERATOR,
-    kernel::{btf::AttachTypes, tracepoint_format::NAME},
+    kernel::{
+        btf::{AttachTarget, AttachTypes},
+        tracepoint_format::NAME,
+    },
 };
+use crate::causes::with_causes;
 
-/// Loads these programs, and returns the outcome for each. Programs with typed arguments need the types that they
-/// attach to.
+/// The types that programs with typed arguments attach to. The first of the threads that needs them creates them, while
+/// the kernel verifies other programs.
+type Types<'a> = LazyLock<Result<AttachTypes, String>, Box<dyn FnOnce() -> Result<AttachTypes, String> + Send + 'a>>;
+
+/// Loads these programs, and returns the outcome for each. Programs with typed arguments attach to `targets`, whose types
+/// have these numbers.
 pub(super) fn load(
     ebpf: &mut Ebpf,
     wanted: &[&'static str],
-    types: Option<&AttachTypes>,
+    targets: &[(AttachTarget, u32)],
 ) -> Vec<(&'static str, io::Result<()>)> {
+    let types: &Types<'_> = &Types::new(Box::new(|| AttachTypes::new(targets).map_err(|error| with_causes(&error))));
     thread::scope(|scope| {
         let mut loading = Vec::new();
         for (found, program) in ebpf.programs_mut() {
@@ -44,8 +54,8 @@ fn outcome(thread: ScopedJoinHandle<'_, io::Result<()>>) -> io::Result<()> {
     thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that loads it has failed")))
 }
 
-fn load_one(program: &mut Program, types: Option<&AttachTypes>) -> io::Result<()> {
-    let types = || types.ok_or_else(|| io::Error::other("the type that it attaches to is not known"));
+fn load_one(program: &mut Program, types: &Types<'_>) -> io::Result<()> {
+    let types = || types.as_ref().map_err(|error| io::Error::other(error.as_str()));
     let loaded = match program {
         Program::BtfTracePoint(program) => program.load(NAME, &types()?.btf),
         Program::Iter(program) => program.load(ITERATOR, &types()?.btf),

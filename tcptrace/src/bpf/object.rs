@@ -18,10 +18,7 @@ use super::{
     error::{LoadError, refusal},
     held_sockets::{self, HeldSockets},
     hint_programs,
-    kernel::{
-        btf::{AttachTarget, AttachTypes},
-        program_info::ProgramInfo,
-    },
+    kernel::{btf::AttachTarget, program_info::ProgramInfo},
     loading,
     maps::filters::match_bits,
     program_log::ProgramLog,
@@ -127,10 +124,6 @@ impl Object {
         let mut targets = types.as_ref().cloned().unwrap_or_default();
         targets.retain(|&(target, _)| target != STATES || settings.access == SocketAccess::Typed);
         targets.retain(|&(target, _)| target != held_sockets::TARGET || settings.lists_holders);
-        let attach_types = AttachTypes::new(&targets).inspect_err(|error| {
-            targets.clear();
-            info!("programs with typed arguments are left out: {error}");
-        });
         let has = |wanted: AttachTarget| targets.iter().any(|&(target, _)| target == wanted);
         let access = match types {
             Err(_) => SocketAccess::Fields,
@@ -149,7 +142,7 @@ impl Object {
             states: Vec::new(),
         };
         object.fill_maps(settings)?;
-        object.load_programs(settings.segments != SEGMENTS_NONE, attach_types.ok().as_ref())?;
+        object.load_programs(settings.segments != SEGMENTS_NONE, &targets)?;
         if let Err(reason) = types {
             warn!(
                 "{reason}: the tracepoint's own fields are used, which have neither the network namespace nor the error, and \
@@ -162,14 +155,14 @@ impl Object {
     /// Has the kernel verify the programs that will be used. If it refuses programs of hints, drops or holders, these
     /// are left out, which is logged. If it refuses those of state changes that load from sockets, those that read
     /// through a helper take their place.
-    fn load_programs(&mut self, segments: bool, types: Option<&AttachTypes>) -> Result<(), LoadError> {
+    fn load_programs(&mut self, segments: bool, targets: &[(AttachTarget, u32)]) -> Result<(), LoadError> {
         let classifiers: &[_] = if segments { &[names::TC_INGRESS, names::TC_EGRESS] } else { &[] };
         let hints: Vec<_> = self.hints.programs.iter().map(|&(name, _)| name).collect();
         let drops: &[_] = if segments && self.drops.is_some() { &[names::DROP_SEGMENT] } else { &[] };
         let holders: &[_] = if self.lists_holders { &[names::HELD_SOCKETS] } else { &[] };
         let wanted = [self.access.programs(), classifiers, &hints, drops, holders].concat();
         let typed = SocketAccess::Typed.programs();
-        for (program, loaded) in loading::load(&mut self.ebpf, &wanted, types) {
+        for (program, loaded) in loading::load(&mut self.ebpf, &wanted, targets) {
             let Err(cause) = loaded else { continue };
             if ![&hints, drops, typed, holders].iter().any(|optional| optional.contains(&program)) {
                 return Err(LoadError::Program { program, cause });
@@ -183,7 +176,7 @@ impl Object {
             }
         }
         let instead: Vec<_> = self.access.programs().iter().copied().filter(|name| !wanted.contains(name)).collect();
-        for (program, loaded) in loading::load(&mut self.ebpf, &instead, None) {
+        for (program, loaded) in loading::load(&mut self.ebpf, &instead, &[]) {
             loaded.map_err(|cause| LoadError::Program { program, cause })?;
         }
         Ok(())

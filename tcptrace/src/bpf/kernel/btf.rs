@@ -3,14 +3,15 @@
 
 mod attach_types;
 mod format;
+mod vmlinux;
 
 pub(in crate::bpf) use self::attach_types::{AttachTarget, AttachTypes};
 
-use self::format::{Btf, FormatError, Kind, Type};
+use self::{
+    format::{Btf, FormatError, Kind, Type},
+    vmlinux::{VMLINUX, Vmlinux},
+};
 use tcptrace_ebpf::{ABSENT, DropLayout, HintLayout, HolderLayout, KernelValue, Place, SocketLayout};
-
-/// File with the descriptions of the kernel's types.
-const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
 /// A failure to find something in the kernel's types.
 #[derive(Debug, thiserror::Error)]
@@ -36,13 +37,13 @@ pub(in crate::bpf) enum BtfError {
 }
 
 /// The running kernel's types.
-pub(in crate::bpf) struct KernelTypes(Btf);
+pub(in crate::bpf) struct KernelTypes(Btf<Vmlinux>);
 
 impl KernelTypes {
     /// Reads the types of the running kernel.
     pub(in crate::bpf) fn read() -> Result<Self, BtfError> {
-        let bytes = std::fs::read(VMLINUX).map_err(BtfError::Unreadable)?;
-        Btf::parse(bytes).map(Self).map_err(BtfError::Unknown)
+        let file = Vmlinux::open().map_err(BtfError::Unreadable)?;
+        Btf::parse(file).map(Self).map_err(BtfError::Unknown)
     }
 
     /// Returns the offsets of the members of a socket.
@@ -166,7 +167,7 @@ impl KernelTypes {
 const DEEPEST: u8 = 16;
 
 /// Returns the offset in bits of a member, which may be in an anonymous member.
-fn offset_in(btf: &Btf, structure: Type, wanted: &str, depth: u8) -> Option<u32> {
+fn offset_in<B: AsRef<[u8]>>(btf: &Btf<B>, structure: Type, wanted: &str, depth: u8) -> Option<u32> {
     btf.members(structure).find_map(|member| {
         let inner = match member.name {
             name if name == wanted => 0,

@@ -13,6 +13,9 @@ pub(super) const HEADER: usize = 24;
 /// Size in bytes of a type without its members.
 pub(super) const TYPE: usize = 12;
 
+/// Size in bytes of a type in a kernel's BTF on the average, with its members.
+const USUAL_SIZE: usize = 22;
+
 /// Maximum number of qualifiers, pointers and typedefs in a chain: those in valid BTF are shorter and end.
 const LONGEST_CHAIN: usize = 64;
 
@@ -46,6 +49,14 @@ impl Kind {
     pub(super) const FUNC_PROTO: Self = Self(13);
     pub(super) const TYPE_TAG: Self = Self(18);
 
+    /// Number of values that the bits of a kind have room for.
+    const COUNT: usize = 32;
+
+    /// Returns the kind that an `info` word states.
+    const fn of(info: u32) -> Self {
+        Self((info >> 24) as u8 & 0x1f)
+    }
+
     /// Returns the `info` word of a type of this kind without members.
     pub(super) const fn info(self) -> u32 {
         (self.0 as u32) << 24
@@ -72,7 +83,7 @@ impl Kind {
 /// A type.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Type {
-    /// Offset of the type in [`Btf::bytes`].
+    /// Offset of the type in the bytes.
     at: usize,
     pub(super) kind: Kind,
     members: usize,
@@ -93,22 +104,26 @@ pub(super) struct Member<'a> {
 
 /// A set of types.
 #[derive(Debug)]
-pub(super) struct Btf {
-    bytes: Vec<u8>,
+pub(super) struct Btf<B> {
+    bytes: B,
     /// Offset of the string section in `bytes`.
     strings: usize,
-    types: Vec<Type>,
+    /// Offsets in `bytes` of the types, by their numbers from 1.
+    types: Vec<u32>,
+    /// The numbers of the types of each kind: a kernel has ten times as many types as structures.
+    of_kind: [Vec<u32>; Kind::COUNT],
 }
 
-impl Btf {
+impl<B: AsRef<[u8]>> Btf<B> {
     /// Reads BTF of this host's byte order.
-    pub(super) fn parse(bytes: Vec<u8>) -> Result<Self, FormatError> {
+    pub(super) fn parse(content: B) -> Result<Self, FormatError> {
+        let bytes = content.as_ref();
         let magic = bytes.first_chunk().map(|&magic| u16::from_ne_bytes(magic));
         if magic != Some(MAGIC) || bytes.get(2) != Some(&VERSION) {
             return Err(FormatError::Header);
         }
         let [header, type_off, type_len, str_off, str_len] =
-            [4, 8, 12, 16, 20].map(|at| read(&bytes, at).map(|number| number as usize));
+            [4, 8, 12, 16, 20].map(|at| read(bytes, at).map(|number| number as usize));
         let section = |offset: Option<usize>, length: Option<usize>| {
             let start = header.filter(|&header| header >= HEADER)?.checked_add(offset?)?;
             let end = start.checked_add(length?)?;
@@ -116,30 +131,37 @@ impl Btf {
         };
         let (strings, _) = section(str_off, str_len).ok_or(FormatError::Truncated)?;
         let (mut at, end) = section(type_off, type_len).ok_or(FormatError::Truncated)?;
-        let mut types = Vec::new();
+        let mut types = Vec::with_capacity((end - at) / USUAL_SIZE);
+        let mut of_kind = [const { Vec::new() }; Kind::COUNT];
         while at < end {
-            let info = read(&bytes, at + 4).ok_or(FormatError::Truncated)?;
-            let (kind, members) = (Kind((info >> 24) as u8 & 0x1f), (info & 0xffff) as usize);
-            let trailer = kind.trailer(members).ok_or(FormatError::Kind(kind.0))?;
-            types.push(Type { at, kind, members, has_bit_fields: info >> 31 == 1 });
+            let info = read(bytes, at + 4).ok_or(FormatError::Truncated)?;
+            let kind = Kind::of(info);
+            let trailer = kind.trailer(members(info)).ok_or(FormatError::Kind(kind.0))?;
+            types.push(u32::try_from(at).map_err(|_| FormatError::Truncated)?);
+            if let Some(numbers) = of_kind.get_mut(usize::from(kind.0)) {
+                numbers.push(types.len() as u32);
+            }
             at += TYPE + trailer;
         }
         if at != end {
             return Err(FormatError::Truncated);
         }
-        Ok(Self { bytes, strings, types })
+        Ok(Self { bytes: content, strings, types, of_kind })
     }
 
     /// Returns the types of a kind and name, in their order.
     pub(super) fn find(&self, kind: Kind, name: &str) -> impl Iterator<Item = Type> {
-        let of_kind = self.types.iter().filter(move |found| found.kind == kind).copied();
-        of_kind.filter(move |found| self.is_called(*found, name))
+        self.numbers(kind, name).filter_map(|number| self.by_number(number))
     }
 
     /// Returns the number of the first type of a kind and name.
     pub(super) fn number_of(&self, kind: Kind, name: &str) -> Option<u32> {
-        let position = self.types.iter().position(|found| found.kind == kind && self.is_called(*found, name))?;
-        u32::try_from(position + 1).ok()
+        self.numbers(kind, name).next()
+    }
+
+    fn numbers(&self, kind: Kind, name: &str) -> impl Iterator<Item = u32> {
+        let of_kind = self.of_kind.get(usize::from(kind.0)).into_iter().flatten().copied();
+        of_kind.filter(move |&number| self.offset(number).is_some_and(|at| self.is_called(at, name)))
     }
 
     /// Returns the name of a type; empty if it has none.
@@ -154,7 +176,13 @@ impl Btf {
 
     /// Returns the type with this number; `None` for 0, which is `void`.
     pub(super) fn by_number(&self, number: u32) -> Option<Type> {
-        self.types.get((number as usize).checked_sub(1)?).copied()
+        let at = self.offset(number)?;
+        let info = self.number(at + 4)?;
+        Some(Type { at, kind: Kind::of(info), members: members(info), has_bit_fields: info >> 31 == 1 })
+    }
+
+    fn offset(&self, number: u32) -> Option<usize> {
+        self.types.get((number as usize).checked_sub(1)?).map(|&at| at as usize)
     }
 
     /// Follows a chain of pointers, qualifiers and typedefs to the first type that is of none of these kinds.
@@ -180,12 +208,12 @@ impl Btf {
     }
 
     fn number(&self, at: usize) -> Option<u32> {
-        read(&self.bytes, at)
+        read(self.bytes.as_ref(), at)
     }
 
     /// Returns the bytes from a name's offset on, without looking for its end.
     fn tail(&self, offset: u32) -> &[u8] {
-        self.bytes.get(self.strings.saturating_add(offset as usize)..).unwrap_or_default()
+        self.bytes.as_ref().get(self.strings.saturating_add(offset as usize)..).unwrap_or_default()
     }
 
     fn string(&self, offset: u32) -> &str {
@@ -193,10 +221,15 @@ impl Btf {
         str::from_utf8(bytes).unwrap_or_default()
     }
 
-    fn is_called(&self, found: Type, name: &str) -> bool {
-        let rest = self.number(found.at).and_then(|offset| self.tail(offset).strip_prefix(name.as_bytes()));
+    fn is_called(&self, at: usize, name: &str) -> bool {
+        let rest = self.number(at).and_then(|offset| self.tail(offset).strip_prefix(name.as_bytes()));
         rest.is_some_and(|rest| rest.first() == Some(&0))
     }
+}
+
+/// Returns the number of members that an `info` word states.
+const fn members(info: u32) -> usize {
+    (info & 0xffff) as usize
 }
 
 /// Reads a number in this host's byte order.
