@@ -7,7 +7,8 @@ use std::{
 };
 
 use tcptrace_tests::{
-    Attached, Ends, LIMIT, Netns, Tracer, Veth, eventually, held_objects, kernel_objects, output, tcx_programs,
+    Attached, Ends, LIMIT, Netns, Stopped, Tracer, Veth, eventually, held_objects, kernel_objects, output, tcx_programs,
+    wait_attached,
 };
 
 const KINDS: [&str; 3] = ["link", "prog", "map"];
@@ -164,4 +165,30 @@ fn tcx_sees_both_directions_of_an_interface() {
 #[test]
 fn clsact_sees_both_directions_of_an_interface() {
     check_directions("clsact", 4328);
+}
+
+#[test]
+fn interfaces_that_come_later_are_attached_to_by_clsact() {
+    let netns = Netns::new();
+    let tracer = Tracer::start(&netns, &["-p", "4329"]);
+    let veth = Veth::between(&netns, &netns.another(), 1);
+    wait_attached(&netns, &veth.left);
+    assert_eq!(tcx_programs(&netns, &veth.left), (0, 0), "deleting it would wait for a grace period of the kernel");
+    netns.ip(&["link", "delete", &veth.left]);
+    tracer.stop();
+}
+
+#[test]
+fn an_interface_that_has_gone_again_is_not_warned_of() {
+    let netns = Netns::new();
+    let tracer = Tracer::start(&netns, &["-p", "4330"]);
+    let pair = |name: &str| netns.ip(&["link", "add", name, "up", "type", "veth", "peer", "name", "other"]);
+    let stopped = Stopped::thread(tracer.id(), "tcptrace");
+    pair("brief");
+    netns.ip(&["link", "delete", "brief"]);
+    drop(stopped);
+    pair("lasting");
+    wait_attached(&netns, "lasting");
+    assert!(!tracer.has_logged(|line| line.contains("brief")));
+    tracer.stop();
 }

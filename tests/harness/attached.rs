@@ -16,23 +16,17 @@ use crate::{
     tracer::LIMIT,
 };
 
-/// Returns the numbers of TCX programs on an interface: (ingress, egress). `None` if the kernel has no TCX.
+/// Returns the numbers of TCX programs on an interface: (ingress, egress). They are 0 if the kernel has no TCX.
 #[track_caller]
 pub fn tcx_programs(netns: &Netns, interface: &str) -> (usize, usize) {
-    ask_tcx(netns, interface).unwrap_or_default()
-}
-
-/// Returns the attached programs by TCX; empty if the kernel has no TCX.
-#[track_caller]
-fn ask_tcx(netns: &Netns, interface: &str) -> Option<(usize, usize)> {
     let name = CString::new(interface).expect("an interface name has no zero byte");
     let count = |attach_type| match SchedClassifier::query_tcx(name.as_c_str(), attach_type) {
-        Ok((_, programs)) => Some(programs.len()),
+        Ok((_, programs)) => programs.len(),
         // The kernel's answer to an unknown command.
-        Err(ProgramError::SyscallError(error)) if error.io_error.kind() == ErrorKind::InvalidInput => None,
+        Err(ProgramError::SyscallError(error)) if error.io_error.kind() == ErrorKind::InvalidInput => 0,
         Err(error) => panic!("{interface} cannot be asked for its programs: {error}"),
     };
-    netns.run(|| Some((count(TcAttachType::Ingress)?, count(TcAttachType::Egress)?)))
+    netns.run(|| (count(TcAttachType::Ingress), count(TcAttachType::Egress)))
 }
 
 /// The clsact qdisc and filters of an interface, as `tc` shows them.
@@ -61,16 +55,15 @@ impl Attached {
     }
 }
 
-/// Waits until a tracer is attached to both sides of an interface that nobody else is attached to: by TCX, or by clsact if
-/// the kernel has no TCX.
+/// Waits until a tracer is attached to both sides of an interface that nobody else is attached to.
 #[track_caller]
 pub fn wait_attached(netns: &Netns, interface: &str) {
-    eventually(&format!("a tracer on both sides of {interface}"), LIMIT, || match ask_tcx(netns, interface) {
-        Some(programs) => programs == (1, 1),
-        None => {
-            let filters = Attached::to(netns, interface);
-            !filters.ingress.is_empty() && !filters.egress.is_empty()
+    eventually(&format!("a tracer on both sides of {interface}"), LIMIT, || {
+        if tcx_programs(netns, interface) == (1, 1) {
+            return true;
         }
+        let filters = Attached::to(netns, interface);
+        !filters.ingress.is_empty() && !filters.egress.is_empty()
     });
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 
 use log::debug;
+use rustix::io::Errno;
 
 /// Why tracing could not begin. Causes are sources and not part of the text:
 /// [`with_causes`](crate::causes::with_causes) shows them all, each once.
@@ -51,6 +52,13 @@ pub enum LoadError {
     },
 }
 
+impl LoadError {
+    /// Returns true if the interface to attach to does not exist any more.
+    pub fn is_of_no_interface(&self) -> bool {
+        matches!(self, Self::Attach { cause, .. } if Errno::from_io_error(cause) == Some(Errno::NODEV))
+    }
+}
+
 /// Returns the kernel's answer to a program or a map: the first line of the innermost error. The whole error, with the
 /// verifier's messages, goes to the log at debug level.
 pub(super) fn refusal(error: &dyn std::error::Error) -> io::Error {
@@ -88,5 +96,13 @@ mod tests {
             assert_eq!(told.matches("no memory").count(), 1, "{told}");
             assert!(told.ends_with(": no memory"), "{told}");
         }
+    }
+
+    #[test]
+    fn an_interface_that_has_gone_is_told_from_a_refusal() {
+        let attach = |errno: Errno| LoadError::Attach { way: "clsact", cause: errno.into() };
+        assert!(attach(Errno::NODEV).is_of_no_interface());
+        assert!(!attach(Errno::PERM).is_of_no_interface());
+        assert!(!LoadError::Map { map: "LOST", cause: Errno::NODEV.into() }.is_of_no_interface());
     }
 }

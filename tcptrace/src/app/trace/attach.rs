@@ -30,6 +30,7 @@ impl Trace {
         for interface in &present {
             self.attach_interface(interface).await;
         }
+        self.attachments.expect_new_interfaces();
         if self.segments != Segments::None
             && self.attachments.names().is_empty()
             && self.selection.as_ref().is_none_or(|selection| selection.contains(self.netns))
@@ -90,7 +91,12 @@ impl Trace {
         if self.segments != Segments::None
             && let Err(error) = self.attachments.attach(&mut self.object, self.interfaces.netlink(), interface).await
         {
-            warn!("segments on {} are not seen: {}", Escaped(interface.name.as_bytes()), with_causes(&error));
+            let name = Escaped(interface.name.as_bytes());
+            if error.is_of_no_interface() {
+                debug!("{name} has been removed again: {}", with_causes(&error));
+            } else {
+                warn!("segments on {name} are not seen: {}", with_causes(&error));
+            }
         }
     }
 

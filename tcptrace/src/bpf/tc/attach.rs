@@ -15,6 +15,7 @@ use std::{
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttach, TcAttachType, tc::SchedClassifierLink};
 use log::{debug, warn};
 use rtnetlink::Handle;
+use rustix::io::Errno;
 use tcptrace_ebpf::names;
 
 use super::{
@@ -35,7 +36,7 @@ use tcptrace_core::text::Escaped;
 /// The mechanism used to attach to interfaces.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AttachMode {
-    /// TCX on the first few interfaces, if the kernel has it and not many are there at the start, clsact otherwise; each where
+    /// TCX on the interfaces that are there at the start, if the kernel has it and they are few, clsact otherwise; each where
     /// the other is refused.
     Auto,
     /// TCX only.
@@ -46,7 +47,7 @@ pub enum AttachMode {
 
 /// Number of interfaces up to which TCX is preferred. For each TCX link the kernel waits for a grace period, about 15 ms, at
 /// attachment and again at detachment; for a filter it does not. Processes that create or delete interfaces at that time wait
-/// as well.
+/// as well, and those that delete an interface with a TCX link always do: interfaces that come later may go again soon.
 const FEW_INTERFACES: usize = 4;
 
 const TCX: &str = "TCX (Linux 6.6)";
@@ -80,8 +81,8 @@ enum Mechanism {
 #[derive(Debug)]
 pub struct Attachments {
     mode: AttachMode,
-    /// Few interfaces were there at the start.
-    few: bool,
+    /// TCX is preferred: tracing is about to begin, and there are few interfaces.
+    prefers_tcx: bool,
     /// By interface index.
     attached: BTreeMap<u32, Attached>,
     own: TracerId,
@@ -90,7 +91,12 @@ pub struct Attachments {
 impl Attachments {
     /// Creates it without attachments. `expected` is the number of interfaces that are there to attach to.
     pub fn new(mode: AttachMode, expected: usize) -> Self {
-        Self { mode, few: expected <= FEW_INTERFACES, attached: BTreeMap::new(), own: TracerId::this_process() }
+        Self { mode, prefers_tcx: expected <= FEW_INTERFACES, attached: BTreeMap::new(), own: TracerId::this_process() }
+    }
+
+    /// Notes that what comes from now on was not there at the start.
+    pub fn expect_new_interfaces(&mut self) {
+        self.prefers_tcx = false;
     }
 
     /// The programs, for interfaces of other namespaces.
@@ -125,8 +131,7 @@ impl Attachments {
         let sides: &[Side] = if interface.loopback { &[EGRESS] } else { &[INGRESS, EGRESS] };
         let clsact = Clsact::of(netlink, interface.index);
         let refused = |error: &LoadError| debug!("on {}: {}", interface.name, with_causes(error));
-        let prefers_tcx = self.few && self.attached.len() < FEW_INTERFACES;
-        let mechanism = match (self.mode, prefers_tcx) {
+        let mechanism = match (self.mode, self.prefers_tcx) {
             (AttachMode::Tcx, _) => link(object, interface.index, sides)?,
             (AttachMode::Clsact, _) => self.filter(object, &clsact, sides).await?,
             (AttachMode::Auto, true) => match link(object, interface.index, sides).inspect_err(refused) {
@@ -135,6 +140,7 @@ impl Attachments {
             },
             (AttachMode::Auto, false) => match self.filter(object, &clsact, sides).await.inspect_err(refused) {
                 Ok(filters) => filters,
+                Err(error) if error.is_of_no_interface() => return Err(error),
                 Err(error) => link(object, interface.index, sides).inspect_err(refused).map_err(|_| error)?,
             },
         };
@@ -239,7 +245,7 @@ pub(crate) async fn put_filters(
     made_qdisc: bool,
 ) -> io::Result<bool> {
     match try_put_filters(clsact, own, programs, made_qdisc).await {
-        Err(error) => {
+        Err(error) if Errno::from_io_error(&error) != Some(Errno::NODEV) => {
             // Another tracer may have removed the qdisc in between, on its exit.
             debug!("attaching clsact filters failed, trying once more: {error}");
             try_put_filters(clsact, own, programs, made_qdisc).await
