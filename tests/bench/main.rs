@@ -3,6 +3,7 @@
 //! The report goes to stdout and into a file as Markdown, what is being done to stderr. Every run is in a network namespace of its own,
 //! while none of the end-to-end tests runs; nothing else should run either.
 
+mod churn;
 mod cost;
 mod load;
 mod lost;
@@ -74,6 +75,8 @@ enum Part {
     Memory,
     /// Until it traces, and until it has ended
     Start,
+    /// Adding and deleting interfaces meanwhile
+    Churn,
 }
 
 fn main() -> ExitCode {
@@ -107,6 +110,7 @@ fn main() -> ExitCode {
             Part::Capture => reading::measure(&options, scratch, report),
             Part::Memory => memory::measure(&options, scratch, report),
             Part::Start => start::measure(&options, report),
+            Part::Churn => churn::measure(&options, report),
         }
     }
     ExitCode::SUCCESS
