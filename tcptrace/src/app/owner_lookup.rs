@@ -30,8 +30,12 @@ const MAX_REQUESTED: usize = 1024;
 /// Maximum time for which the start of a trace waits for the existing listeners and their owners.
 const MAX_WAIT_LISTENERS: Duration = Duration::from_millis(500);
 
-/// Maximum time for which it waits for the sockets of other network namespaces, and then for all sockets and their owners.
-/// The events of that time must fit into the ring buffer.
+/// Maximum time for which it waits for the sockets of other network namespaces: those of some fifty take longer, which are
+/// being attached to meanwhile.
+const MAX_WAIT_ELSEWHERE: Duration = Duration::from_millis(20);
+
+/// Maximum time for which it waits then for all sockets and their owners. The events of that time must fit into the ring
+/// buffer.
 const MAX_WAIT: Duration = Duration::from_millis(50);
 
 /// Number of scans of all sockets after a socket has begun to listen, one per tick: a server may start its workers later.
@@ -72,7 +76,7 @@ impl OwnerLookup {
         let mut elsewhere = Elsewhere::list(selection, own);
         let (listening, listed) = tokio::join!(
             tokio::time::timeout(MAX_WAIT_LISTENERS, scanner.try_next()),
-            tokio::time::timeout(MAX_WAIT, elsewhere.listed()),
+            tokio::time::timeout(MAX_WAIT_ELSEWHERE, elsewhere.listed()),
         );
         let mut snapshots = Vec::from_iter(listening.ok().flatten());
         match listed {
