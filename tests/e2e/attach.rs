@@ -170,8 +170,9 @@ fn clsact_sees_both_directions_of_an_interface() {
 #[test]
 fn interfaces_that_come_later_are_attached_to_by_clsact() {
     let netns = Netns::new();
+    let other = netns.another();
     let tracer = Tracer::start(&netns, &["-p", "4329"]);
-    let veth = Veth::between(&netns, &netns.another(), 1);
+    let veth = Veth::between(&netns, &other, 1);
     wait_attached(&netns, &veth.left);
     assert_eq!(tcx_programs(&netns, &veth.left), (0, 0), "deleting it would wait for a grace period of the kernel");
     netns.ip(&["link", "delete", &veth.left]);
