@@ -7,8 +7,8 @@ use std::{
 };
 
 use tcptrace_tests::{
-    Attached, Ends, LIMIT, Netns, Stopped, Tracer, Veth, eventually, held_objects, kernel_objects, output, tcx_programs,
-    wait_attached,
+    Attached, Ends, LIMIT, Netns, Stopped, Tracer, Veth, eventually, held_objects, kernel_objects, output,
+    tcx_programs, wait_attached,
 };
 
 const KINDS: [&str; 3] = ["link", "prog", "map"];

@@ -35,13 +35,12 @@ pub(crate) fn make(project: &Project, target: &StaticTarget, folder: &Path) -> R
     Ok(file)
 }
 
-/// Installs it into a folder as root, has rpm verify the files and systemd the service, and runs the program.
+/// Installs it into a folder as root, has rpm verify the files and systemd make what the service needs, and runs the program.
 pub(crate) fn check(package: &Path) -> Result<()> {
     apt::ensure(&[
         Tool { program: "rpm", package: "rpm" },
         Tool { program: "systemd-sysusers", package: "systemd" },
         Tool { program: "systemd-tmpfiles", package: "systemd" },
-        Tool { program: "systemd-analyze", package: "systemd" },
     ])?;
     let folder = env::temp_dir().join(format!("tcptrace-rpm-{}", id()));
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -77,7 +76,8 @@ fn installs(package: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Does what systemd's triggers do where rpm installs it into a running system, and has systemd check the service.
+/// Does what systemd's triggers do where rpm installs it into a running system. The service itself is the one that is tested
+/// with the Debian package.
 fn has_service(folder: &Path) -> Result<()> {
     let root = |program| -> Result<Command> {
         let mut command = root::command(program)?;
@@ -89,5 +89,5 @@ fn has_service(folder: &Path) -> Result<()> {
     ensure!(users.lines().any(|user| user.starts_with("tcptrace:")), "there is no user tcptrace: {users}");
     process::run(root("systemd-tmpfiles")?.args(["--create", "tcptrace.conf"]))?;
     ensure!(folder.join("var/log/tcptrace").is_dir(), "systemd-tmpfiles has not made the folder of the recordings");
-    process::run(root("systemd-analyze")?.args(["verify", "--man=no"]).arg(UNIT))
+    Ok(())
 }

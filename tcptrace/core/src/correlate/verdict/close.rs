@@ -278,7 +278,9 @@ fn closed_by_states(conn: &Connection) -> bool {
     [(first, second), (second, first)].into_iter().any(|(end, other)| {
         let half = end.closed().is_some_and(|closed| closed.from == FinWait2 && !failed(closed));
         // A socket on this host that still waits for the ACK of its FIN shows that none has arrived.
-        knows_both_fins(end) || has_unseen_fin(other, end) || (half && in_order_fin(conn, end, other).is_some() && other.open_sockets == 0)
+        knows_both_fins(end)
+            || has_unseen_fin(other, end)
+            || (half && in_order_fin(conn, end, other).is_some() && other.open_sockets == 0)
     })
 }
 

@@ -32,7 +32,11 @@ impl Step {
     fn is_seen(self, client: bool, server: bool) -> bool {
         match self {
             Change(of_client, ..) | Unread(of_client, _) | Reason(of_client, _) => {
-                if of_client { client } else { server }
+                if of_client {
+                    client
+                } else {
+                    server
+                }
             }
             Segment(_) => true,
         }
@@ -220,9 +224,9 @@ fn holds(what: &str, whole: &[Step], altered: &[Step], (client, server): (bool, 
         assert!(kind, "{}", shown());
         assert!(close.initiator.is_none() || close.initiator == right.initiator, "{}", shown());
         let reset = close.reset.is_none_or(|told| {
-            right.reset.is_some_and(|right| {
-                told.by == right.by && [right.cause, ResetCause::Unknown].contains(&told.cause)
-            })
+            right
+                .reset
+                .is_some_and(|right| told.by == right.by && [right.cause, ResetCause::Unknown].contains(&told.cause))
         });
         assert!(reset, "{}", shown());
     }

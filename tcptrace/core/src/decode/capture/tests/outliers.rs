@@ -37,8 +37,16 @@ fn a_few_frames_out_of_time_have_that_of_the_frame_before() {
     let (early, late) = (START - 2 * HOUR, START + 2 * HOUR);
     for wild in [[0, 1, 2], [late, late + HOUR, u32::MAX], [u32::MAX, 0, late], [early, early, early]] {
         let [first, second, third] = wild;
-        assert_eq!(times(&[START, START + 1, first, second, third, START + 2]), (vec![0, 1, 1, 1, 1, 2], 3), "{wild:?}");
-        assert_eq!(times(&[START, first, START + 1, second, third, START + 2]), (vec![0, 0, 1, 1, 1, 2], 3), "{wild:?}");
+        assert_eq!(
+            times(&[START, START + 1, first, second, third, START + 2]),
+            (vec![0, 1, 1, 1, 1, 2], 3),
+            "{wild:?}"
+        );
+        assert_eq!(
+            times(&[START, first, START + 1, second, third, START + 2]),
+            (vec![0, 0, 1, 1, 1, 2], 3),
+            "{wild:?}"
+        );
     }
     // However many there are without any order, and also where the clock is set behind them.
     let wild = [u32::MAX, 0].repeat(30);
