@@ -12,10 +12,7 @@ use crate::{
 };
 
 /// `AF_INET` of the kernel.
-pub(crate) const AF_INET: u16 = 2;
-
-/// `AF_INET6` of the kernel.
-pub(crate) const AF_INET6: u16 = 10;
+const AF_INET: u16 = 2;
 
 /// The members, wherever they are read from.
 pub(crate) trait SockCommon {

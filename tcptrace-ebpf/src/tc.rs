@@ -17,10 +17,15 @@ use crate::{
     maps::{FilterMaps, setting},
     pending_states,
     skb::Skb,
-    sock_common::{AF_INET, AF_INET6},
     socket,
     tcp_states::LISTEN,
 };
+
+/// `AF_INET` of the kernel, as `struct bpf_sock` has it.
+const AF_INET: u32 = 2;
+
+/// `AF_INET6` of the kernel.
+const AF_INET6: u32 = 10;
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
@@ -185,12 +190,12 @@ fn record(skb: &Skb, ip: &Ip, tcp: &TcpHeader, header_length: u32, direction: u8
     let record = entry.as_mut_ptr();
     // SAFETY: the reservation is this program's and as large as a record, and every byte of it is written: the options
     // first as zeros. The socket is written directly, since Linux 5.10 refuses the pointer on the stack; its
-    // family is checked first, which is that of a part that every kind of socket has.
+    // family is read as a whole word, since the verifier refuses a part of it.
     unsafe {
         (*record).header = emit::header(LOST_SEGMENT, KIND_SEGMENT, ip.family, 0, boot_ns);
         let socket = (*skb.context()).__bindgen_anon_2.sk;
         // What a process writes to a tun device, or to a packet socket, carries the socket of that.
-        if !socket.is_null() && matches!((*socket).family as u16, AF_INET | AF_INET6) {
+        if !socket.is_null() && matches!((*socket).family, AF_INET | AF_INET6) {
             (*record).header.socket = socket as u64;
         }
         (*record).netns = skb.netns();
