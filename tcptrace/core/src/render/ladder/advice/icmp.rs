@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::unanswered::neighbour;
 use crate::{
     event::Role,
     verdict::{Handshake, IcmpAnswer, IcmpReport},
@@ -41,7 +42,10 @@ pub(super) fn by_report(sender: Role, [own, far]: [IpAddr; 2], segments: &str, r
 
 /// Returns advice on an end whose own stack finds no way to the other.
 pub(super) fn no_way(end: Role, to: IpAddr) -> String {
-    format!("on the {}, `ip route get {to}` and `ip neigh show` of the next hop", end.word())
+    match to {
+        IpAddr::V6(to) if to.is_unicast_link_local() => format!("on the {}, {}", end.word(), neighbour(to)),
+        _ => format!("on the {}, `ip route get {to}` and `ip neigh show` of the next hop", end.word()),
+    }
 }
 
 /// Returns advice on a SYN that a firewall of the client's own host rejects.

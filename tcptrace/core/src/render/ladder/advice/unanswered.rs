@@ -1,6 +1,6 @@
 //! Advice for a SYN without an answer: what keeps it from leaving, or from reaching a server that answers.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::verdict::{OpeningDrops, SegmentDrops};
 
@@ -10,10 +10,17 @@ pub(super) const IGNORED_RESET: &str = "what answers at the server's address, su
 
 /// Returns advice if the SYN was not seen to leave the client.
 pub(super) fn not_sent(server: IpAddr) -> String {
-    format!(
-        "on the client, `ip route get {server}`, `ip neigh show` of the next hop, and `nft list ruleset`: what keeps the SYN \
-         from leaving?"
-    )
+    let way = match server {
+        IpAddr::V6(server) if server.is_unicast_link_local() => neighbour(server),
+        _ => format!("`ip route get {server}`, `ip neigh show` of the next hop,"),
+    };
+    format!("on the client, {way} and `nft list ruleset`: what keeps the SYN from leaving?")
+}
+
+/// Returns the command that shows what is known of a link-local address. Its interface is known to the socket alone, and `ip
+/// route get` shows any.
+pub(super) fn neighbour(address: Ipv6Addr) -> String {
+    format!("`ip neigh show {address}` (is its interface the right one?)")
 }
 
 /// Returns advice if the kernel of this host dropped the segments, unless that is for want of a neighbour: what comes of it has

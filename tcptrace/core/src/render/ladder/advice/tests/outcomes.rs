@@ -182,6 +182,16 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
         Outcome::TimedOut | Outcome::Cancelled => vec![
             (|_| {}, DROPPED),
             (|record| record.syn_left = Some(false), NOT_LEFT),
+            (
+                |record| {
+                    record.syn_left = Some(false);
+                    record.server.addr = Ipv6Addr::from(0xfe80 << 112 | 2).into();
+                },
+                Some(
+                    "on the client, `ip neigh show fe80::2` (is its interface the right one?) and `nft list ruleset`: what \
+                     keeps the SYN from leaving?",
+                ),
+            ),
             // Nothing is known about the SYN if no segment is traced.
             (|record| record.syn_left = None, None),
             (
