@@ -86,7 +86,10 @@ fn push_idle(text: &mut String, record: &Close) {
     let known = matches!(record.kind, Simultaneous | ThreeSegment | FourSegment | Orderly | Reset);
     let Some(idle) = record.idle_ns.filter(|&idle| known && idle >= IDLE) else { return };
     // The time-outs that close idle connections are known by their seconds.
-    let tenths = idle.saturating_add(50_000_000) / 100_000_000;
+    let rounded = idle.saturating_add(50_000_000) / 100_000_000;
+    // It lasted at least as long, and that is not rounded up.
+    let within = record.duration_ns.is_none_or(|lasted| rounded.saturating_mul(100_000_000) <= lasted);
+    let tenths = if within { rounded } else { idle / 100_000_000 };
     if tenths < 6_000 {
         push(text, format_args!("idle for {}.{} s, then ", tenths / 10, tenths % 10));
     } else {
