@@ -53,20 +53,23 @@ pub struct CgroupNames {
 }
 
 impl CgroupNames {
-    /// Starts the thread.
+    /// Starts the thread. Without a unified hierarchy it finds nothing, which is logged.
     ///
     /// # Errors
-    /// When there is no unified hierarchy, or the thread cannot be started.
+    /// When the thread cannot be started.
     pub fn start() -> io::Result<Self> {
-        Self::of(Hierarchy::open()?)
+        Self::of(Hierarchy::open)
     }
 
-    fn of(hierarchy: Hierarchy) -> io::Result<Self> {
+    /// Mounting a hierarchy waits for a grace period of the kernel, and is left to the thread for that reason.
+    fn of(open: impl FnOnce() -> io::Result<Hierarchy> + Send + 'static) -> io::Result<Self> {
         let (ids, asked) = sync_channel(1);
         // One more, for an answer that comes after its time limit.
         let (answer, answers) = sync_channel(2);
         thread::Builder::new().name("cgroups".to_owned()).spawn(move || {
+            let opened = open().inspect_err(|error| debug!("containers and units are not named: {error}"));
             reduce(Duty::Cgroups);
+            let Ok(hierarchy) = opened else { return };
             for id in asked {
                 let path = hierarchy.path(id).inspect_err(|error| debug!("control group {id}: {error}")).ok();
                 if answer.send((id, path.map(|path| with_names(&path)))).is_err() {
@@ -245,7 +248,7 @@ mod tests {
 
     #[test]
     fn they_are_found_where_the_hierarchy_is_mounted_nowhere() {
-        check(Hierarchy::mounted_nowhere().and_then(CgroupNames::of), Hierarchy::mounted_nowhere());
+        check(CgroupNames::of(Hierarchy::mounted_nowhere), Hierarchy::mounted_nowhere());
     }
 
     #[track_caller]

@@ -66,7 +66,8 @@ impl TcFilter {
         self.name.is_some_and(|name| name.owner == owner)
     }
 
-    /// Returns whether this stands for all filters of a priority, as in the notification that they were flushed.
+    /// Returns whether this stands for all filters of a priority, as in the notification that they were flushed, and before
+    /// each of them in a list.
     pub(crate) fn is_whole_priority(&self) -> bool {
         self.header.handle == TcHandle::UNSPEC
     }
@@ -161,11 +162,17 @@ impl<'a> Clsact<'a> {
     /// Removes the filters whose owners satisfy `leaves`, and then the qdisc if a tcptrace created it and no filter is left.
     /// `made_qdisc` says that a tcptrace is known to have created it, even if no filter's name says so.
     pub(crate) async fn sweep(&self, made_qdisc: bool, leaves: impl Fn(TracerId) -> bool) -> io::Result<Swept> {
+        let filters = self.filters().await?;
+        let leaving = |filter: &TcFilter| filter.name.filter(|name| leaves(name.owner));
+        let made_qdisc = made_qdisc || filters.iter().filter_map(leaving).any(|name| name.made_qdisc);
+        let (own, others): (Vec<_>, Vec<_>) = filters.into_iter().partition(|filter| leaving(filter).is_some());
+        if made_qdisc && others.iter().all(TcFilter::is_whole_priority) {
+            // The filters go with it, which takes half the requests, during each of which others wait for the kernel.
+            let qdisc = self.remove().await?;
+            return Ok(Swept { filters: if qdisc { own.len() } else { 0 }, qdisc });
+        }
         let mut swept = Swept::default();
-        let mut made_qdisc = made_qdisc;
-        for filter in self.filters().await? {
-            let Some(name) = filter.name.filter(|name| leaves(name.owner)) else { continue };
-            made_qdisc |= name.made_qdisc;
+        for filter in own {
             swept.filters += usize::from(self.remove_filter(filter.header).await?);
         }
         if made_qdisc && self.filters().await?.is_empty() {
