@@ -152,7 +152,7 @@ impl View<'_> {
         if offset <= sent {
             return valid;
         }
-        if self.other.fin().is_some_and(|fin| offset > to_signed(fin.end) && fin.acked.is_some()) {
+        if self.other.fin().is_some_and(|fin| offset > to_signed(fin.end) && fin.acked().is_some()) {
             return Ack::Refused;
         }
         if offset - sent >= HIDDEN {
@@ -230,7 +230,7 @@ impl View<'_> {
         }
         let last = match self.own.fin() {
             // Nothing follows a FIN that was accepted.
-            Some(fin) if fin.acked.is_some() || self.full => to_signed(fin.end) - 1,
+            Some(fin) if fin.acked().is_some() || self.full => to_signed(fin.end) - 1,
             _ => right,
         };
         let payload = length.min((last - start).max(0));
@@ -256,7 +256,7 @@ impl View<'_> {
     fn accepts_fin(&self, end: i64, right: i64) -> bool {
         match self.own.fin() {
             // If data passes unseen, a FIN beyond the window cannot be recognised before the right one follows.
-            Some(known) if !self.full && known.acked.is_none() => {
+            Some(known) if !self.full && known.acked().is_none() => {
                 end > to_signed(self.own.acked()) && end <= to_signed(known.end)
             }
             Some(known) => end == to_signed(known.end),

@@ -85,6 +85,6 @@ fn is_pure_ack(segment: &Segment) -> bool {
 
 /// Returns true if an end is past its own FIN and the other's: Linux answers for it without its socket.
 fn is_in_time_wait(conn: &Connection, side: Side) -> bool {
-    let fin_acked = conn.end(side).fin().is_some_and(|fin| fin.acked.is_some());
+    let fin_acked = conn.end(side).fin().is_some_and(|fin| fin.acked().is_some());
     conn.ended || fin_acked && conn.end(side.other()).fin().is_some()
 }

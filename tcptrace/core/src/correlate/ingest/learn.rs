@@ -49,7 +49,7 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
         accepted = judge(conn, from, segment, full);
     }
     let acked_before = conn.ack_at().is_some();
-    let other_fin_acked = conn.end(from.other()).fin().is_none_or(|fin| fin.acked.is_some());
+    let other_fin_acked = conn.end(from.other()).fin().is_none_or(|fin| fin.acked().is_some());
     if let Ack::Ahead(offset) = accepted.ack {
         conn.end_mut(from).claim(Claim { segment: *segment, offset, likely: false });
     } else if accepted.is_nothing() && acks_fin_again(conn, from, segment) {
@@ -73,7 +73,7 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
         conn.end_mut(from).here = true;
         conn.learn_end_netns(from, segment.netns);
     }
-    let acks_fin = conn.end(from.other()).fin().is_some_and(|fin| fin.acked == Some(*at));
+    let acks_fin = conn.end(from.other()).fin().is_some_and(|fin| fin.acked() == Some(*at));
     let completed = (!acked_before && conn.ack_at().is_some()) || (!other_fin_acked && acks_fin);
     let after_fin = conn.end(from).after_fin;
     conn.end_mut(from).after_fin = after_fin.saturating_sub(1);
@@ -118,7 +118,7 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     let reached = Reached { sent: other.sent, acked: other.acked(), acked_before };
     let (other_syn, other_acked) = (other.sent_syn, other.acked() >= 1);
     let acked = ack_of(header).filter(|_| matches!(accepted.ack, Ack::Valid(_))).map(|ack| other.offset(ack));
-    let closed_before = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some()));
+    let closed_before = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked().is_some()));
     let first_syn = accepted.syn && ack_of(header).is_none() && !conn.ends.iter().any(|end| end.sent_syn);
     if first_syn && conn.mid_life && !conn.opened && !conn.end(from).spoke {
         // Its answer was seen first, or an ICMP error that quotes it: its handshake was seen after all.
@@ -174,7 +174,7 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     }
     if accepted.fin {
         let other_closed = conn.end(from.other()).fin().is_some();
-        let acked = conn.end(from).fin().filter(|fin| fin_before.is_none() && fin.acked.is_some()).map(|fin| fin.end);
+        let acked = conn.end(from).fin().filter(|fin| fin_before.is_none() && fin.acked().is_some()).map(|fin| fin.end);
         let answered = acked.is_some_and(|end| conn.end_mut(from.other()).has_acked_fin(end));
         let first = conn.first_fin.get_or_insert(from);
         if answered {

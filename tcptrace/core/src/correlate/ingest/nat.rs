@@ -139,7 +139,7 @@ fn answered(conn: &Connection) -> Option<(SeqNumber, SeqNumber, BootTime, BootTi
     let (client, server) = conn.roles();
     let known = client.isn_known && server.isn_known && server.sent_synack;
     let client_isn = client.isn().filter(|_| known)?;
-    Some((client_isn, server.isn()?, conn.last, client.syn()?.first))
+    Some((client_isn, server.isn()?, conn.last, conn.syn_at()?))
 }
 
 /// Returns true if the segment, which has other ends than the connection of its socket, was sent by that socket: one that

@@ -51,8 +51,8 @@ impl View<'_> {
     /// its own is not acknowledged. Linux accepts it then, since some senders do not count their FIN (tcp_reset_check of
     /// net/ipv4/tcp_input.c).
     fn resets_behind_fin(&self, offset: i64) -> bool {
-        let closing = self.other.fin().is_none_or(|fin| fin.acked.is_none());
-        closing && self.own.fin().is_some_and(|fin| fin.acked.is_some() && offset == to_signed(fin.end) - 1)
+        let closing = self.other.fin().is_none_or(|fin| fin.acked().is_none());
+        closing && self.own.fin().is_some_and(|fin| fin.acked().is_some() && offset == to_signed(fin.end) - 1)
     }
 
     /// Returns true if the reset answers a SYN,ACK that echoes a timestamp which the sender's only SYN did not have: Linux

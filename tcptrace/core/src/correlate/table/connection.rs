@@ -193,7 +193,7 @@ impl Connection {
     pub(in crate::correlate) fn accept_reset(&mut self, from: Side, at: BootTime, proven: bool) {
         let context = ResetContext {
             after_fin: self.first_fin.is_some(),
-            after_close: self.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some())),
+            after_close: self.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked().is_some())),
             answers: false,
             certain: true,
             stray: false,
@@ -219,7 +219,13 @@ impl Connection {
     pub(in crate::correlate) fn began(&self) -> Option<BootTime> {
         let (client, _) = self.roles();
         let by_socket = client.seen_to_enter(TcpState::SynSent);
-        by_socket.or(self.began_with_syn.then_some(self.first)).or_else(|| client.syn().map(|sent| sent.first))
+        by_socket.or_else(|| self.syn_at())
+    }
+
+    /// Returns the time of the client's first SYN, as long as that is known.
+    pub(in crate::correlate) fn syn_at(&self) -> Option<BootTime> {
+        let (client, _) = self.roles();
+        self.began_with_syn.then_some(self.first).or_else(|| client.syn().map(|sent| sent.first))
     }
 
     /// Drops the details of the handshake, once that was reported and the states of its ends do not depend on them.

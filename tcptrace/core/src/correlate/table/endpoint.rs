@@ -144,10 +144,10 @@ impl End {
     /// Copies what the other end has sent and received: a socket connected to itself is both ends.
     pub(in crate::correlate) fn share(&mut self, other: &Self) {
         self.reach(self.sent.max(other.sent), self.acked().max(other.acked()));
-        if let Some(acked) = other.fin().and_then(|fin| fin.acked)
+        if let Some(acked) = other.fin().and_then(|fin| fin.acked())
             && let Some(fin) = self.detail.as_mut().and_then(|detail| detail.fin.as_mut())
         {
-            fin.acked.get_or_insert(acked);
+            fin.note_acked(acked);
         }
     }
 
@@ -177,6 +177,6 @@ mod tests {
     #[test]
     fn an_ended_connection_is_small() {
         // Up to 2^16 of them are kept, each with the details of two ends.
-        assert!(size_of::<Detail>() <= 232, "{}", size_of::<Detail>());
+        assert!(size_of::<Detail>() <= 104, "{}", size_of::<Detail>());
     }
 }

@@ -25,7 +25,7 @@ use crate::{
 /// Returns the FIN of `sender`, unless something before it is seen to be missing, for which `receiver` then waits.
 fn in_order_fin(conn: &Connection, receiver: &End, sender: &End) -> Option<Fin> {
     let all_seen = conn.shows_all() && receiver.spoke;
-    sender.fin().filter(|fin| !all_seen || fin.acked.is_some() || sender.acked() + 1 >= fin.end)
+    sender.fin().filter(|fin| !all_seen || fin.acked().is_some() || sender.acked() + 1 >= fin.end)
 }
 
 /// A decided close.
@@ -112,14 +112,17 @@ fn kind(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>, over: b
     if conn.ends.iter().any(|end| timed_out(end).is_some()) {
         return CloseKind::TimedOut;
     }
-    let all_acked = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked.is_some()));
+    let all_acked = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked().is_some()));
     if let Some((side, at)) = reset {
         // Acknowledgements after the reset came too late.
         let after_close = match conn.end(side).rst() {
             Some(rst) if rst.seen => rst.context.after_close,
             _ => {
                 all_acked
-                    && conn.ends.iter().all(|end| end.fin().and_then(|fin| fin.acked).is_some_and(|acked| acked <= at))
+                    && conn
+                        .ends
+                        .iter()
+                        .all(|end| end.fin().and_then(|fin| fin.acked()).is_some_and(|acked| acked <= at))
             }
         };
         if !after_close {
@@ -142,7 +145,7 @@ fn kind(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>, over: b
         _ if closed_by_states(conn) => CloseKind::Orderly,
         _ if over => CloseKind::Unfinished,
         // No end on this host knows why the other end's FIN does not come.
-        (Some((side, fin)), None) if fin.acked.is_some() && waited_alone(conn, side) => CloseKind::TimedOut,
+        (Some((side, fin)), None) if fin.acked().is_some() && waited_alone(conn, side) => CloseKind::TimedOut,
         _ => CloseKind::Unseen,
     }
 }
@@ -214,7 +217,7 @@ fn by_fins(conn: &Connection, fins: &Fins) -> Option<Side> {
     let (own, other) = (conn.end(side), conn.end(side.other()));
     let answers = own.has_received_fin() && own.entered(FinWait1).is_none();
     let before = |state| other.seen_to_enter(state).is_some_and(|at| at <= fin.sent.first);
-    let closed_before = before(FinWait2) || before(FinWait1) && other.misses_one_number() && fin.acks == other.sent;
+    let closed_before = before(FinWait2) || before(FinWait1) && other.misses_one_number() && fin.acks() == other.sent;
     match fins.second {
         None if before(FinWait1) && other.entered(TcpState::Closing).is_some() => None,
         None if answers || closed_before => Some(side.other()),

@@ -150,7 +150,7 @@ pub(super) fn is_given_up(closed: Closed) -> bool {
 /// a failed route, that the socket has kept (tcp_write_err of net/ipv4/tcp_timer.c). A socket that its process closes may still
 /// have an error that nobody has asked for (IP_RECVERR); if that is an abort, a reset follows.
 pub(super) fn timed_out(end: &End) -> Option<Closed> {
-    let unacked = || end.fin().is_some_and(|fin| fin.acked.is_none());
+    let unacked = || end.fin().is_some_and(|fin| fin.acked().is_none());
     let aborted = |closed: Closed| match end.rst() {
         Some(rst) => rst.has_ack && rst.at >= closed.at,
         None => (closed.proof.unread || closed.proof.linger) && !end.spoke,

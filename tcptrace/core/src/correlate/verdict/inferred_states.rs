@@ -38,7 +38,7 @@ pub(in crate::correlate) fn states(conn: &Connection, side: Side) -> Entered {
             // It had received before what its FIN acknowledges.
             entered.push((CloseWait, theirs.sent.first));
             entered.push((LastAck, fin.sent.first));
-            entered.extend(fin.acked.map(|at| (Close, at)));
+            entered.extend(fin.acked().map(|at| (Close, at)));
         }
         (None, Some(theirs)) => entered.push((CloseWait, theirs.sent.first)),
         (_, None) => {}
@@ -76,7 +76,7 @@ fn opening(conn: &Connection, side: Side, entered: &mut Entered) {
 /// Adds the states of an end that closed before it knew of the other's close.
 fn active(fin: Fin, theirs: Option<Fin>, entered: &mut Entered) {
     entered.push((FinWait1, fin.sent.first));
-    match (fin.acked, theirs) {
+    match (fin.acked(), theirs) {
         (Some(acked), Some(theirs)) if theirs.acks_other || theirs.sent.first > acked => {
             entered.extend([(FinWait2, acked), (TimeWait, theirs.sent.first.max(acked))]);
         }

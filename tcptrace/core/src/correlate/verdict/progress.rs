@@ -141,7 +141,7 @@ fn close_began(conn: &Connection) -> Option<BootTime> {
 /// Returns true if no further event is awaited.
 fn is_over(conn: &Connection) -> bool {
     let [first, second] = &conn.ends;
-    let acked = |end: &End| end.fin().is_some_and(|fin| fin.acked.is_some());
+    let acked = |end: &End| end.fin().is_some_and(|fin| fin.acked().is_some());
     let gone = |end: &End| !end.had_socket || end.closed().is_some_and(|closed| closed.from != FinWait2);
     let sockets = first.had_socket || second.had_socket;
     conn.ends.iter().any(|end| end.rst().is_some())

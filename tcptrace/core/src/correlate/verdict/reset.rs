@@ -194,7 +194,7 @@ pub(in crate::correlate) fn close_known(conn: &Connection, side: Side, at: BootT
     let acked_fin = own.rst().filter(|rst| rst.seen && !rst.has_ack).map(|rst| rst.offset >= fin.end);
     // Where the socket is, data that arrives in order is answered at once: what was acknowledged before was known when it
     // was sent.
-    let before = || own.had_socket.then(|| fin.acked.is_some_and(|acked| acked <= at));
+    let before = || own.had_socket.then(|| fin.acked().is_some_and(|acked| acked <= at));
     acked_fin.or_else(before)
 }
 
@@ -302,7 +302,7 @@ fn has_crossed(conn: &Connection, side: Side) -> bool {
     let (own, other) = (conn.end(side), conn.end(side.other()));
     let Some((fin, rst)) = own.fin().zip(own.rst()) else { return false };
     // The FIN of a SYN acknowledges nothing.
-    let outstanding = other.sent > fin.acks.max(1) + u64::from(other.fin().is_some());
+    let outstanding = other.sent > fin.acks().max(1) + u64::from(other.fin().is_some());
     !rst.has_ack && rst.offset + 1 == fin.end && (outstanding || !conn.shows_all())
 }
 
@@ -310,10 +310,10 @@ fn has_crossed(conn: &Connection, side: Side) -> bool {
 /// connection: FIN_WAIT2 lasts at most tcp_fin_timeout. No data came with it, and none before it is lost.
 fn met_by_late_fin(conn: &Connection, side: Side) -> bool {
     let (own, other) = (conn.end(side), conn.end(side.other()));
-    let acked = own.fin().and_then(|fin| fin.acked);
+    let acked = own.fin().and_then(|fin| fin.acked());
     // An end of which nothing but its reset and its FIN is recorded need not show what it has received.
     let received = |fin: &Fin| !conn.shows_all() || other.acked() + 1 >= fin.end;
-    let unanswered = other.fin().filter(|fin| fin.acked.is_none() && received(fin));
+    let unanswered = other.fin().filter(|fin| fin.acked().is_none() && received(fin));
     let follows = |fin: BootTime| own.rst().is_some_and(|rst| rst.at >= fin);
     acked.zip(unanswered).is_some_and(|(acked, fin)| fin.sent.first > acked && follows(fin.sent.first))
         && !has_late_data(conn, side)

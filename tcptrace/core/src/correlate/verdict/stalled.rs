@@ -148,7 +148,7 @@ impl Stalling<'_> {
     /// Returns the unacknowledged payload bytes of an end, if all its payload is recorded.
     fn unacked_of(self, end: &End) -> Option<u64> {
         let shown = self.conn.shows_all() && end.isn().is_some() && self.lossless;
-        let fin = end.fin().is_some_and(|fin| fin.acked.is_none());
+        let fin = end.fin().is_some_and(|fin| fin.acked().is_none());
         shown.then(|| end.sent.saturating_sub(end.acked().max(1)).saturating_sub(u64::from(fin)))
     }
 }

@@ -1,5 +1,7 @@
 //! State of an end that matters while its connection is opened or closed, but not in between.
 
+use std::num::NonZeroU64;
+
 use smallvec::SmallVec;
 
 use super::{Claim, Closed, End, Fin, ResetHint, Rst, Sent};
@@ -11,23 +13,34 @@ use crate::{
 /// State of an end that matters while its connection is opened or closed, but not in between.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Detail {
-    pub(super) syn: Option<Sent>,
-    pub(super) synack: Option<Sent>,
-    pub(super) options: Option<OptionBytes>,
+    pub(super) opening: Option<Box<Opening>>,
     pub(super) fin: Option<Fin>,
-    /// Its resets. Most connections end without one, and until they are forgotten many are kept.
-    pub(super) resets: Option<Box<Resets>>,
-    /// ISN of its last SYN,ACK, if it differs from the first one's.
-    pub(super) other_isn: Option<SeqNumber>,
     /// TSval of the last segment that the other end received in order (RFC 7323 §4.3, TS.Recent), if all segments are
     /// recorded.
     pub(super) ts_recent: Option<u32>,
-    /// Its segments about which later ones decide.
-    pub(super) undecided: Option<Box<Undecided>>,
-    /// Nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and no socket of
-    /// this host is known.
-    pub(super) idle_ns: Option<u64>,
+    /// Nanoseconds from the last segment with data of either end to its FIN or reset, and one more, if that was the first one and
+    /// no socket of this host is known.
+    idle_ns: Option<NonZeroU64>,
+    exceptions: Option<Box<Exceptions>>,
     pub(super) socket_facts: Option<Box<SocketFacts>>,
+}
+
+/// What an end has sent to open its connection. Once that is open or has ended, nothing depends on it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Opening {
+    pub(super) syn: Option<Sent>,
+    pub(super) synack: Option<Sent>,
+    pub(super) options: Option<OptionBytes>,
+    /// ISN of its last SYN,ACK, if it differs from the first one's.
+    pub(super) other_isn: Option<SeqNumber>,
+}
+
+/// What most connections do without: many of them are kept until they are forgotten.
+#[derive(Clone, Debug, Default)]
+struct Exceptions {
+    resets: Option<Resets>,
+    /// Its segments about which later ones decide.
+    undecided: Option<Box<Undecided>>,
 }
 
 /// Segments of an end about which later ones decide.
@@ -48,9 +61,10 @@ pub(super) struct Resets {
     pub(super) odd: Option<Rst>,
 }
 
-impl Resets {
+impl Exceptions {
     fn is_empty(&self) -> bool {
-        self.accepted.is_none() && self.odd.is_none()
+        self.undecided.is_none()
+            && self.resets.as_ref().is_none_or(|resets| resets.accepted.is_none() && resets.odd.is_none())
     }
 }
 
@@ -77,6 +91,39 @@ impl End {
         self.detail.get_or_insert_default()
     }
 
+    pub(super) fn opening(&self) -> Option<&Opening> {
+        self.detail.as_ref()?.opening.as_deref()
+    }
+
+    pub(super) fn opening_mut(&mut self) -> &mut Opening {
+        self.detail_mut().opening.get_or_insert_default()
+    }
+
+    fn exceptions(&self) -> Option<&Exceptions> {
+        self.detail.as_ref()?.exceptions.as_deref()
+    }
+
+    fn exceptions_mut(&mut self) -> &mut Exceptions {
+        self.detail_mut().exceptions.get_or_insert_default()
+    }
+
+    fn known_exceptions(&mut self) -> Option<&mut Exceptions> {
+        self.detail.as_mut()?.exceptions.as_deref_mut()
+    }
+
+    pub(super) fn undecided(&self) -> Option<&Undecided> {
+        self.exceptions()?.undecided.as_deref()
+    }
+
+    /// Returns its segments about which later ones decide, if there were any.
+    pub(super) fn known_undecided(&mut self) -> Option<&mut Undecided> {
+        self.known_exceptions()?.undecided.as_deref_mut()
+    }
+
+    pub(super) fn undecided_mut(&mut self) -> &mut Undecided {
+        self.exceptions_mut().undecided.get_or_insert_default()
+    }
+
     pub(super) fn socket_facts(&self) -> Option<&SocketFacts> {
         self.detail.as_ref()?.socket_facts.as_deref()
     }
@@ -87,17 +134,17 @@ impl End {
 
     /// Returns its SYNs without ACK, while it opens.
     pub(in crate::correlate) fn syn(&self) -> Option<Sent> {
-        self.detail.as_ref()?.syn
+        self.opening()?.syn
     }
 
     /// Returns its SYNs with ACK, while it opens.
     pub(in crate::correlate) fn synack(&self) -> Option<Sent> {
-        self.detail.as_ref()?.synack
+        self.opening()?.synack
     }
 
     /// Returns the options of its first SYN.
     pub(in crate::correlate) fn options(&self) -> Option<OptionBytes> {
-        self.detail.as_ref()?.options
+        self.opening()?.options
     }
 
     /// Returns its first FIN.
@@ -116,17 +163,17 @@ impl End {
     }
 
     pub(super) fn resets(&self) -> Option<&Resets> {
-        self.detail.as_ref()?.resets.as_deref()
+        self.exceptions()?.resets.as_ref()
     }
 
     /// Returns its resets, if it has sent one.
     pub(super) fn known_resets(&mut self) -> Option<&mut Resets> {
-        self.detail.as_mut()?.resets.as_deref_mut()
+        self.known_exceptions()?.resets.as_mut()
     }
 
     /// Returns its resets, none at first.
     pub(super) fn resets_mut(&mut self) -> &mut Resets {
-        self.detail_mut().resets.get_or_insert_default()
+        self.exceptions_mut().resets.get_or_insert_default()
     }
 
     /// Returns how its socket ended.
@@ -157,12 +204,12 @@ impl End {
     /// Returns the nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and
     /// no socket of this host is known.
     pub(in crate::correlate) fn idle_ns(&self) -> Option<u64> {
-        self.detail.as_ref()?.idle_ns
+        self.detail.as_ref()?.idle_ns.map(|one_more| one_more.get() - 1)
     }
 
     /// Sets these nanoseconds.
     pub(in crate::correlate) fn set_idle_ns(&mut self, idle_ns: Option<u64>) {
-        self.detail_mut().idle_ns = idle_ns;
+        self.detail_mut().idle_ns = idle_ns.and_then(|idle| NonZeroU64::MIN.checked_add(idle));
     }
 
     /// Returns the name of the thread that opened it while that is known, if it is not that of the process.
@@ -173,7 +220,7 @@ impl End {
     /// Drops what is not needed once the handshake was reported.
     pub(in crate::correlate) fn forget_opening(&mut self) {
         if let Some(detail) = &mut self.detail {
-            (detail.syn, detail.synack, detail.options, detail.other_isn) = (None, None, None, None);
+            detail.opening = None;
             if let Some(facts) = &mut detail.socket_facts {
                 facts.opener_thread = None;
                 let SocketFacts { closed, reset_hint, opener_thread: _, closer, left, opening_retransmissions, states } =
@@ -188,21 +235,9 @@ impl End {
                     detail.socket_facts = None;
                 }
             }
-            let Detail {
-                syn: _,
-                synack: _,
-                options: _,
-                other_isn: _,
-                fin,
-                resets,
-                undecided,
-                ts_recent,
-                idle_ns,
-                socket_facts,
-            } = &**detail;
-            let no_reset = resets.as_ref().is_none_or(|resets| resets.is_empty());
-            let nothing = fin.is_none() && no_reset && undecided.is_none();
-            if nothing && ts_recent.is_none() && idle_ns.is_none() && socket_facts.is_none() {
+            let Detail { opening: _, fin, ts_recent, idle_ns, exceptions, socket_facts } = &**detail;
+            let ordinary = exceptions.as_ref().is_none_or(|exceptions| exceptions.is_empty());
+            if ordinary && fin.is_none() && ts_recent.is_none() && idle_ns.is_none() && socket_facts.is_none() {
                 self.detail = None;
             }
         }

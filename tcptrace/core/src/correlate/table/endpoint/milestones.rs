@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use crate::{
+    correlate::table::connection::NEVER,
     event::{BootTime, Counters, Proof, Segment, reset_reason::ResetReason},
     tcp::TcpState,
 };
@@ -69,19 +70,39 @@ pub(in crate::correlate) struct Fin {
     pub(in crate::correlate) sent: Sent,
     /// Offset from the ISN of the number after it.
     pub(in crate::correlate) end: u64,
+    /// Offset that this end had reached before it.
+    pub(in crate::correlate) before: u64,
+    /// Offset that the other end had reached.
+    pub(in crate::correlate) other_sent: u64,
+    /// Number of sequence numbers up to there that it does not acknowledge.
+    pub(super) other_unacked: u32,
+    /// True if an earlier segment of this end had acknowledged as much.
+    pub(in crate::correlate) acks_nothing_new: bool,
     /// True if it acknowledges the other end's FIN.
     pub(in crate::correlate) acks_other: bool,
     /// True if an earlier segment of this end acknowledged the other end's FIN.
     pub(in crate::correlate) acked_before: bool,
-    /// Offset that the other end had reached.
-    pub(in crate::correlate) other_sent: u64,
-    /// Offset up to which it acknowledges the other end's numbers.
-    pub(in crate::correlate) acks: u64,
-    /// True if an earlier segment of this end had acknowledged as much.
-    pub(in crate::correlate) acks_nothing_new: bool,
-    /// Offset that this end had reached before it.
-    pub(in crate::correlate) before: u64,
-    pub(in crate::correlate) acked: Option<BootTime>,
+    /// Time at which it was acknowledged; [`NEVER`] as long as it is not.
+    pub(super) acked: BootTime,
+}
+
+impl Fin {
+    /// Returns the offset up to which it acknowledges the other end's numbers.
+    pub(in crate::correlate) fn acks(&self) -> u64 {
+        self.other_sent.saturating_sub(u64::from(self.other_unacked))
+    }
+
+    /// Returns the time at which it was acknowledged.
+    pub(in crate::correlate) fn acked(&self) -> Option<BootTime> {
+        (self.acked != NEVER).then_some(self.acked)
+    }
+
+    /// Notes its acknowledgement, if it is the first.
+    pub(super) fn note_acked(&mut self, at: BootTime) {
+        if self.acked == NEVER {
+            self.acked = at;
+        }
+    }
 }
 
 /// A reset, as first sent.

@@ -2,7 +2,10 @@
 
 use super::{End, Fin, ResetContext, Sent};
 use crate::{
-    correlate::receiver::{Accepted, Reset},
+    correlate::{
+        receiver::{Accepted, Reset},
+        table::connection::NEVER,
+    },
     event::BootTime,
     tcp::{SeqNumber, TcpFlags, TcpHeader, TcpOptions},
 };
@@ -61,19 +64,17 @@ impl End {
         if accepted.fin {
             self.closing = true;
             let (sent, acked_before) = (Sent::once(at), self.acked_fin);
-            let Reached { sent: other_sent, acked: acks, .. } = other;
             // Its acknowledgement may have been captured before it.
-            let acked = (self.acked() >= end).then_some(at);
-            let acks_nothing_new = other.acked_before == acks;
+            let acked = if self.acked() >= end { at } else { NEVER };
             let fin = Fin {
                 sent,
                 end,
+                before,
+                other_sent: other.sent,
+                other_unacked: u32::try_from(other.sent.saturating_sub(other.acked)).unwrap_or(u32::MAX),
+                acks_nothing_new: other.acked_before == other.acked,
                 acks_other: acks_fin,
                 acked_before,
-                other_sent,
-                acks,
-                acks_nothing_new,
-                before,
                 acked,
             };
             match &mut self.detail_mut().fin {
@@ -104,7 +105,7 @@ impl End {
     /// §3.10.7.4). Returns true if it does.
     pub(in crate::correlate) fn withdraw_fin(&mut self, other_sent: u64) -> bool {
         let Some(detail) = &mut self.detail else { return false };
-        let withdrawn = detail.fin.take_if(|fin| fin.acked.is_none() && fin.acks > other_sent);
+        let withdrawn = detail.fin.take_if(|fin| fin.acked().is_none() && fin.acks() > other_sent);
         if let Some(fin) = withdrawn {
             self.retreat(fin.before);
         }
@@ -116,7 +117,7 @@ impl End {
     pub(in crate::correlate) fn contradict_fin(&mut self, next: SeqNumber, acks: u64) -> bool {
         let offset = self.offset(next);
         let Some(detail) = &mut self.detail else { return false };
-        let contradicted = |fin: &mut Fin| fin.acked.is_none() && offset + 1 == fin.end && acks > fin.acks;
+        let contradicted = |fin: &mut Fin| fin.acked().is_none() && offset + 1 == fin.end && acks > fin.acks();
         let withdrawn = detail.fin.take_if(contradicted);
         if let Some(fin) = withdrawn {
             self.retreat(fin.before);
@@ -127,7 +128,7 @@ impl End {
     /// Chooses between the ISNs of the first and the last SYN,ACK, by the number that the other end acknowledges during
     /// the handshake.
     pub(in crate::correlate) fn choose_isn(&mut self, ack: SeqNumber) {
-        if let Some(isn) = self.detail.as_ref().and_then(|detail| detail.other_isn).filter(|isn| isn.add(1) == ack) {
+        if let Some(isn) = self.opening().and_then(|opening| opening.other_isn).filter(|isn| isn.add(1) == ack) {
             self.set_isn(isn);
             self.reach(1, 0);
         }
@@ -137,22 +138,23 @@ impl End {
     pub(in crate::correlate) fn withdraw_syn(&mut self) {
         (self.has_isn, self.isn_known, self.sent_syn) = (false, false, false);
         self.reach(0, 0);
-        let detail = self.detail_mut();
-        (detail.syn, detail.options) = (None, None);
+        let opening = self.opening_mut();
+        (opening.syn, opening.options) = (None, None);
     }
 
     /// Withdraws its SYN,ACK, which the other end has refused: another one may have other numbers and options.
     pub(in crate::correlate) fn withdraw_synack(&mut self) {
         (self.has_isn, self.isn_known, self.sent_synack, self.data_seen) = (false, false, false, false);
         self.reach(0, 0);
-        let detail = self.detail_mut();
-        (detail.options, detail.other_isn, detail.fin) = (None, None, None);
+        let opening = self.opening_mut();
+        (opening.options, opening.other_isn) = (None, None);
+        self.detail_mut().fin = None;
     }
 
     /// Notes that it has acknowledged the other end's FIN, up to the offset `end`, before that was captured. Returns true if its
     /// own FIN did so, too.
     pub(in crate::correlate) fn has_acked_fin(&mut self, end: u64) -> bool {
-        let fin = self.detail.as_mut().and_then(|detail| detail.fin.as_mut()).filter(|fin| fin.acks >= end);
+        let fin = self.detail.as_mut().and_then(|detail| detail.fin.as_mut()).filter(|fin| fin.acks() >= end);
         let answers = fin.is_some();
         if let Some(fin) = fin {
             fin.acks_other = true;
@@ -172,16 +174,16 @@ impl End {
                 self.isn_known = true;
                 self.reach(0, 0);
             }
-            self.detail_mut().options = Some(header.options);
+            self.opening_mut().options = Some(header.options);
         } else if self.isn != header.seq {
-            self.detail_mut().other_isn = Some(header.seq);
+            self.opening_mut().other_isn = Some(header.seq);
         }
         self.window_shift = TcpOptions(header.options).window_scale().unwrap_or(0).min(MAX_WINDOW_SHIFT);
         let answers = header.has(TcpFlags::ACK);
         self.sent_synack |= answers;
         self.sent_syn |= !answers;
-        let detail = self.detail_mut();
-        let known = if answers { &mut detail.synack } else { &mut detail.syn };
+        let opening = self.opening_mut();
+        let known = if answers { &mut opening.synack } else { &mut opening.syn };
         let again = known.is_some();
         let sent = known.get_or_insert(Sent::once(at));
         if again {
@@ -214,13 +216,13 @@ impl End {
         self.detail_mut().fin = Some(Fin {
             sent: syn,
             end,
+            before: end - 1,
+            other_sent: 0,
+            other_unacked: 0,
+            acks_nothing_new: true,
             acks_other: false,
             acked_before: false,
-            other_sent: 0,
-            acks: 0,
-            acks_nothing_new: true,
-            before: end - 1,
-            acked: Some(at),
+            acked: at,
         });
         true
     }
@@ -247,7 +249,7 @@ impl End {
         self.reach(self.sent, self.acked().max(offset));
         match self.detail.as_mut().and_then(|detail| detail.fin.as_mut()) {
             Some(fin) if offset >= fin.end => {
-                fin.acked.get_or_insert(at);
+                fin.note_acked(at);
                 true
             }
             _ => false,

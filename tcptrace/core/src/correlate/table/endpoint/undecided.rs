@@ -40,16 +40,8 @@ impl End {
         claimed.into_iter().chain(self.kept()).any(|segment| segment.header.has(TcpFlags::FIN))
     }
 
-    fn undecided(&self) -> Option<&Undecided> {
-        self.detail.as_ref()?.undecided.as_deref()
-    }
-
-    fn undecided_mut(&mut self) -> &mut Undecided {
-        self.detail_mut().undecided.get_or_insert_default()
-    }
-
     fn settle(&mut self, drop: impl FnOnce(&mut Undecided)) {
-        if let Some(undecided) = self.detail.as_mut().and_then(|detail| detail.undecided.as_deref_mut()) {
+        if let Some(undecided) = self.known_undecided() {
             drop(undecided);
         }
     }

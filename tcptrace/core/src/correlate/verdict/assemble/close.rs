@@ -214,7 +214,7 @@ fn meets_closed_window(end: &End) -> bool {
 }
 
 fn has_unacked_fin(end: &End) -> bool {
-    end.fin().is_some_and(|fin| fin.acked.is_none())
+    end.fin().is_some_and(|fin| fin.acked().is_none())
 }
 
 /// Returns the number of retransmissions of the FIN.

@@ -39,7 +39,7 @@ fn ended_at(conn: &Connection) -> Option<BootTime> {
     let [first, second] = &conn.ends;
     let closed = first.closed().max_at(second.closed());
     // Where ACKs are not captured, the FINs are the last of it.
-    let acked = |end: &End| end.fin().and_then(|fin| fin.acked.or(conn.lacks_acks().then_some(fin.sent.last)));
+    let acked = |end: &End| end.fin().and_then(|fin| fin.acked().or(conn.lacks_acks().then_some(fin.sent.last)));
     if first.open_sockets + second.open_sockets > 0 {
         // The other end acknowledged its FIN and so is in TIME_WAIT: the end of that socket must have been missed.
         let known = closed.filter(|_| conn.ends.iter().any(knows_both_fins)).map(|_| conn.last.plus(FIN_TIMEOUT));
@@ -93,7 +93,7 @@ pub(in crate::correlate::verdict) fn has_stray_reset(conn: &Connection) -> bool 
 /// over at time `now`: both FINs are acknowledged, the last of them a while ago, and neither was sent again. `over`:
 /// tracing ends.
 pub(in crate::correlate) fn missing_ends(conn: &Connection, now: BootTime, over: bool) -> Option<u64> {
-    let acked = |end: &End| end.fin().is_some_and(|fin| fin.acked.is_some_and(|acked| acked >= fin.sent.last));
+    let acked = |end: &End| end.fin().is_some_and(|fin| fin.acked().is_some_and(|acked| acked >= fin.sent.last));
     let late = !over || now.since(conn.last) >= LATE_SEGMENTS;
     let must_be_over = late && !conn.is_self_connect() && conn.ends.iter().all(acked);
     let open = conn.ends.iter().filter(|end| end.open_sockets > 0 && must_be_over);

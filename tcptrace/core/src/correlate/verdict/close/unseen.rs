@@ -41,7 +41,7 @@ fn misses_last_number(conn: &Connection, side: Side) -> bool {
 /// seen.
 pub(in crate::correlate) fn may_have_closed_first(conn: &Connection, side: Side) -> bool {
     let fin = conn.end(side.other()).fin();
-    let acknowledged = fin.is_some_and(|fin| fin.acks == conn.end(side).sent);
+    let acknowledged = fin.is_some_and(|fin| fin.acks() == conn.end(side).sent);
     acknowledged && may_have_closed(conn, side) && misses_last_number(conn, side)
 }
 

@@ -124,7 +124,7 @@ impl Stalling<'_> {
             summary += &format!(", and has sent data {since}");
         }
         match closed.fin() {
-            Some(fin) if fin.acked.is_none() => {
+            Some(fin) if fin.acked().is_none() => {
                 summary += &format!("; {}, and is not acknowledged", times("FIN", Some(fin.sent)));
                 self.ack_of(side, fin.sent, summary)
             }
@@ -133,7 +133,7 @@ impl Stalling<'_> {
                 summary,
                 waiting_for: Some(if in_peer == Some(CloseWait) && !sends { Awaited::Close } else { Awaited::Fin }),
                 turn: Some(peer.into()),
-                since: fin.and_then(|fin| fin.acked),
+                since: fin.and_then(|fin| fin.acked()),
                 sent: fin.map(|fin| fin.sent),
                 timeouts: None,
             },
@@ -141,7 +141,7 @@ impl Stalling<'_> {
     }
 
     fn both_closed(self, sides: [Side; 2]) -> Waits {
-        let unacked = |side: Side| Some((side, self.conn.end(side).fin().filter(|fin| fin.acked.is_none())?.sent));
+        let unacked = |side: Side| Some((side, self.conn.end(side).fin().filter(|fin| fin.acked().is_none())?.sent));
         let Some((side, sent)) = sides.into_iter().find_map(unacked) else {
             return Waits::nothing_known("both ends closed; waiting for the last of it");
         };
