@@ -1,31 +1,41 @@
-//! Control groups and users of sockets, as events name them.
+//! Control groups, users and processes of sockets, as events name them.
 
 use std::sync::Arc;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 
-use crate::event::{Cgroup, CgroupKey, StateChange};
+use crate::event::{Cgroup, CgroupKey, Process, StateChange};
 
-/// Maximum number of control groups remembered, and of their users. Connections keep their own.
+/// Maximum number of control groups remembered, and of origins. Connections keep their own.
 const MAX_CGROUPS: usize = 1 << 14;
 
-/// Control group and user of a socket, shared by all sockets that have them in common.
-#[derive(Debug, Default, Eq, PartialEq)]
+/// Where a socket comes from. It is shared by all sockets for which it is the same: a program may have a million of them.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(in crate::correlate) struct Origin {
+    /// Control group in which the socket was made.
     pub(in crate::correlate) cgroup: Option<Arc<Cgroup>>,
+    /// User of the process that made or accepted it.
     pub(in crate::correlate) uid: Option<u32>,
+    /// Owner of the socket: the process that opened it, or that listens, or that the kernel names.
+    pub(in crate::correlate) holder: Option<Process>,
 }
 
-impl Origin {
-    /// Returns the origin of an end that had the origin `before` and whose socket has now reported this one. Until then, an
-    /// accepted socket has its listener's user; a recording names the control group only once.
-    pub(in crate::correlate) fn after(self: Arc<Self>, before: Option<&Arc<Self>>) -> Arc<Self> {
-        let Some(before) = before else { return self };
-        let (cgroup, uid) = (self.cgroup.as_ref().or(before.cgroup.as_ref()), self.uid.or(before.uid));
-        match (uid == before.uid, cgroup == before.cgroup.as_ref()) {
-            (true, true) => Arc::clone(before),
-            _ => Arc::new(Self { cgroup: cgroup.cloned(), uid }),
+/// Known origins, to be shared.
+#[derive(Debug, Default)]
+pub(in crate::correlate) struct Origins(HashSet<Arc<Origin>>);
+
+impl Origins {
+    /// Returns the origin for all sockets that have it. When there are too many, all others are forgotten.
+    pub(in crate::correlate) fn share(&mut self, origin: Origin) -> Arc<Origin> {
+        if let Some(known) = self.0.get(&origin) {
+            return Arc::clone(known);
         }
+        if self.0.len() >= MAX_CGROUPS {
+            self.0.clear();
+        }
+        let origin = Arc::new(origin);
+        self.0.insert(Arc::clone(&origin));
+        origin
     }
 }
 
@@ -33,7 +43,7 @@ impl Origin {
 #[derive(Debug, Default)]
 pub(super) struct Cgroups {
     named: HashMap<CgroupKey, Arc<Cgroup>>,
-    origins: HashMap<(Option<CgroupKey>, Option<u32>), Arc<Origin>>,
+    pub(super) origins: Origins,
 }
 
 impl Cgroups {
@@ -42,7 +52,6 @@ impl Cgroups {
         if self.named.len() >= MAX_CGROUPS {
             self.named.clear();
         }
-        self.origins.retain(|(known, _), _| *known != Some(key));
         self.named.insert(key, cgroup);
     }
 
@@ -54,21 +63,5 @@ impl Cgroups {
     /// Returns the control group that a state change names.
     pub(super) fn of_change(&self, change: &StateChange) -> Option<Arc<Cgroup>> {
         change.cgroup.and_then(|key| self.named.get(&key)).map(Arc::clone)
-    }
-
-    /// Returns the origin that a state change reports.
-    pub(super) fn origin(&mut self, change: &StateChange) -> Option<Arc<Origin>> {
-        let Self { named, origins } = self;
-        let cgroup = change.cgroup.filter(|key| named.contains_key(key));
-        if cgroup.is_none() && change.uid.is_none() {
-            return None;
-        }
-        if origins.len() >= MAX_CGROUPS {
-            origins.clear();
-        }
-        let origin = origins.entry((cgroup, change.uid)).or_insert_with(|| {
-            Arc::new(Origin { cgroup: cgroup.and_then(|key| named.get(&key)).map(Arc::clone), uid: change.uid })
-        });
-        Some(Arc::clone(origin))
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::text::Escaped;
 
 /// The name of a thread: up to 15 bytes of any value, padded with zeroes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Comm(pub [u8; 16]);
 
 impl Comm {

@@ -5,7 +5,7 @@ use strum::IntoStaticStr;
 use super::{BootTime, Comm, Endpoint, Task};
 
 /// A process.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Process {

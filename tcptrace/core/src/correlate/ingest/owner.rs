@@ -13,6 +13,7 @@ use std::{
 use crate::{
     correlate::{
         Correlated, CorrelatedOwner, Correlator,
+        cgroups::Origins,
         table::connection::{Connection, Key, Place, Side},
     },
     event::{BootTime, Endpoint, ListenerOwner, OwnerSource, Process, Role, SocketOwner},
@@ -108,7 +109,7 @@ impl Correlator {
         if owner.source == OwnerSource::Capture {
             // It belongs to a frame that was placed just before.
             if let Some(conn) = known.and_then(|at| self.table.get_mut(at)).filter(|conn| !conn.ended) {
-                adopt(conn, side, owner, emit);
+                adopt(conn, side, owner, &mut self.cgroups.origins, emit);
             }
             return known;
         }
@@ -116,7 +117,7 @@ impl Correlator {
             self.listeners.rename(process);
         }
         match known.and_then(|at| self.table.get_mut(at)).filter(|conn| !conn.ended && !owner.early) {
-            Some(conn) if conn.first <= owner.asked => adopt(conn, side, owner, emit),
+            Some(conn) if conn.first <= owner.asked => adopt(conn, side, owner, &mut self.cgroups.origins, emit),
             Some(_) => {}
             None => drop(self.owners.early.insert((netns, owner.local, owner.remote), *owner)),
         }
@@ -142,7 +143,7 @@ impl Correlator {
                 // A new connection between the same ends is not the one that was queried.
                 && conn.mid_life
             {
-                adopt(conn, side, &owner, emit);
+                adopt(conn, side, &owner, &mut self.cgroups.origins, emit);
             }
         }
     }
@@ -167,21 +168,27 @@ impl Correlator {
             let (at, process, source) = (conn.last, Some(process), OwnerSource::Listener);
             let netns = Some(netns).filter(|&netns| netns != self.watched.here);
             let owner = SocketOwner { at, asked: at, early: false, netns, local, remote, process, source };
-            adopt(conn, server, &owner, emit);
+            adopt(conn, server, &owner, &mut self.cgroups.origins, emit);
         }
     }
 }
 
 /// Sets the owner of an end's socket, and emits it if it is new.
-fn adopt(conn: &mut Connection, side: Side, owner: &SocketOwner, emit: &mut dyn FnMut(Correlated)) {
+fn adopt(
+    conn: &mut Connection,
+    side: Side,
+    owner: &SocketOwner,
+    origins: &mut Origins,
+    emit: &mut dyn FnMut(Correlated),
+) {
     let end = conn.end_mut(side);
     match owner.source {
-        OwnerSource::Listener => end.set_holder(owner.process),
+        OwnerSource::Listener => end.set_holder(owner.process, origins),
         OwnerSource::Event | OwnerSource::SockDiag | OwnerSource::Capture if end.holder() == owner.process => return,
         // A capture shows no states, so nothing of the socket itself is to be expected.
-        OwnerSource::Capture => end.set_holder(owner.process),
+        OwnerSource::Capture => end.set_holder(owner.process, origins),
         OwnerSource::Event | OwnerSource::SockDiag => {
-            end.set_holder(owner.process.or(end.holder()));
+            end.set_holder(owner.process.or(end.holder()), origins);
             end.holder_asked = owner.process.is_some();
             end.here = true;
         }

@@ -6,7 +6,6 @@ use super::segment::guess_server;
 use crate::{
     correlate::{
         CorrelatedState, Correlator,
-        cgroups::Origin,
         table::{
             connection::{Connection, Key, Side},
             sockets::Socket,
@@ -91,8 +90,7 @@ impl Correlator {
             }
         };
         let cgroup = self.cgroups.of_change(change);
-        let origin = self.cgroups.origin(change);
-        let noted = self.note(change, at, &socket, origin);
+        let noted = self.note(change, at, &socket, cgroup.as_ref());
         let is_first = socket.since().is_none();
         let old_state_ns = socket.since().map(|since| change.at.since(since));
         if change.old == SynRecv && change.new == Established {
@@ -237,7 +235,7 @@ impl Correlator {
     }
 
     /// Updates the connection with a state change.
-    fn note(&mut self, change: &StateChange, at: u32, socket: &Socket, origin: Option<Arc<Origin>>) -> Noted {
+    fn note(&mut self, change: &StateChange, at: u32, socket: &Socket, cgroup: Option<&Arc<Cgroup>>) -> Noted {
         let side = socket.side();
         let Some(conn) = self.table.get_mut(at) else { return Noted::default() };
         if conn.key.is_none_or(|key| change.netns.is_none_or(|netns| netns == key.netns)) {
@@ -280,10 +278,8 @@ impl Correlator {
         let continues_as = progress::continues_as(conn, side, change);
         let end = conn.end_mut(side);
         end.socket = Some(socket.number);
-        if let Some(origin) = origin {
-            end.origin = Some(origin.after(end.origin.as_ref()));
-        }
-        let gap = conn.end_mut(side).change(change);
+        end.learn_origin(cgroup.cloned(), change.uid, &mut self.cgroups.origins);
+        let gap = end.change(change, &mut self.cgroups.origins);
         conn.lost_states |= gap > 0;
         // Linux also sets this error if a socket resets by itself because data arrived for it (tcp_rcv_state_process of
         // net/ipv4/tcp_input.c): then its own reset follows, and the other end's is withdrawn.

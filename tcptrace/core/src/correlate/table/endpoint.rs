@@ -10,10 +10,7 @@ mod retransmission;
 mod socket;
 mod undecided;
 
-use std::{
-    num::{NonZeroU32, NonZeroU64},
-    sync::Arc,
-};
+use std::{num::NonZeroU64, sync::Arc};
 
 use smallvec::SmallVec;
 
@@ -24,19 +21,12 @@ pub(in crate::correlate) use self::{
 };
 use crate::{
     correlate::cgroups::Origin,
-    event::{BootTime, Comm, Process, Task},
+    event::BootTime,
     tcp::{SeqNumber, TcpState},
 };
 
 /// Instead of a number: the last sequence number that an end has sent was not seen, and came alone.
 const MISSED_ONE: u32 = u32::MAX;
-
-/// A process in compact form: ID 0 stands for none.
-#[derive(Clone, Copy, Debug)]
-struct Holder {
-    pid: NonZeroU32,
-    comm: Comm,
-}
 
 /// One end. There are two for every connection of the host, so it is kept small: see [`Detail`].
 #[derive(Clone, Debug, Default)]
@@ -56,10 +46,8 @@ pub(in crate::correlate) struct End {
     /// Number of its socket, as shown to users.
     pub(in crate::correlate) socket: Option<NonZeroU64>,
     detail: Option<Box<Detail>>,
-    /// Control group and user of its socket.
-    pub(in crate::correlate) origin: Option<Arc<Origin>>,
-    /// Owner of its socket: the process that opened it, or that listens, or that the kernel names.
-    holder: Option<Holder>,
+    /// Control group, user and owner of its socket.
+    origin: Option<Arc<Origin>>,
     /// The first two states that its socket entered.
     states: [Option<TcpState>; 2],
     has_isn: bool,
@@ -94,7 +82,7 @@ pub(in crate::correlate) struct End {
     pub(in crate::correlate) closing: bool,
     /// True if one of its own segments was seen.
     pub(in crate::correlate) spoke: bool,
-    /// True if the kernel itself has named `holder`.
+    /// True if the kernel itself has named the owner.
     pub(in crate::correlate) holder_asked: bool,
     /// True if its SYN, with ACK or without, was sent again.
     pub(in crate::correlate) reopened: bool,
@@ -105,24 +93,6 @@ impl End {
     pub(in crate::correlate) fn last_data(&self) -> Option<BootTime> {
         let [at, _] = self.entered;
         (!self.had_socket && self.data_seen).then_some(at)
-    }
-
-    /// Sets the task that opened it.
-    fn open_by(&mut self, task: Option<Task>) {
-        self.set_holder(task.map(Process::from));
-        if let Some(thread) = task.and_then(|task| task.thread) {
-            self.socket_facts_mut().opener_thread = Some(thread);
-        }
-    }
-
-    /// Returns the owner of its socket: the process that opened it, or that listens, or that the kernel names.
-    pub(in crate::correlate) fn holder(&self) -> Option<Process> {
-        self.holder.map(|Holder { pid, comm }| Process { pid: pid.get(), comm })
-    }
-
-    /// Sets the owner of its socket.
-    pub(in crate::correlate) fn set_holder(&mut self, process: Option<Process>) {
-        self.holder = process.and_then(|Process { pid, comm }| Some(Holder { pid: NonZeroU32::new(pid)?, comm }));
     }
 
     /// Returns the states that its socket entered, with the times.

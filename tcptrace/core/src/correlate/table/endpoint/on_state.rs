@@ -2,7 +2,8 @@
 
 use super::{Closed, End};
 use crate::{
-    event::{BootTime, StateChange, Task},
+    correlate::cgroups::Origins,
+    event::{BootTime, Process, StateChange, Task},
     tcp::TcpState,
 };
 
@@ -16,7 +17,7 @@ impl End {
 
     /// Updates the end with a state change of its socket. Returns the minimum number of changes missing before it: the
     /// state it leaves may not be the one it last entered.
-    pub(in crate::correlate) fn change(&mut self, change: &StateChange) -> u64 {
+    pub(in crate::correlate) fn change(&mut self, change: &StateChange, origins: &mut Origins) -> u64 {
         self.had_socket = true;
         self.here = true;
         let twin = match (change.old, change.new) {
@@ -56,7 +57,7 @@ impl End {
             _ => {}
         }
         match change.new {
-            TcpState::SynSent => self.open_by(change.task),
+            TcpState::SynSent => self.open_by(change.task, origins),
             TcpState::FinWait1 | TcpState::LastAck => self.close_by(change.task),
             TcpState::Close => {
                 self.close_by(change.task);
@@ -78,6 +79,14 @@ impl End {
             _ => {}
         }
         gap
+    }
+
+    /// Sets the task that opened it.
+    fn open_by(&mut self, task: Option<Task>, origins: &mut Origins) {
+        self.set_holder(task.map(Process::from), origins);
+        if let Some(thread) = task.and_then(|task| task.thread) {
+            self.socket_facts_mut().opener_thread = Some(thread);
+        }
     }
 
     fn close_by(&mut self, task: Option<Task>) {

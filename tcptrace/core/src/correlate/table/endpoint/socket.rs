@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::End;
 use crate::{
-    event::{BootTime, Cgroup, Counters},
+    correlate::cgroups::{Origin, Origins},
+    event::{BootTime, Cgroup, Counters, Process},
     tcp::TcpState,
 };
 
@@ -17,6 +18,36 @@ impl End {
     /// Returns the control group in which its socket was made.
     pub(in crate::correlate) fn cgroup(&self) -> Option<Arc<Cgroup>> {
         self.origin.as_ref()?.cgroup.clone()
+    }
+
+    /// Returns the owner of its socket: the process that opened it, or that listens, or that the kernel names.
+    pub(in crate::correlate) fn holder(&self) -> Option<Process> {
+        self.origin.as_ref()?.holder
+    }
+
+    /// Sets the owner of its socket. ID 0 stands for none.
+    pub(in crate::correlate) fn set_holder(&mut self, process: Option<Process>, origins: &mut Origins) {
+        let holder = process.filter(|process| process.pid != 0);
+        if holder != self.holder() {
+            let known = self.origin.as_deref().cloned().unwrap_or_default();
+            self.origin = Some(origins.share(Origin { holder, ..known }));
+        }
+    }
+
+    /// Notes the control group and the user that its socket has now reported. Until then, an accepted socket has its listener's
+    /// user; a recording names the control group only once.
+    pub(in crate::correlate) fn learn_origin(
+        &mut self,
+        cgroup: Option<Arc<Cgroup>>,
+        uid: Option<u32>,
+        origins: &mut Origins,
+    ) {
+        if (cgroup.is_none() || cgroup == self.cgroup()) && (uid.is_none() || uid == self.uid()) {
+            return;
+        }
+        let known = self.origin.as_deref().cloned().unwrap_or_default();
+        let origin = Origin { cgroup: cgroup.or(known.cgroup), uid: uid.or(known.uid), holder: known.holder };
+        self.origin = Some(origins.share(origin));
     }
 
     /// Returns the time at which its socket was first seen to enter a state; `None` as well if that was before tracing
