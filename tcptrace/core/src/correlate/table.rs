@@ -81,7 +81,7 @@ impl Table {
 
     /// Returns the newest generation of a four-tuple.
     pub(in crate::correlate) fn find(&self, key: &Key) -> Option<u32> {
-        let same = |&at: &u32| self.connections.get(at as usize).is_some_and(|conn| conn.key.as_ref() == Some(key));
+        let same = |&at: &u32| self.connections.get(at as usize).is_some_and(|conn| conn.has_key(key));
         self.by_key.find(self.hasher.hash_one(key), same).copied()
     }
 
@@ -97,7 +97,7 @@ impl Table {
     pub(in crate::correlate) fn previous(&self, at: u32) -> Option<u32> {
         let conn = self.get(at)?;
         // A connection that has reused the position since began later.
-        let before = self.get(conn.previous).filter(|before| before.key == conn.key && before.number < conn.number);
+        let before = self.get(conn.previous).filter(|before| before.number < conn.number && before.key() == conn.key());
         before.map(|_| conn.previous)
     }
 
@@ -143,7 +143,7 @@ impl Table {
         let follows_open = replaced.as_ref().is_some_and(|replaced| !replaced.ended || replaced.follows_open);
         let passes = replaced.map(Connection::take_passes).unwrap_or_default();
         if let Some(conn) = self.get_mut(at) {
-            conn.key = Some(key);
+            conn.set_key(key);
             conn.previous = before.unwrap_or(u32::MAX);
             conn.follows_open = follows_open;
             if !passes.is_empty() {
@@ -230,7 +230,7 @@ impl Table {
         if conn.queued != NEVER {
             self.due.revoke();
         }
-        if let Some(key) = conn.key
+        if let Some(key) = conn.key()
             && let Ok(entry) = self.by_key.find_entry(self.hasher.hash_one(key), |&found| found == at)
         {
             entry.remove();
@@ -246,5 +246,5 @@ fn tag(number: u64) -> u32 {
 }
 
 fn hash_of(hasher: &RandomState, connections: &Slab<Connection>, at: u32) -> u64 {
-    connections.get(at as usize).and_then(|conn| conn.key).map_or(0, |key| hasher.hash_one(key))
+    connections.get(at as usize).and_then(|conn| conn.key()).map_or(0, |key| hasher.hash_one(key))
 }

@@ -147,5 +147,5 @@ fn answered(conn: &Connection) -> Option<(SeqNumber, SeqNumber, BootTime, BootTi
 pub(super) fn is_sent_translated(conn: &Connection, key: &Key, segment: &Segment) -> bool {
     let opens = segment.header.has(TcpFlags::SYN) && ack_of(&segment.header).is_none();
     let leaves = segment.direction == Some(Direction::Out);
-    !conn.ended && conn.key.is_some_and(|known| known.ends != key.ends) && (leaves || opens)
+    !conn.ended && conn.key().is_some_and(|known| known.ends != key.ends) && (leaves || opens)
 }

@@ -122,7 +122,7 @@ impl Correlator {
 
     /// Learns the port of a connection that began without one.
     fn learn_port(&mut self, at: u32, change: &StateChange, netns: u32, socket: &mut Socket) {
-        if change.local.port != 0 && self.table.get(at).is_some_and(|conn| conn.key.is_none()) {
+        if change.local.port != 0 && self.table.get(at).is_some_and(|conn| conn.key().is_none()) {
             let (key, side) = Key::new(netns, change.local, change.remote);
             self.bind_late(at, self.key_of(key, change.conn_netns), side, change.socket);
             socket.join(socket.conn(), side);
@@ -238,7 +238,7 @@ impl Correlator {
     fn note(&mut self, change: &StateChange, at: u32, socket: &Socket, cgroup: Option<&Arc<Cgroup>>) -> Noted {
         let side = socket.side();
         let Some(conn) = self.table.get_mut(at) else { return Noted::default() };
-        if conn.key.is_none_or(|key| change.netns.is_none_or(|netns| netns == key.netns)) {
+        if conn.key().is_none_or(|key| change.netns.is_none_or(|netns| netns == key.netns)) {
             conn.learn_netns(change.netns);
         }
         conn.learn_end_netns(side, change.netns);
@@ -271,7 +271,7 @@ impl Correlator {
             }
         }
         if conn.client.is_none()
-            && let Some(key) = conn.key
+            && let Some(key) = conn.key()
         {
             guess_server(conn, &self.listeners, &key);
         }

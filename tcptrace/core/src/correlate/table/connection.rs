@@ -6,6 +6,7 @@ mod key;
 mod netns;
 mod rare;
 
+use self::key::KeptKey;
 pub(in crate::correlate) use self::{
     accurate_ecn::AccurateEcn,
     key::{Key, Side},
@@ -29,7 +30,7 @@ pub(in crate::correlate) struct Place {
 pub(in crate::correlate) struct Connection {
     pub(in crate::correlate) number: u64,
     /// `None` while the local port is unknown.
-    pub(in crate::correlate) key: Option<Key>,
+    kept_key: Option<KeptKey>,
     /// Number of losses before it began, at most 2^32.
     pub(in crate::correlate) gaps: u32,
     pub(in crate::correlate) ends: [End; 2],
@@ -106,7 +107,7 @@ impl Connection {
     pub(in crate::correlate) fn new(number: u64, at: BootTime, gaps: u64) -> Self {
         Self {
             number,
-            key: None,
+            kept_key: None,
             gaps: u32::try_from(gaps).unwrap_or(u32::MAX),
             ends: [End::default(), End::default()],
             first: at,
@@ -136,6 +137,21 @@ impl Connection {
             unproven: true,
             stalls: 0,
         }
+    }
+
+    /// Returns its key; `None` while the local port is unknown.
+    pub(in crate::correlate) fn key(&self) -> Option<Key> {
+        self.kept_key.as_ref().map(Key::from)
+    }
+
+    /// Sets its key.
+    pub(in crate::correlate) fn set_key(&mut self, key: Key) {
+        self.kept_key = Some(key.into());
+    }
+
+    /// Returns true if it has this key.
+    pub(in crate::correlate) fn has_key(&self, key: &Key) -> bool {
+        self.kept_key.as_ref().is_some_and(|known| known == key)
     }
 
     /// Returns true if all of its segments are shown, as far as is known.
@@ -257,7 +273,7 @@ impl Connection {
 
     /// Returns the endpoint of an end, as far as known.
     pub(in crate::correlate) fn endpoint(&self, side: Side) -> Option<Endpoint> {
-        let [first, second] = self.key.map(|key| key.ends).or_else(|| self.loose())?;
+        let [first, second] = self.key().map(|key| key.ends).or_else(|| self.loose())?;
         Some(if side == Side::First { first } else { second })
     }
 
@@ -301,6 +317,6 @@ impl Connection {
 
     /// Returns true if it is a socket connected to itself, which has one end only.
     pub(in crate::correlate) fn is_self_connect(&self) -> bool {
-        self.key.is_some_and(|key| key.is_self_connect())
+        self.key().is_some_and(|key| key.is_self_connect())
     }
 }

@@ -31,7 +31,7 @@ impl Connection {
     fn as_side(&self, place: Place) -> Option<OtherSide> {
         let side = self.client_side();
         let (client, server) = (self.endpoint(side)?.into(), self.endpoint(side.other())?.into());
-        self.key.map(|_| OtherSide { told: TranslatedSide { conn: self.number, client, server }, place })
+        self.key().map(|_| OtherSide { told: TranslatedSide { conn: self.number, client, server }, place })
     }
 }
 

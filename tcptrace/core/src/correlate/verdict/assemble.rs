@@ -76,5 +76,5 @@ fn with_loss(conn: &Connection, gaps: u64, mut missing: Vec<Missing>) -> Vec<Mis
 fn address(conn: &Connection, side: Side) -> (IpAddr, Option<u16>) {
     let endpoint = conn.endpoint(side);
     let addr = endpoint.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |endpoint| endpoint.addr);
-    (addr, endpoint.map(|endpoint| endpoint.port).filter(|&port| port != 0 || conn.key.is_some()))
+    (addr, endpoint.map(|endpoint| endpoint.port).filter(|&port| port != 0 || conn.key().is_some()))
 }

@@ -297,7 +297,7 @@ fn established(conn: &Connection, now: BootTime, over: bool) -> bool {
 /// Returns true if both ends are on this host and the states of one are still to come. Segments show that as well, if
 /// there are any. Behind an address translation, they are those of another side.
 fn awaits_other_end(conn: &Connection) -> bool {
-    let local = conn.key.is_some_and(|key| {
+    let local = conn.key().is_some_and(|key| {
         let [first, second] = key.ends.map(|end| end.addr);
         first == second || first.is_loopback()
     });
