@@ -58,7 +58,7 @@ impl Correlator {
     /// connection at a time (RFC 9293 §3.3.1), so that what still comes of them is old, and no evidence that they go
     /// on.
     fn write_replaced(&mut self, at: u32, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
-        let Some(conn) = self.table.get(at).filter(|conn| conn.follows_open) else { return };
+        let Some(conn) = self.table.get(at).filter(|conn| conn.follows_open()) else { return };
         let encapsulation = conn.encapsulation();
         let over = |conn: &Connection| close::is_over_if_replaced(conn) && conn.travels_in(encapsulation);
         let before = self.generations(at).skip(1).filter(|&at| self.table.get(at).is_some_and(over));

@@ -163,7 +163,7 @@ impl View<'_> {
             return Ack::Refused;
         }
         // The data of an end without any segments passes elsewhere.
-        if !self.other.spoke || !self.other.isn_known && !self.other.data_seen {
+        if !self.other.spoke() || !self.other.isn_known && !self.other.data_seen() {
             let far = self.is_far_behind_syn(header, offset - sent);
             return if far { Ack::Ahead(offset.unsigned_abs()) } else { valid };
         }
@@ -178,7 +178,7 @@ impl View<'_> {
     /// there is a gap, or it is forged.
     #[inline(never)]
     fn is_far_behind_syn(&self, header: &TcpHeader, acked: i64) -> bool {
-        let alone = self.sender_in_syn_sent() || self.own.sent_synack && self.own.sent == 1 && !self.other.spoke;
+        let alone = self.sender_in_syn_sent() || self.own.sent_synack && self.own.sent == 1 && !self.other.spoke();
         let ahead = signed_offset(self.own, header.seq).map(|offset| offset - to_signed(self.own.sent));
         self.full && alone && ahead.max(Some(acked)).is_some_and(|ahead| ahead > i64::from(u16::MAX))
     }

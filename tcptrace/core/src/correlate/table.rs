@@ -3,6 +3,7 @@
 pub(in crate::correlate) mod connection;
 pub(in crate::correlate) mod endpoint;
 mod eviction;
+mod flags;
 pub(in crate::correlate) mod listeners;
 mod loose;
 mod passes;
@@ -140,12 +141,12 @@ impl Table {
             entry.remove();
         }
         let replaced = before.and_then(|before| self.get_mut(before));
-        let follows_open = replaced.as_ref().is_some_and(|replaced| !replaced.ended || replaced.follows_open);
+        let follows_open = replaced.as_ref().is_some_and(|replaced| !replaced.ended || replaced.follows_open());
         let passes = replaced.map(Connection::take_passes).unwrap_or_default();
         if let Some(conn) = self.get_mut(at) {
             conn.set_key(key);
             conn.previous = before.unwrap_or(u32::MAX);
-            conn.follows_open = follows_open;
+            conn.set_follows_open(follows_open);
             if !passes.is_empty() {
                 conn.rare_mut().passes = passes;
             }

@@ -42,7 +42,7 @@ impl Correlator {
     pub fn poll_unanswered(&mut self) -> Option<Unanswered> {
         while let Some(place) = self.queues.unanswered.pop_front() {
             let Some(conn) = self.table.resolve(place).and_then(|at| self.table.get_mut(at)) else { continue };
-            conn.queue_wanted = false;
+            conn.set_queue_wanted(false);
             let server = conn.client_side().other();
             if waits_for_answer(conn)
                 && let Some(reached) = conn.rare().and_then(|rare| rare.syn_reached)
@@ -72,8 +72,8 @@ impl Correlator {
         }
         let leaves = segment.direction == Some(Direction::Out) && segment.ifindex != LOOPBACK;
         conn.rare_mut().syn_reached = if leaves { None } else { Some(netns) };
-        if !conn.queue_wanted && self.queues.unanswered.len() < MAX_UNANSWERED {
-            conn.queue_wanted = true;
+        if !conn.queue_wanted() && self.queues.unanswered.len() < MAX_UNANSWERED {
+            conn.set_queue_wanted(true);
             self.queues.unanswered.extend(place);
         }
     }

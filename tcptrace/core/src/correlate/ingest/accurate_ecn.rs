@@ -30,7 +30,7 @@ pub(super) fn ace(conn: &mut Connection, from: Side, segment: &Segment, note: Op
         return None;
     }
     let acks_synack = conn.end(from.other()).isn().is_some_and(|isn| isn.add(1) == header.ack);
-    let fast_open = conn.fast_open;
+    let fast_open = conn.fast_open();
     let AccurateEcn { confirmed, refused, spoke, unanswered, .. } = &mut conn.rare_mut().accurate_ecn;
     let (spoke, unanswered) = (spoke.of_mut(from), unanswered.of_mut(from.other()));
     let first = !std::mem::replace(spoke, true);

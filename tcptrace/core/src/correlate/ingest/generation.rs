@@ -65,7 +65,7 @@ impl Correlator {
     fn was_challenged(&self, newest: u32, conn: &Connection, from: Side) -> bool {
         let before = self.answered_before(newest).and_then(|at| self.table.get(at));
         // A SYN,ACK that it has not asked for, and has not answered, is no connection of its own.
-        let known = before.map(|before| before.end(from)).is_some_and(|end| end.spoke || end.had_socket);
+        let known = before.map(|before| before.end(from)).is_some_and(|end| end.spoke() || end.had_socket);
         known && !conn.end(from).syn_seen() && self.has_gone_on_before(newest, conn)
     }
 
@@ -190,7 +190,7 @@ pub(super) fn opens(header: &TcpHeader) -> bool {
 /// Returns true if both ends know the connection, as far as was seen; unknown for an end without segments.
 fn is_open(conn: &Connection, from: Side) -> bool {
     let closed = conn.ends.iter().all(|end| end.fin().is_some());
-    conn.answered && !conn.ended && !closed && conn.end(from.other()).spoke
+    conn.answered && !conn.ended && !closed && conn.end(from.other()).spoke()
 }
 
 /// Returns true if a SYN,ACK with this acknowledgement answers the generation's SYN, however late and whatever its own
@@ -226,7 +226,7 @@ fn syn_belongs(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
             own.isn() == Some(header.seq) && !again
         }
         // Its answer was captured before it.
-        None if !conn.ended && (own.isn_known || !own.spoke) && own.isn() == Some(header.seq) => true,
+        None if !conn.ended && (own.isn_known || !own.spoke()) && own.isn() == Some(header.seq) => true,
         // Its handshake was over before tracing began, and this is another one.
         Some(_) if conn.mid_life && own.isn().is_some_and(|isn| isn != header.seq) => false,
         // A first SYN of a connection that began with its socket, or with the other's SYN: a simultaneous open.

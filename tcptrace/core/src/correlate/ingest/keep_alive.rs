@@ -16,14 +16,14 @@ pub(in crate::correlate) fn note(conn: &mut Connection, from: Side, segment: &Se
         && !conn.is_self_connect();
     // An end with data to send and no room for it at the other end probes the window in the same way.
     let probes =
-        plain && *length <= 1 && !other.no_room && is_idle(conn, from) && own.next() == Some(after(header.seq));
+        plain && *length <= 1 && !other.no_room() && is_idle(conn, from) && own.next() == Some(after(header.seq));
     let answers =
-        plain && *length == 0 && other.probed && own.next() == Some(header.seq) && other.next() == Some(header.ack);
-    conn.end_mut(from.other()).probed = false;
+        plain && *length == 0 && other.probed() && own.next() == Some(header.seq) && other.next() == Some(header.ack);
+    conn.end_mut(from.other()).set_probed(false);
     let own = conn.end_mut(from);
-    own.probed = probes;
+    own.set_probed(probes);
     if !header.has(TcpFlags::RST) {
-        own.no_room = header.window == 0;
+        own.set_no_room(header.window == 0);
     }
     match (probes, answers) {
         (true, _) => Some(SegmentNote::KeepAlive),

@@ -53,7 +53,7 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
     if let Ack::Ahead(offset) = accepted.ack {
         conn.end_mut(from).claim(Claim { segment: *segment, offset, likely: false });
     } else if accepted.is_nothing() && acks_fin_again(conn, from, segment) {
-        conn.end_mut(from).acked_fin = true;
+        conn.end_mut(from).set_acked_fin(true);
     } else {
         take(conn, from, segment, &accepted, full);
         if full
@@ -120,12 +120,12 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     let acked = ack_of(header).filter(|_| matches!(accepted.ack, Ack::Valid(_))).map(|ack| other.offset(ack));
     let closed_before = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked().is_some()));
     let first_syn = accepted.syn && ack_of(header).is_none() && !conn.ends.iter().any(|end| end.sent_syn);
-    if first_syn && conn.mid_life && !conn.opened && !conn.end(from).spoke {
+    if first_syn && conn.mid_life && !conn.opened && !conn.end(from).spoke() {
         // Its answer was seen first, or an ICMP error that quotes it: its handshake was seen after all.
         conn.mid_life = false;
         conn.answered = conn.end(from.other()).sent_synack;
         conn.client = Some(from);
-        conn.client_guessed = false;
+        conn.set_client_guessed(false);
     }
     restore_doubted_resets(conn, from, header, accepted.reset);
     let sent = conn.end(from).sent;
@@ -189,7 +189,7 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     if accepted.syn && acked.is_some() {
         conn.answered = true;
         let fin = conn.end(from.other()).syn().is_some_and(|syn| syn.fin);
-        conn.fast_open |= acked.is_some_and(|acked| acked > 1 + u64::from(fin)) && other_syn;
+        conn.set_fast_open(conn.fast_open() || acked.is_some_and(|acked| acked > 1 + u64::from(fin)) && other_syn);
     }
     let completes = if own_syn && other_syn {
         // A simultaneous open needs the acknowledgements of both SYNs.
@@ -248,7 +248,7 @@ fn go_on_behind_reset(
 /// sent or received more, or the SYN,ACK would have been sent again.
 fn follows_missed_ack(conn: &Connection, from: Side, segment: &Segment) -> bool {
     let (own, other) = (conn.end(from), conn.end(from.other()));
-    let Some(synack) = other.synack().filter(|_| !conn.fast_open && !own.had_socket && !own.here) else {
+    let Some(synack) = other.synack().filter(|_| !conn.fast_open() && !own.had_socket && !own.here) else {
         return false;
     };
     let begins = signed_offset(own, segment.header.seq).and_then(|start| u64::try_from(start).ok());

@@ -75,7 +75,7 @@ impl Correlator {
             self.owners.unowned.pop_front();
             let lives = |conn: &&Connection| {
                 let end = conn.end(side);
-                end.open_sockets > 0 && !end.holder_asked && conn.role(side) == Some(Role::Server)
+                end.open_sockets > 0 && !end.holder_asked() && conn.role(side) == Some(Role::Server)
             };
             if let Some(conn) = self.table.resolve(place).and_then(|at| self.table.get(at)).filter(lives)
                 && let Some((local, remote)) = conn.endpoint(side).zip(conn.endpoint(side.other()))
@@ -127,7 +127,9 @@ impl Correlator {
     /// Emits the known owners of a connection's sockets, before anything else of the connection.
     pub(in crate::correlate) fn introduce(&mut self, at: u32, emit: &mut dyn FnMut(Correlated)) {
         let Some(conn) = self.table.get_mut(at) else { return };
-        if !std::mem::replace(&mut conn.shown, true) && !self.owners.early.is_empty() {
+        let shown = conn.shown();
+        conn.set_shown(true);
+        if !shown && !self.owners.early.is_empty() {
             self.adopt_early(at, emit);
         }
         self.stand_in(at, emit);
@@ -150,7 +152,7 @@ impl Correlator {
 
     /// Assumes that the process that listens accepts the connection.
     fn stand_in(&mut self, at: u32, emit: &mut dyn FnMut(Correlated)) {
-        let Some(conn) = self.table.get_mut(at).filter(|conn| !conn.introduced && conn.client.is_some()) else {
+        let Some(conn) = self.table.get_mut(at).filter(|conn| !conn.introduced() && conn.client.is_some()) else {
             return;
         };
         let server = conn.client_side().other();
@@ -159,7 +161,7 @@ impl Correlator {
             return;
         }
         let known = end.holder().is_some();
-        conn.introduced = true;
+        conn.set_introduced(true);
         let ends = conn.endpoint(server).zip(conn.endpoint(server.other())).filter(|_| !known);
         let netns = conn.likely_netns(server).unwrap_or(self.watched.here);
         if let Some((local, remote)) = ends
@@ -189,7 +191,7 @@ fn adopt(
         OwnerSource::Capture => end.set_holder(owner.process, origins),
         OwnerSource::Event | OwnerSource::SockDiag => {
             end.set_holder(owner.process.or(end.holder()), origins);
-            end.holder_asked = owner.process.is_some();
+            end.set_holder_asked(owner.process.is_some());
             end.here = true;
         }
     }

@@ -69,13 +69,14 @@ impl Correlator {
     fn begin_stuck(&mut self, key: &Key, side: Side, stuck: StuckOn, now: BootTime) -> u32 {
         let at = self.table.begin(Some(*key), now);
         if let Some(conn) = self.table.get_mut(at) {
-            (conn.mid_life, conn.answered, conn.netns_known) = (true, true, true);
+            (conn.mid_life, conn.answered) = (true, true);
+            conn.set_netns_known(true);
             conn.end_mut(side).here = true;
             guess_server(conn, &self.listeners, key);
             // Whoever sends is the client, as without a report; whoever is to accept is the server.
             if conn.client.is_none() {
                 conn.client = Some(if stuck == StuckOn::Accept { side.other() } else { side });
-                conn.client_guessed = true;
+                conn.set_client_guessed(true);
             }
         }
         at

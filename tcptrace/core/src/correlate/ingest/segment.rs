@@ -238,7 +238,7 @@ impl Correlator {
             guess_server(conn, &self.listeners, key);
             let stack_answers = header.has(TcpFlags::RST);
             conn.client.get_or_insert(if stack_answers { from.other() } else { from });
-            conn.client_guessed = true;
+            conn.set_client_guessed(true);
         }
     }
 }
@@ -254,7 +254,7 @@ pub(in crate::correlate) fn guess_server(conn: &mut Connection, listeners: &List
     let listens = |port| listeners.listens(key.netns, port);
     let server = which(listens(first), listens(second)).or_else(|| which(first < 1024, second < 1024));
     conn.client = server.map(Side::other);
-    conn.client_guessed = server.is_some();
+    conn.set_client_guessed(server.is_some());
 }
 
 /// Returns a number relative to an end's ISN.

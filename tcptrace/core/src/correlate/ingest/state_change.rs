@@ -168,7 +168,7 @@ impl Correlator {
         {
             let open = &mut conn.end_mut(socket.side()).open_sockets;
             *open = open.saturating_sub(1);
-            conn.lost_states = true;
+            conn.set_lost_states(true);
             let last = conn.end(socket.side()).states().last().map(|(state, _)| state);
             self.state_gaps.find(conn.number, last.map_or(1, |last| last.changes_to(Close)));
             self.table.schedule(at, Some(now));
@@ -248,13 +248,13 @@ impl Correlator {
             conn.mid_life = false;
             conn.answered = conn.ends.iter().any(|end| end.sent_synack);
             conn.client = Some(side);
-            conn.client_guessed = false;
+            conn.set_client_guessed(false);
         }
         match (change.old, change.new) {
             (Close, SynSent) if conn.client.is_none() => conn.client = Some(side),
             (Listen, SynRecv) => {
                 conn.client = Some(side.other());
-                conn.client_guessed = false;
+                conn.set_client_guessed(false);
             }
             // Restored with TCP_REPAIR (tcp_connect of net/ipv4/tcp_output.c): its handshake was another socket's.
             (Close, Established) | (SynSent, Established) if change.old == Close || change.proof.restored => {
@@ -280,7 +280,7 @@ impl Correlator {
         end.socket = Some(socket.number);
         end.learn_origin(cgroup.cloned(), change.uid, &mut self.cgroups.origins);
         let gap = end.change(change, &mut self.cgroups.origins);
-        conn.lost_states |= gap > 0;
+        conn.set_lost_states(conn.lost_states() || gap > 0);
         // Linux also sets this error if a socket resets by itself because data arrived for it (tcp_rcv_state_process of
         // net/ipv4/tcp_input.c): then its own reset follows, and the other end's is withdrawn.
         let reset_itself = conn.end(side).rst().is_some_and(|rst| rst.seen);

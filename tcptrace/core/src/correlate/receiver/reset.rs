@@ -33,7 +33,7 @@ impl View<'_> {
             return Reset::Exact;
         }
         // No data passes unseen before the handshake is complete, except with Fast Open.
-        let hidden = !self.full && !self.own.data_seen && (!self.opening() || self.conn.fast_open);
+        let hidden = !self.full && !self.own.data_seen() && (!self.opening() || self.conn.fast_open());
         if hidden && (sent..sent + HIDDEN).contains(&offset) {
             return Reset::Exact;
         }
@@ -43,7 +43,7 @@ impl View<'_> {
     /// Returns true if the sender, whose SYN was not answered, aborts with the number after it: it refuses nothing, since no
     /// segment came that it might refuse.
     fn aborts_opening(&self, header: &TcpHeader) -> bool {
-        let unprovoked = !self.other.spoke && !self.other.had_socket && !self.own.had_socket && !self.own.here;
+        let unprovoked = !self.other.spoke() && !self.other.had_socket && !self.own.had_socket && !self.own.here;
         self.full && unprovoked && self.own.next() == Some(header.seq)
     }
 

@@ -12,7 +12,10 @@ pub(in crate::correlate) use self::{
     key::{Key, Side},
     rare::{LaterDrops, NatForgot, Noted, Rare, SentAgain},
 };
-use super::endpoint::{End, ResetContext};
+use super::{
+    endpoint::{End, ResetContext},
+    flags::flags,
+};
 use crate::{
     event::{BootTime, Endpoint, Role},
     tcp::{SeqNumber, TcpState},
@@ -45,13 +48,8 @@ pub(in crate::correlate) struct Connection {
     rare: Option<Box<Rare>>,
     /// Position of the generation before, which may have been reused.
     pub(in crate::correlate) previous: u32,
-    /// True if a generation before it had not ended when it got its four-tuple.
-    pub(in crate::correlate) follows_open: bool,
-    /// True if a socket or a segment has shown the namespace, which is that of the key, if there is one.
-    pub(in crate::correlate) netns_known: bool,
+    flags: ConnectionFlags,
     pub(in crate::correlate) client: Option<Side>,
-    /// True if the client is only guessed.
-    pub(in crate::correlate) client_guessed: bool,
     /// True if a SYN,ACK or the state ESTABLISHED was seen, or its first event was in mid-life: a SYN with another ISN
     /// cannot belong to it.
     pub(in crate::correlate) answered: bool,
@@ -61,28 +59,14 @@ pub(in crate::correlate) struct Connection {
     pub(in crate::correlate) has_segments: bool,
     /// Which of its segments are recorded.
     pub(in crate::correlate) recorded: Recorded,
-    /// True if the SYN,ACK acknowledged data of the SYN.
-    pub(in crate::correlate) fast_open: bool,
     /// Sender of the first FIN.
     pub(in crate::correlate) first_fin: Option<Side>,
     /// Sender of the last accepted segment.
     pub(in crate::correlate) last_from: Option<Side>,
-    /// True if state changes of its sockets are missing.
-    pub(in crate::correlate) lost_states: bool,
-    /// True if its listener is about to be queried.
-    pub(in crate::correlate) queue_wanted: bool,
-    /// True if one of its events was emitted.
-    pub(in crate::correlate) shown: bool,
-    /// True if the process that listens has been looked up.
-    pub(in crate::correlate) introduced: bool,
-    /// True if the first event was the client's first SYN and that is recorded nowhere else.
-    began_with_syn: bool,
     /// True if the record of its handshake was emitted.
     pub(in crate::correlate) opened: bool,
     /// True if its last record was emitted.
     pub(in crate::correlate) ended: bool,
-    /// True as long as only the sender of its first segment is known to want it.
-    pub(in crate::correlate) unproven: bool,
     /// Number of stall reports for its handshake or its close.
     pub(in crate::correlate) stalls: u8,
 }
@@ -103,9 +87,32 @@ pub(in crate::correlate) enum Recorded {
 /// No time: later than any event.
 pub(in crate::correlate) const NEVER: BootTime = BootTime(u64::MAX);
 
+flags!(ConnectionFlags of Connection: u16 {
+    /// True if a generation before it had not ended when it got its four-tuple.
+    follows_open, set_follows_open;
+    /// True if a socket or a segment has shown the namespace, which is that of the key, if there is one.
+    netns_known, set_netns_known;
+    /// True if the client is only guessed.
+    client_guessed, set_client_guessed;
+    /// True if the SYN,ACK acknowledged data of the SYN.
+    fast_open, set_fast_open;
+    /// True if state changes of its sockets are missing.
+    lost_states, set_lost_states;
+    /// True if its listener is about to be queried.
+    queue_wanted, set_queue_wanted;
+    /// True if one of its events was emitted.
+    shown, set_shown;
+    /// True if the process that listens has been looked up.
+    introduced, set_introduced;
+    /// True if the first event was the client's first SYN and that is recorded nowhere else.
+    began_with_syn, set_began_with_syn;
+    /// True as long as only the sender of its first segment is known to want it.
+    unproven, set_unproven;
+});
+
 impl Connection {
     pub(in crate::correlate) fn new(number: u64, at: BootTime, gaps: u64) -> Self {
-        Self {
+        let mut conn = Self {
             number,
             kept_key: None,
             gaps: u32::try_from(gaps).unwrap_or(u32::MAX),
@@ -116,27 +123,20 @@ impl Connection {
             queued: NEVER,
             rare: None,
             previous: u32::MAX,
-            follows_open: false,
-            netns_known: false,
+            flags: ConnectionFlags::default(),
             client: None,
-            client_guessed: false,
             answered: false,
             mid_life: false,
             has_segments: false,
             recorded: Recorded::Control,
-            fast_open: false,
             first_fin: None,
             last_from: None,
-            lost_states: false,
-            queue_wanted: false,
-            shown: false,
-            introduced: false,
-            began_with_syn: false,
             opened: false,
             ended: false,
-            unproven: true,
             stalls: 0,
-        }
+        };
+        conn.set_unproven(true);
+        conn
     }
 
     /// Returns its key; `None` while the local port is unknown.
@@ -228,7 +228,7 @@ impl Connection {
 
     /// Returns true if it is open, or its last record was emitted: no record becomes due merely because time passes.
     pub(in crate::correlate) fn is_undisturbed(&self) -> bool {
-        (self.opened || self.mid_life) && (self.ended || !self.ends.iter().any(|end| end.closing))
+        (self.opened || self.mid_life) && (self.ended || !self.ends.iter().any(|end| end.closing()))
     }
 
     /// Returns the time at which the client began to open it: its first SYN, or SYN_SENT.
@@ -241,7 +241,7 @@ impl Connection {
     /// Returns the time of the client's first SYN, as long as that is known.
     pub(in crate::correlate) fn syn_at(&self) -> Option<BootTime> {
         let (client, _) = self.roles();
-        self.began_with_syn.then_some(self.first).or_else(|| client.syn().map(|sent| sent.first))
+        self.began_with_syn().then_some(self.first).or_else(|| client.syn().map(|sent| sent.first))
     }
 
     /// Drops the details of the handshake, once that was reported and the states of its ends do not depend on them.
@@ -249,8 +249,8 @@ impl Connection {
         let (client, _) = self.roles();
         let syn = client.syn().map(|sent| sent.first);
         let by_socket = client.seen_to_enter(TcpState::SynSent).is_some();
-        self.began_with_syn = syn == Some(self.first);
-        if self.began_with_syn || syn.is_none() || by_socket {
+        self.set_began_with_syn(syn == Some(self.first));
+        if self.began_with_syn() || syn.is_none() || by_socket {
             self.ends.iter_mut().for_each(End::forget_opening);
         }
     }

@@ -19,6 +19,7 @@ pub(in crate::correlate) use self::{
     milestones::{Claim, Closed, Fin, ResetContext, ResetHint, Rst, Sent},
     on_segment::Reached,
 };
+use super::flags::flags;
 use crate::{
     correlate::cgroups::Origin,
     event::BootTime,
@@ -40,37 +41,28 @@ pub(in crate::correlate) struct End {
     isn: SeqNumber,
     /// Number of sequence numbers before its next one that it was seen to send without a gap; or [`MISSED_ONE`].
     run: u32,
-    /// Times at which its socket entered its first two states. The first is that of its last segment with data if it has no
-    /// socket on this host.
-    entered: [BootTime; 2],
+    /// Time at which its socket entered its first state, or that of its last segment with data if it has no socket on this host.
+    entered: BootTime,
+    /// Nanoseconds until it entered its second state, if that is among `states`.
+    second_after: u32,
     /// Number of its socket, as shown to users.
     pub(in crate::correlate) socket: Option<NonZeroU64>,
     detail: Option<Box<Detail>>,
     /// Control group, user and owner of its socket.
     origin: Option<Arc<Origin>>,
-    /// The first two states that its socket entered.
+    /// The first two states that its socket entered. The second may be among its facts instead, as those after it are.
     states: [Option<TcpState>; 2],
-    has_isn: bool,
+    flags: EndFlags,
     /// Shift of its windows (RFC 7323 §2), as its SYN stated.
     window_shift: u8,
-    /// True if the other end has offered a window.
-    has_room: bool,
     /// True if its ISN is not a guess.
     pub(in crate::correlate) isn_known: bool,
     /// True if it has sent a SYN without ACK.
     pub(in crate::correlate) sent_syn: bool,
     /// True if it has sent a SYN with ACK.
     pub(in crate::correlate) sent_synack: bool,
-    /// True if one of its segments has acknowledged the other end's FIN.
-    pub(in crate::correlate) acked_fin: bool,
     /// Number of its segments still to be shown after a FIN.
     pub(in crate::correlate) after_fin: u8,
-    /// True if any of its payload was seen: if any payload is recorded, all of it is.
-    pub(in crate::correlate) data_seen: bool,
-    /// True if its last segment was a keep-alive probe, and the other end has sent nothing since.
-    pub(in crate::correlate) probed: bool,
-    /// True if its last segment had a window of 0.
-    pub(in crate::correlate) no_room: bool,
     /// True if something shows that it is on this host.
     pub(in crate::correlate) here: bool,
     /// True if a socket on this host is or was this end.
@@ -78,26 +70,41 @@ pub(in crate::correlate) struct End {
     /// Number of open sockets on this host that are this end: one, or for a moment two children of one handshake,
     /// created by two processors at the same time.
     pub(in crate::correlate) open_sockets: u8,
-    /// True if its FIN or its reset was accepted, or its socket was in a state that ends a connection.
-    pub(in crate::correlate) closing: bool,
-    /// True if one of its own segments was seen.
-    pub(in crate::correlate) spoke: bool,
-    /// True if the kernel itself has named the owner.
-    pub(in crate::correlate) holder_asked: bool,
-    /// True if its SYN, with ACK or without, was sent again.
-    pub(in crate::correlate) reopened: bool,
 }
+
+flags!(EndFlags of End: u16 {
+    /// True if its ISN, or a number to count from, is known.
+    has_isn, set_has_isn;
+    /// True if the other end has offered a window.
+    has_room, set_has_room;
+    /// True if one of its segments has acknowledged the other end's FIN.
+    acked_fin, set_acked_fin;
+    /// True if any of its payload was seen: if any payload is recorded, all of it is.
+    data_seen, set_data_seen;
+    /// True if its last segment was a keep-alive probe, and the other end has sent nothing since.
+    probed, set_probed;
+    /// True if its last segment had a window of 0.
+    no_room, set_no_room;
+    /// True if the kernel itself has named the owner.
+    holder_asked, set_holder_asked;
+    /// True if its SYN, with ACK or without, was sent again.
+    reopened, set_reopened;
+    /// True if its FIN or its reset was accepted, or its socket was in a state that ends a connection.
+    closing, set_closing;
+    /// True if one of its own segments was seen.
+    spoke, set_spoke;
+});
 
 impl End {
     /// Returns the time of its last segment with data, if it has no socket on this host.
     pub(in crate::correlate) fn last_data(&self) -> Option<BootTime> {
-        let [at, _] = self.entered;
-        (!self.had_socket && self.data_seen).then_some(at)
+        (!self.had_socket && self.data_seen()).then_some(self.entered)
     }
 
     /// Returns the states that its socket entered, with the times.
     pub(in crate::correlate) fn states(&self) -> impl Iterator<Item = (TcpState, BootTime)> {
-        let first = self.states.into_iter().flatten().zip(self.entered);
+        let times = [self.entered, BootTime(self.entered.0.saturating_add(u64::from(self.second_after)))];
+        let first = self.states.into_iter().flatten().zip(times);
         first.chain(self.socket_facts().into_iter().flat_map(|facts| facts.states.iter().copied()))
     }
 
@@ -140,8 +147,8 @@ mod tests {
 
     #[test]
     fn an_open_connection_is_small() {
-        // With two sockets of 32 bytes, and entries in the two indices, a million need less than 400 MiB.
-        assert!(size_of::<Connection>() <= 328, "{} {}", size_of::<Connection>(), size_of::<End>());
+        // With two sockets of 32 bytes, and entries in the two indices, a million need less than 350 MiB.
+        assert!(size_of::<Connection>() <= 240, "{} {}", size_of::<Connection>(), size_of::<End>());
     }
 
     #[test]

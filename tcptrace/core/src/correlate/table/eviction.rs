@@ -73,7 +73,8 @@ impl Room {
 
     /// Removes a connection from the attempts: it has become more than that, or is gone.
     pub(in crate::correlate) fn promote(&mut self, conn: &mut Connection) {
-        if std::mem::replace(&mut conn.unproven, false) {
+        if conn.unproven() {
+            conn.set_unproven(false);
             self.unproven = self.unproven.saturating_sub(1);
         }
     }
@@ -82,7 +83,7 @@ impl Room {
 /// Returns true if a connection is more than an attempt: an end here has it, or both ends have spoken.
 pub(in crate::correlate) fn is_proven(conn: &Connection) -> bool {
     if conn.mid_life {
-        conn.ends.iter().any(|end| end.had_socket) || conn.ends.iter().all(|end| end.spoke)
+        conn.ends.iter().any(|end| end.had_socket) || conn.ends.iter().all(|end| end.spoke())
     } else {
         conn.opened || conn.ack_at().is_some()
     }
@@ -131,7 +132,7 @@ impl Table {
     }
 
     fn attempt(&self, place: Place) -> Option<&Connection> {
-        self.get(self.resolve(place)?).filter(|conn| conn.unproven)
+        self.get(self.resolve(place)?).filter(|conn| conn.unproven())
     }
 
     /// Returns the open connection that has been silent for longest.
@@ -157,7 +158,7 @@ impl Table {
     fn find_idle(&mut self) {
         let some = (self.room.most / IDLE_SHARE).max(1);
         let mut longest = BinaryHeap::with_capacity(some + 1);
-        for (at, conn) in self.iter().filter(|(_, conn)| !conn.ended && !conn.unproven) {
+        for (at, conn) in self.iter().filter(|(_, conn)| !conn.ended && !conn.unproven()) {
             longest.push((conn.last, conn.number, at));
             if longest.len() > some {
                 longest.pop();

@@ -88,7 +88,7 @@ impl Table {
     /// Arms the timer of a connection that has changed, for the time `due`.
     pub(in crate::correlate) fn schedule(&mut self, at: u32, due: Option<BootTime>) {
         let Some(conn) = self.connections.get_mut(at as usize) else { return };
-        if conn.unproven && eviction::is_proven(conn) {
+        if conn.unproven() && eviction::is_proven(conn) {
             self.room.promote(conn);
         }
         match due {

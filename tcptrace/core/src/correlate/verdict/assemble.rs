@@ -62,7 +62,7 @@ fn unseen(conn: &Connection) -> Vec<Missing> {
 
 /// Returns true if events of the connection may have been lost, of `gaps` in all.
 fn has_loss(conn: &Connection, gaps: u64) -> bool {
-    conn.lost_states || gaps > u64::from(conn.gaps) || (conn.mid_life && gaps > 0)
+    conn.lost_states() || gaps > u64::from(conn.gaps) || (conn.mid_life && gaps > 0)
 }
 
 fn with_loss(conn: &Connection, gaps: u64, mut missing: Vec<Missing>) -> Vec<Missing> {

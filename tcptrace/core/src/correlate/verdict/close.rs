@@ -24,7 +24,7 @@ use crate::{
 
 /// Returns the FIN of `sender`, unless something before it is seen to be missing, for which `receiver` then waits.
 fn in_order_fin(conn: &Connection, receiver: &End, sender: &End) -> Option<Fin> {
-    let all_seen = conn.shows_all() && receiver.spoke;
+    let all_seen = conn.shows_all() && receiver.spoke();
     sender.fin().filter(|fin| !all_seen || fin.acked().is_some() || sender.acked() + 1 >= fin.end)
 }
 
@@ -167,7 +167,7 @@ fn closed_window(conn: &Connection) -> Option<Reset> {
     let timed_out = |side: &Side| {
         let closed = conn.end(*side).closed().filter(|closed| closed.error == Some(ETIMEDOUT));
         let by_socket = |counters: Counters| counters.peer_window == Some(0);
-        closed.is_some_and(|closed| conn.end(side.other()).no_room || closed.counters.is_some_and(by_socket))
+        closed.is_some_and(|closed| conn.end(side.other()).no_room() || closed.counters.is_some_and(by_socket))
     };
     let side = [Side::First, Side::Second].into_iter().find(timed_out)?;
     Some(Reset { by: conn.shown_role(side), cause: ResetCause::ZeroWindow })
@@ -197,7 +197,7 @@ impl Fins {
 /// this FIN.
 fn refused_by_states(conn: &Connection, side: Side) -> bool {
     let other = conn.end(side.other());
-    let Some(closed) = other.closed().filter(|_| !conn.lost_states && !conn.is_self_connect()) else { return false };
+    let Some(closed) = other.closed().filter(|_| !conn.lost_states() && !conn.is_self_connect()) else { return false };
     let led_on = [CloseWait, LastAck, TcpState::Closing].into_iter().any(|state| other.entered(state).is_some());
     // In FIN_WAIT2 the kernel replaces the socket by a smaller one, which accepts a FIN without a state change.
     !led_on && !(closed.from == FinWait2 && !failed(closed)) && closed.from != FinWait1
@@ -253,7 +253,7 @@ fn closes_by_states(conn: &Connection) -> bool {
 pub(super) fn holds_fin(conn: &Connection, side: Side) -> bool {
     let end = conn.end(side);
     let state = end.states().last().map(|(state, _)| state);
-    state == Some(FinWait1) && end.fin().is_none() && end.spoke && !conn.lost_states
+    state == Some(FinWait1) && end.fin().is_none() && end.spoke() && !conn.lost_states()
 }
 
 /// Returns true if close() took the end's socket away without sending anything, as TCP_REPAIR makes it do.

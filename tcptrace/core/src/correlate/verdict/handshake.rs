@@ -153,7 +153,7 @@ pub(super) fn timed_out(end: &End) -> Option<Closed> {
     let unacked = || end.fin().is_some_and(|fin| fin.acked().is_none());
     let aborted = |closed: Closed| match end.rst() {
         Some(rst) => rst.has_ack && rst.at >= closed.at,
-        None => (closed.proof.unread || closed.proof.linger) && !end.spoke,
+        None => (closed.proof.unread || closed.proof.linger) && !end.spoke(),
     };
     let in_vain = |closed: Closed| match closed.from {
         Established | CloseWait | FinWait1 => !closed.by_process && !aborted(closed),
@@ -206,7 +206,7 @@ fn reset_of_half(conn: &Connection) -> Option<Opened> {
 fn proven_open(conn: &Connection) -> bool {
     let (client, server) = conn.roles();
     let by_fin = conn.lacks_acks() && client.fin().is_some();
-    server.sent_synack && !conn.fast_open && (server.sent_more_than_syn() || client.acked_more_than_syn() || by_fin)
+    server.sent_synack && !conn.fast_open() && (server.sent_more_than_syn() || client.acked_more_than_syn() || by_fin)
 }
 
 /// Returns true if the client may have acknowledged the SYN,ACK: the capture has no ACKs.
@@ -235,7 +235,7 @@ fn stays_in_opening(conn: &Connection) -> bool {
     // The ACK may not have arrived: this host dropped it, or the SYN,ACK was sent again. With Fast Open there is a socket before it.
     let arrived = |acked| conn.ends.iter().all(|end| end.synack().is_none_or(|synack| synack.last <= acked));
     let acked = conn.ack_at().is_some_and(arrived) && drops::until(conn, conn.last, 0).is_none();
-    acked && !conn.fast_open && known && conn.ends.iter().any(stays)
+    acked && !conn.fast_open() && known && conn.ends.iter().any(stays)
 }
 
 /// Returns true if no ACK is awaited, since the capture has none, or none yet: a SYN,ACK that was sent once may have been
@@ -329,7 +329,7 @@ pub(in crate::correlate) fn kind(conn: &Connection) -> HandshakeKind {
         HandshakeKind::Unseen
     } else if (client.sent_syn && server.sent_syn) || client.entered(SynRecv).is_some() {
         HandshakeKind::Simultaneous
-    } else if conn.fast_open {
+    } else if conn.fast_open() {
         HandshakeKind::FastOpen
     } else {
         HandshakeKind::ThreeWay

@@ -125,7 +125,7 @@ pub(super) fn phase(conn: &Connection) -> Option<(Phase, BootTime)> {
 /// Returns the time of the first event that closes a connection.
 fn close_began(conn: &Connection) -> Option<BootTime> {
     let of = |end: &End| {
-        if !end.closing {
+        if !end.closing() {
             return None;
         }
         let by_state =

@@ -228,7 +228,7 @@ fn by_kernel(conn: &Connection, side: Side) -> Option<ResetCause> {
         // The kernel gives the same reason if TCP_LINGER2 is negative; the error is set only if data arrived.
         ResetReason::TcpAbortOnData => {
             let by_data = own.closed().is_some_and(|closed| closed.error == Some(ECONNRESET));
-            let answers_data = own.rst().is_some_and(|rst| rst.context.answers) && conn.end(side.other()).data_seen;
+            let answers_data = own.rst().is_some_and(|rst| rst.context.answers) && conn.end(side.other()).data_seen();
             (late || by_data || answers_data).then_some(ResetCause::DataAfterClose)
         }
         ResetReason::NoSocket | ResetReason::TcpTimewaitSocket if late => Some(ResetCause::DataAfterClose),

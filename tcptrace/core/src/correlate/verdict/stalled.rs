@@ -76,7 +76,7 @@ pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, w
 /// leaves only CLOSE_WAIT to an end that acknowledges a FIN and has sent none.
 fn state(conn: &Connection, side: Side) -> Option<TcpState> {
     let end = conn.end(side);
-    let by_ack = || (end.acked_fin && end.fin().is_none() && !may_have_closed(conn, side)).then_some(CloseWait);
+    let by_ack = || (end.acked_fin() && end.fin().is_none() && !may_have_closed(conn, side)).then_some(CloseWait);
     let reported = || conn.report(side).map(|noted| noted.report.state);
     if end.had_socket { state_times::current(conn, side) } else { reported().or_else(by_ack) }
 }

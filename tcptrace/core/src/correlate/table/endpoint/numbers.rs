@@ -7,12 +7,12 @@ impl End {
     /// Returns its ISN as its SYN or the other's acknowledgement showed it, or else a number that makes the first one
     /// seen 1.
     pub(in crate::correlate) fn isn(&self) -> Option<SeqNumber> {
-        self.has_isn.then_some(self.isn)
+        self.has_isn().then_some(self.isn)
     }
 
     pub(super) fn set_isn(&mut self, isn: SeqNumber) {
         self.isn = isn;
-        self.has_isn = true;
+        self.set_has_isn(true);
     }
 
     /// Returns the offset from the ISN that the other end has acknowledged.
@@ -22,7 +22,7 @@ impl End {
 
     /// Returns the offset after the last number within the window offered by the other end, if it has offered one.
     pub(in crate::correlate) fn offered(&self) -> Option<u64> {
-        self.has_room.then(|| self.acked() + u64::from(self.room))
+        self.has_room().then(|| self.acked() + u64::from(self.room))
     }
 
     /// Returns the window that the other end has offered, from what it has acknowledged.

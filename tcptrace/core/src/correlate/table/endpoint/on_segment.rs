@@ -40,17 +40,16 @@ impl End {
             self.send_syn(header, accepted.payload.unwrap_or_default(), at);
         }
         let Some(payload) = accepted.payload else { return };
-        self.spoke = true;
+        self.set_spoke(true);
         // The byte of a keep-alive probe was acknowledged long ago.
         let is_new = self.had_socket || self.offset(header.seq) + u64::from(payload) > self.acked();
         if payload > 0 && is_new {
-            self.data_seen = true;
+            self.set_data_seen(true);
             if !self.had_socket {
-                let [first, _] = &mut self.entered;
-                *first = at;
+                self.entered = at;
             }
         }
-        if !self.has_isn {
+        if !self.has_isn() {
             self.set_isn(header.seq.add(u32::MAX));
             self.reach(1, 0);
         }
@@ -62,8 +61,8 @@ impl End {
             self.send_unseen(end);
         }
         if accepted.fin {
-            self.closing = true;
-            let (sent, acked_before) = (Sent::once(at), self.acked_fin);
+            self.set_closing(true);
+            let (sent, acked_before) = (Sent::once(at), self.acked_fin());
             // Its acknowledgement may have been captured before it.
             let acked = if self.acked() >= end { at } else { NEVER };
             let fin = Fin {
@@ -87,7 +86,7 @@ impl End {
                 none => *none = Some(fin),
             }
         }
-        self.acked_fin |= acks_fin;
+        self.set_acked_fin(self.acked_fin() || acks_fin);
     }
 
     /// Lowers the offset that it was thought to have reached: it has not sent that much.
@@ -136,7 +135,8 @@ impl End {
 
     /// Withdraws its SYN, which it did not send itself.
     pub(in crate::correlate) fn withdraw_syn(&mut self) {
-        (self.has_isn, self.isn_known, self.sent_syn) = (false, false, false);
+        (self.isn_known, self.sent_syn) = (false, false);
+        self.set_has_isn(false);
         self.reach(0, 0);
         let opening = self.opening_mut();
         (opening.syn, opening.options) = (None, None);
@@ -144,7 +144,9 @@ impl End {
 
     /// Withdraws its SYN,ACK, which the other end has refused: another one may have other numbers and options.
     pub(in crate::correlate) fn withdraw_synack(&mut self) {
-        (self.has_isn, self.isn_known, self.sent_synack, self.data_seen) = (false, false, false, false);
+        (self.isn_known, self.sent_synack) = (false, false);
+        self.set_has_isn(false);
+        self.set_data_seen(false);
         self.reach(0, 0);
         let opening = self.opening_mut();
         (opening.options, opening.other_isn) = (None, None);
@@ -163,7 +165,7 @@ impl End {
         if let Some(rst) = self.known_resets().and_then(|resets| resets.accepted.as_mut()) {
             rst.context.after_fin = true;
         }
-        self.acked_fin = true;
+        self.set_acked_fin(true);
         answers
     }
 
@@ -190,7 +192,7 @@ impl End {
             sent.note_again(at);
         }
         sent.note_contents(payload, header.has(TcpFlags::FIN));
-        self.reopened |= again;
+        self.set_reopened(self.reopened() || again);
     }
 
     /// Returns true if it was seen to send more than was in its SYN.
@@ -212,7 +214,7 @@ impl End {
             return false;
         };
         let end = syn.end_of_syn();
-        self.closing = true;
+        self.set_closing(true);
         self.detail_mut().fin = Some(Fin {
             sent: syn,
             end,
@@ -229,7 +231,7 @@ impl End {
 
     /// Notes that it has sent everything before this number, seen or not.
     pub(in crate::correlate) fn has_sent_unseen(&mut self, next: SeqNumber) {
-        if !self.has_isn {
+        if !self.has_isn() {
             self.set_isn(next.add(u32::MAX));
             self.reach(1, 0);
         }
@@ -238,7 +240,7 @@ impl End {
 
     /// Notes that the other end has acknowledged everything before `ack`. Returns true if that includes the FIN.
     pub(in crate::correlate) fn acknowledged(&mut self, ack: SeqNumber, by_syn: bool, at: BootTime) -> bool {
-        if !self.has_isn {
+        if !self.has_isn() {
             // A SYN,ACK shows the ISN itself; any other acknowledgement only a base to count from.
             self.set_isn(ack.add(u32::MAX));
             self.isn_known = by_syn;
@@ -276,6 +278,6 @@ impl End {
     pub(in crate::correlate) fn offer(&mut self, window: u64) {
         let room = u32::try_from(window).unwrap_or(u32::MAX);
         self.room = self.room.max(room);
-        self.has_room = true;
+        self.set_has_room(true);
     }
 }

@@ -35,7 +35,7 @@ impl End {
         if twin {
             return 0;
         }
-        self.closing |= change.new.belongs_to_close();
+        self.set_closing(self.closing() || change.new.belongs_to_close());
         if change.new != TcpState::Close {
             self.open_sockets = self.open_sockets.max(1);
         }
@@ -95,9 +95,13 @@ impl End {
     }
 
     fn enter(&mut self, state: TcpState, at: BootTime) {
-        match self.states.iter_mut().zip(&mut self.entered).find(|(free, _)| free.is_none()) {
-            Some((free, entered)) => (*free, *entered) = (Some(state), at),
-            None => self.socket_facts_mut().states.push((state, at)),
+        let later = self.socket_facts().is_some_and(|facts| !facts.states.is_empty());
+        let after = at.0.checked_sub(self.entered.0).and_then(|after| u32::try_from(after).ok());
+        match (&mut self.states, after) {
+            ([first @ None, _], _) => (*first, self.entered) = (Some(state), at),
+            // Nearly always the second one follows within seconds: it is the end of the handshake.
+            ([_, second @ None], Some(after)) if !later => (*second, self.second_after) = (Some(state), after),
+            _ => self.socket_facts_mut().states.push((state, at)),
         }
     }
 }

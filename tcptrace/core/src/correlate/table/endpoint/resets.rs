@@ -34,8 +34,8 @@ impl End {
             first.context.doubted = false;
         }
         if reset == Reset::Exact {
-            self.spoke = true;
-            self.closing = true;
+            self.set_spoke(true);
+            self.set_closing(true);
             let stray = self.has_stray_reset();
             let resets = self.resets_mut();
             match resets.accepted {
@@ -53,7 +53,7 @@ impl End {
                 }
                 _ => resets.accepted = Some(rst),
             }
-            if self.has_isn {
+            if self.has_isn() {
                 self.send_up_to(rst.offset);
             } else {
                 self.set_isn(header.seq.add(u32::MAX));
@@ -67,7 +67,7 @@ impl End {
     /// Notes that the other end accepted a reset from this end, as either end's kernel shows, whether the reset was seen and
     /// whatever its number.
     pub(in crate::correlate) fn reset_accepted(&mut self, at: BootTime, context: ResetContext) {
-        self.closing = true;
+        self.set_closing(true);
         let (offset, before) = (self.sent, self.sent);
         let unseen = Rst { at, has_ack: true, offset, before, other_sent: 0, seen: false, context };
         let resets = self.resets_mut();
@@ -215,7 +215,7 @@ impl End {
         if let Some(last) = resets.odd.filter(overtook) {
             if elsewhere {
                 resets.accepted = resets.accepted.or(Some(Rst { before: last.offset, ..last }));
-                self.closing = true;
+                self.set_closing(true);
             }
         } else if let Some(rst) = &mut resets.accepted
             && rst.seen

@@ -71,7 +71,7 @@ pub(in crate::correlate) fn handshake(
         waiting_for: opened.and_then(|opened| opened.waiting_for),
         client: handshake_end(conn, side),
         server: handshake_end(conn, side.other()),
-        role_inferred: conn.client_guessed || conn.client.is_none(),
+        role_inferred: conn.client_guessed() || conn.client.is_none(),
         syn_to_synack_ns: after(client.syn().map(|sent| sent.first), synack),
         synack_to_ack_ns: after(synack, ack),
         connect_ns: after(client.seen_to_enter(TcpState::SynSent), client.seen_to_enter(TcpState::Established)),

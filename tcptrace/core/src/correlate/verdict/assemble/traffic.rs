@@ -47,10 +47,10 @@ pub(super) fn idle_ns(conn: &Connection, close: &Close, shows_data: bool) -> Opt
 pub(super) fn rtt(conn: &Connection) -> Rtt {
     let (client, server) = conn.roles();
     let told = client.last_counters().or_else(|| server.last_counters()).unwrap_or_default();
-    let again = [client, server].into_iter().any(|end| end.reopened || end.has_reopened());
+    let again = [client, server].into_iter().any(|end| end.reopened() || end.has_reopened());
     let of_socket = client.seen_to_enter(TcpState::SynSent).zip(client.seen_to_enter(TcpState::Established));
     // The client's ACK may have waited for data, or may not be that of a listener's socket.
-    let plain = !conn.mid_life && !conn.is_deferred() && !conn.fast_open;
+    let plain = !conn.mid_life && !conn.is_deferred() && !conn.fast_open();
     let of_segments = conn.began().zip(conn.seen_ack_at()).filter(|_| client.syn_seen() && server.syn_seen());
     let times = of_socket.or(of_segments).filter(|_| plain && !again);
     Rtt {

@@ -13,7 +13,7 @@ pub(in crate::correlate::verdict) fn is_forged(conn: &Connection, side: Side) ->
     let own = conn.end(side);
     // One with ACK that leaves with a socket is that socket's own: its end was not seen.
     let by_socket = own.rst().is_some_and(|rst| rst.has_ack && rst.context.has_socket);
-    let Some(rst) = own.rst().filter(|rst| rst.seen && !conn.lost_states && !conn.is_self_connect() && !by_socket)
+    let Some(rst) = own.rst().filter(|rst| rst.seen && !conn.lost_states() && !conn.is_self_connect() && !by_socket)
     else {
         return false;
     };

@@ -62,14 +62,14 @@ impl Stalling<'_> {
         let (closer, peer) = (conn.shown_role(side), conn.shown_role(side).other());
         let mut summary = format!("the {} closed its side", closer.word());
         if closed.fin().is_none() && state(conn, side) == Some(FinWait1) {
-            if !(closed.spoke && self.lossless) {
+            if !(closed.spoke() && self.lossless) {
                 // No segments of this end are seen, so nothing can be said about its FIN.
                 summary += &format!(": {FinWait1}; the {} has not", peer.word());
                 summary += &state(conn, side.other()).map_or_else(String::new, |state| format!(": {state}"));
                 return Waits::nothing_known(summary);
             }
             summary += ", but its FIN was not seen to leave";
-            let waiting_for = match (open.no_room, self.unacked_of(closed)) {
+            let waiting_for = match (open.no_room(), self.unacked_of(closed)) {
                 (true, Some(_)) => Awaited::Window,
                 (false, Some(1..)) => Awaited::DataAck,
                 _ => Awaited::Fin,
@@ -98,7 +98,7 @@ impl Stalling<'_> {
             let (closer, peer) = (closer.word(), peer.word());
             return Waits::nothing_known(format!("the {closer}'s socket {ended}; the {peer} has not closed{has}"));
         }
-        if !closed.had_socket && !open.spoke && in_peer.is_none() {
+        if !closed.had_socket && !open.spoke() && in_peer.is_none() {
             // As in the capture of one direction: the answer may have passed elsewhere.
             let sent = closed.fin().map(|fin| fin.sent);
             summary += &format!("; no answer of the {} was seen; {}", peer.word(), times("FIN", sent));
@@ -156,7 +156,7 @@ impl Stalling<'_> {
         let (own, other) = (self.conn.end(side), self.conn.end(side.other()));
         let waits = Waits::answer(Awaited::Ack, self.conn.shown_role(side).other(), Some(sent), summary);
         let sees_all = own.had_socket || own.here || !self.conn.shows_all();
-        if sent.count() > 1 || other.spoke && sees_all {
+        if sent.count() > 1 || other.spoke() && sees_all {
             waits
         } else {
             Waits { waiting_for: None, turn: None, ..waits }
