@@ -87,7 +87,7 @@ impl Correlator {
         }
         let seen = Seen { all, data: all && !self.hides_data };
         emit(Correlated::Close(Box::new(assemble::close(conn, &closing, gaps, watched, seen))));
-        conn.forget_opening();
+        conn.forget_evidence();
         self.table.end(at, now);
     }
 

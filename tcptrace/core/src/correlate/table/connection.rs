@@ -246,13 +246,25 @@ impl Connection {
 
     /// Drops the details of the handshake, once that was reported and the states of its ends do not depend on them.
     pub(in crate::correlate) fn forget_opening(&mut self) {
+        if self.keeps_beginning() {
+            self.ends.iter_mut().for_each(End::forget_opening);
+        }
+    }
+
+    /// Drops what only the verdicts depend on, once the last one was given.
+    pub(in crate::correlate) fn forget_evidence(&mut self) {
+        if self.keeps_beginning() {
+            self.ends.iter_mut().for_each(End::forget_evidence);
+        }
+    }
+
+    /// Returns true if [`Self::began`] stays the same without the details of the handshake.
+    fn keeps_beginning(&mut self) -> bool {
         let (client, _) = self.roles();
         let syn = client.syn().map(|sent| sent.first);
         let by_socket = client.seen_to_enter(TcpState::SynSent).is_some();
-        self.set_began_with_syn(syn == Some(self.first));
-        if self.began_with_syn() || syn.is_none() || by_socket {
-            self.ends.iter_mut().for_each(End::forget_opening);
-        }
+        self.set_began_with_syn(self.began_with_syn() || syn == Some(self.first));
+        self.began_with_syn() || syn.is_none() || by_socket
     }
 
     pub(in crate::correlate) fn end(&self, side: Side) -> &End {

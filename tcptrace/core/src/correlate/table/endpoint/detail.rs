@@ -13,19 +13,27 @@ use crate::{
 /// State of an end that matters while its connection is opened or closed, but not in between.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Detail {
-    pub(super) opening: Option<Box<Opening>>,
-    pub(super) fin: Option<Fin>,
+    evidence: Option<Box<Evidence>>,
+    /// Its FIN, once the verdict on its close was given.
+    ended_by: Option<EndedBy>,
     /// TSval of the last segment that the other end received in order (RFC 7323 §4.3, TS.Recent), if all segments are
     /// recorded.
     pub(super) ts_recent: Option<u32>,
-    /// Nanoseconds from the last segment with data of either end to its FIN or reset, and one more, if that was the first one and
-    /// no socket of this host is known.
-    idle_ns: Option<NonZeroU64>,
     exceptions: Option<Box<Exceptions>>,
     pub(super) socket_facts: Option<Box<SocketFacts>>,
 }
 
-/// What an end has sent to open its connection. Once that is open or has ended, nothing depends on it.
+/// What the verdicts depend on, and nothing that comes later: tens of thousands of ended connections are kept.
+#[derive(Clone, Debug, Default)]
+struct Evidence {
+    opening: Opening,
+    fin: Option<Fin>,
+    /// Nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and no socket of
+    /// this host is known.
+    idle_ns: Option<u64>,
+}
+
+/// What an end has sent to open its connection.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Opening {
     pub(super) syn: Option<Sent>,
@@ -33,6 +41,15 @@ pub(super) struct Opening {
     pub(super) options: Option<OptionBytes>,
     /// ISN of its last SYN,ACK, if it differs from the first one's.
     pub(super) other_isn: Option<SeqNumber>,
+}
+
+/// The FIN of an ended connection: what is left of [`Fin`].
+#[derive(Clone, Copy, Debug)]
+struct EndedBy {
+    /// Offset from the ISN of the number after it.
+    end: NonZeroU64,
+    /// Time at which it was acknowledged, or [`NEVER`].
+    acked: BootTime,
 }
 
 /// What most connections do without: many of them are kept until they are forgotten.
@@ -91,12 +108,37 @@ impl End {
         self.detail.get_or_insert_default()
     }
 
+    fn evidence(&self) -> Option<&Evidence> {
+        self.detail.as_ref()?.evidence.as_deref()
+    }
+
+    fn evidence_mut(&mut self) -> &mut Evidence {
+        self.detail_mut().evidence.get_or_insert_default()
+    }
+
     pub(super) fn opening(&self) -> Option<&Opening> {
-        self.detail.as_ref()?.opening.as_deref()
+        self.evidence().map(|evidence| &evidence.opening)
     }
 
     pub(super) fn opening_mut(&mut self) -> &mut Opening {
-        self.detail_mut().opening.get_or_insert_default()
+        &mut self.evidence_mut().opening
+    }
+
+    /// Returns its FIN, to be changed until the verdict on its close was given; `None` if it has sent none.
+    pub(super) fn known_fin(&mut self) -> Option<&mut Fin> {
+        self.detail.as_mut()?.evidence.as_mut()?.fin.as_mut()
+    }
+
+    /// Withdraws its FIN if `wrong` holds for it.
+    pub(super) fn withdraw_fin_if(&mut self, wrong: impl FnOnce(&mut Fin) -> bool) -> Option<Fin> {
+        self.detail.as_mut()?.evidence.as_mut()?.fin.take_if(wrong)
+    }
+
+    /// Sets its FIN, unless the verdict on its close was given.
+    pub(super) fn set_fin(&mut self, fin: Option<Fin>) {
+        if self.detail_mut().ended_by.is_none() {
+            self.evidence_mut().fin = fin;
+        }
     }
 
     fn exceptions(&self) -> Option<&Exceptions> {
@@ -147,9 +189,11 @@ impl End {
         self.opening()?.options
     }
 
-    /// Returns its first FIN.
+    /// Returns its first FIN. Of an ended connection, only its number and its acknowledgement are known.
     pub(in crate::correlate) fn fin(&self) -> Option<Fin> {
-        self.detail.as_ref()?.fin
+        let ended_by = || self.detail.as_ref()?.ended_by;
+        let known = self.evidence().and_then(|evidence| evidence.fin);
+        known.or_else(|| ended_by().map(|EndedBy { end, acked }| Fin::ended(end.get(), acked)))
     }
 
     /// Returns its first reset whose number the other end accepts.
@@ -204,12 +248,12 @@ impl End {
     /// Returns the nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and
     /// no socket of this host is known.
     pub(in crate::correlate) fn idle_ns(&self) -> Option<u64> {
-        self.detail.as_ref()?.idle_ns.map(|one_more| one_more.get() - 1)
+        self.evidence()?.idle_ns
     }
 
     /// Sets these nanoseconds.
     pub(in crate::correlate) fn set_idle_ns(&mut self, idle_ns: Option<u64>) {
-        self.detail_mut().idle_ns = idle_ns.and_then(|idle| NonZeroU64::MIN.checked_add(idle));
+        self.evidence_mut().idle_ns = idle_ns;
     }
 
     /// Returns the name of the thread that opened it while that is known, if it is not that of the process.
@@ -220,7 +264,12 @@ impl End {
     /// Drops what is not needed once the handshake was reported.
     pub(in crate::correlate) fn forget_opening(&mut self) {
         if let Some(detail) = &mut self.detail {
-            detail.opening = None;
+            if let Some(evidence) = &mut detail.evidence {
+                evidence.opening = Opening::default();
+                if evidence.fin.is_none() && evidence.idle_ns.is_none() {
+                    detail.evidence = None;
+                }
+            }
             if let Some(facts) = &mut detail.socket_facts {
                 facts.opener_thread = None;
                 let SocketFacts { closed, reset_hint, opener_thread: _, closer, left, opening_retransmissions, states } =
@@ -235,11 +284,22 @@ impl End {
                     detail.socket_facts = None;
                 }
             }
-            let Detail { opening: _, fin, ts_recent, idle_ns, exceptions, socket_facts } = &**detail;
+            let Detail { evidence, ended_by, ts_recent, exceptions, socket_facts } = &**detail;
             let ordinary = exceptions.as_ref().is_none_or(|exceptions| exceptions.is_empty());
-            if ordinary && fin.is_none() && ts_recent.is_none() && idle_ns.is_none() && socket_facts.is_none() {
+            let nothing = evidence.is_none() && ended_by.is_none() && ts_recent.is_none();
+            if nothing && ordinary && socket_facts.is_none() {
                 self.detail = None;
             }
+        }
+    }
+
+    /// Drops what is not needed once the verdict on its close was given.
+    pub(in crate::correlate) fn forget_evidence(&mut self) {
+        self.forget_opening();
+        if let Some(detail) = &mut self.detail
+            && let Some(fin) = detail.evidence.take().and_then(|evidence| evidence.fin)
+        {
+            detail.ended_by = NonZeroU64::new(fin.end).map(|end| EndedBy { end, acked: fin.acked });
         }
     }
 

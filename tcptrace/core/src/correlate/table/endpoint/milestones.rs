@@ -87,6 +87,21 @@ pub(in crate::correlate) struct Fin {
 }
 
 impl Fin {
+    /// Returns the FIN of an ended connection, of which nothing else matters any more.
+    pub(super) fn ended(end: u64, acked: BootTime) -> Self {
+        Self {
+            sent: Sent::once(acked),
+            end,
+            before: end.saturating_sub(1),
+            other_sent: 0,
+            other_unacked: 0,
+            acks_nothing_new: true,
+            acks_other: false,
+            acked_before: false,
+            acked,
+        }
+    }
+
     /// Returns the offset up to which it acknowledges the other end's numbers.
     pub(in crate::correlate) fn acks(&self) -> u64 {
         self.other_sent.saturating_sub(u64::from(self.other_unacked))

@@ -76,14 +76,14 @@ impl End {
                 acked_before,
                 acked,
             };
-            match &mut self.detail_mut().fin {
+            match self.known_fin() {
                 Some(known) if known.end == end => known.sent.note_again(at),
                 Some(known) => {
                     let before = known.before;
                     *known = Fin { before, ..fin };
                     self.retreat(before.max(end));
                 }
-                none => *none = Some(fin),
+                None => self.set_fin(Some(fin)),
             }
         }
         self.set_acked_fin(self.acked_fin() || acks_fin);
@@ -103,8 +103,7 @@ impl End {
     /// Withdraws its FIN if that acknowledges more than the other end has sent: the other end does not accept it (RFC 9293
     /// §3.10.7.4). Returns true if it does.
     pub(in crate::correlate) fn withdraw_fin(&mut self, other_sent: u64) -> bool {
-        let Some(detail) = &mut self.detail else { return false };
-        let withdrawn = detail.fin.take_if(|fin| fin.acked().is_none() && fin.acks() > other_sent);
+        let withdrawn = self.withdraw_fin_if(|fin| fin.acked().is_none() && fin.acks() > other_sent);
         if let Some(fin) = withdrawn {
             self.retreat(fin.before);
         }
@@ -115,9 +114,8 @@ impl End {
     /// where it acknowledges more. Returns true if there was one.
     pub(in crate::correlate) fn contradict_fin(&mut self, next: SeqNumber, acks: u64) -> bool {
         let offset = self.offset(next);
-        let Some(detail) = &mut self.detail else { return false };
         let contradicted = |fin: &mut Fin| fin.acked().is_none() && offset + 1 == fin.end && acks > fin.acks();
-        let withdrawn = detail.fin.take_if(contradicted);
+        let withdrawn = self.withdraw_fin_if(contradicted);
         if let Some(fin) = withdrawn {
             self.retreat(fin.before);
         }
@@ -150,13 +148,13 @@ impl End {
         self.reach(0, 0);
         let opening = self.opening_mut();
         (opening.options, opening.other_isn) = (None, None);
-        self.detail_mut().fin = None;
+        self.set_fin(None);
     }
 
     /// Notes that it has acknowledged the other end's FIN, up to the offset `end`, before that was captured. Returns true if its
     /// own FIN did so, too.
     pub(in crate::correlate) fn has_acked_fin(&mut self, end: u64) -> bool {
-        let fin = self.detail.as_mut().and_then(|detail| detail.fin.as_mut()).filter(|fin| fin.acks() >= end);
+        let fin = self.known_fin().filter(|fin| fin.acks() >= end);
         let answers = fin.is_some();
         if let Some(fin) = fin {
             fin.acks_other = true;
@@ -215,7 +213,7 @@ impl End {
         };
         let end = syn.end_of_syn();
         self.set_closing(true);
-        self.detail_mut().fin = Some(Fin {
+        self.set_fin(Some(Fin {
             sent: syn,
             end,
             before: end - 1,
@@ -225,7 +223,7 @@ impl End {
             acks_other: false,
             acked_before: false,
             acked: at,
-        });
+        }));
         true
     }
 
@@ -249,13 +247,10 @@ impl End {
         let offset = self.offset(ack);
         self.send_unseen(offset);
         self.reach(self.sent, self.acked().max(offset));
-        match self.detail.as_mut().and_then(|detail| detail.fin.as_mut()) {
-            Some(fin) if offset >= fin.end => {
-                fin.note_acked(at);
-                true
-            }
-            _ => false,
+        if let Some(fin) = self.known_fin().filter(|fin| offset >= fin.end) {
+            fin.note_acked(at);
         }
+        self.fin().is_some_and(|fin| offset >= fin.end)
     }
 
     /// Returns the number of bits by which its windows are shifted; the maximum if its SYN was not seen.
