@@ -65,3 +65,20 @@ impl Cgroups {
         change.cgroup.and_then(|key| self.named.get(&key)).map(Arc::clone)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_shared_and_do_not_gather() {
+        let origin = |uid| Origin { uid: Some(uid), ..Origin::default() };
+        let mut origins = Origins::default();
+        let first = origins.share(origin(1));
+        assert!(Arc::ptr_eq(&first, &origins.share(origin(1))));
+        for uid in 0..=MAX_CGROUPS as u32 {
+            origins.share(origin(uid));
+            assert!(origins.0.len() <= MAX_CGROUPS);
+        }
+    }
+}

@@ -156,4 +156,25 @@ mod tests {
         // Up to 2^16 of them are kept, each with the details of two ends.
         assert!(size_of::<Detail>() <= 48, "{}", size_of::<Detail>());
     }
+
+    #[test]
+    fn flags_do_not_disturb_each_other() {
+        let mut end = End::default();
+        end.set_spoke(true);
+        end.set_closing(true);
+        end.set_spoke(false);
+        assert_eq!((end.spoke(), end.closing(), end.has_isn()), (false, true, false));
+    }
+
+    #[test]
+    fn an_ended_end_keeps_the_number_of_its_fin() {
+        let mut end = End::default();
+        end.set_fin(Some(Fin::ended(12, BootTime(7))));
+        end.set_idle_ns(Some(3));
+        end.forget_evidence();
+        let fin = |end: &End| end.fin().map(|fin| (fin.end, fin.acked()));
+        assert_eq!((fin(&end), end.idle_ns()), (Some((12, Some(BootTime(7)))), None));
+        end.set_fin(Some(Fin::ended(20, BootTime(9))));
+        assert_eq!(fin(&end), Some((12, Some(BootTime(7)))), "another one no longer counts");
+    }
 }

@@ -105,3 +105,20 @@ impl End {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_keeps_its_time() {
+        const LATE: u64 = u32::MAX as u64 + 2;
+        for times in [[5, 6, 7], [5, 5 + LATE, 6 + LATE], [5 + LATE, 5, 6], [0, LATE, 3]] {
+            let states = [TcpState::SynSent, TcpState::Established, TcpState::FinWait1];
+            let entered: Vec<_> = states.into_iter().zip(times.map(BootTime)).collect();
+            let mut end = End::default();
+            entered.iter().for_each(|&(state, at)| end.enter(state, at));
+            assert_eq!(end.states().collect::<Vec<_>>(), entered);
+        }
+    }
+}
