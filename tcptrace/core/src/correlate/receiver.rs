@@ -59,14 +59,15 @@ pub(in crate::correlate) fn new_behind_reset(
     signed_offset(view.own, end).is_some_and(|offset| offset > to_signed(view.own.sent)).then_some(end)
 }
 
-/// Returns true if a number of a segment, or that which it acknowledges, shows that more was sent than was seen.
-pub(in crate::correlate) fn is_ahead(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
+/// Returns by how much the number of a segment, and that which it acknowledges, are ahead of what was seen to be sent; `None` for
+/// one that is too far ahead.
+pub(in crate::correlate) fn ahead_by(conn: &Connection, from: Side, header: &TcpHeader) -> [Option<u64>; 2] {
     let ahead = |end: &End, number| {
-        let ahead = signed_offset(end, number).map(|offset| offset - to_signed(end.sent));
-        ahead.is_some_and(|ahead| (1..HIDDEN).contains(&ahead))
+        let ahead = signed_offset(end, number).map_or(0, |offset| offset - to_signed(end.sent));
+        (ahead < HIDDEN).then(|| u64::try_from(ahead).unwrap_or(0))
     };
-    let acked = ack_of(header).is_some_and(|ack| ahead(conn.end(from.other()), ack));
-    acked || ahead(conn.end(from), header.seq)
+    let acked = ack_of(header).map_or(Some(0), |ack| ahead(conn.end(from.other()), ack));
+    [ahead(conn.end(from), header.seq), acked]
 }
 
 fn by_rules(conn: &Connection, from: Side, segment: &Segment, full: bool) -> Accepted {

@@ -6,12 +6,15 @@
 
 use std::collections::BTreeSet;
 
-use super::gaps;
+use super::{gaps, learn::SENT_AGAIN_AFTER};
 use crate::{
     correlate::{
         Correlator, NO_NAMESPACE,
-        receiver::{ack_of, is_ahead, judge},
-        table::connection::{Connection, Recorded, Side},
+        receiver::{ack_of, ahead_by, judge},
+        table::{
+            connection::{Connection, Recorded, Side},
+            endpoint::End,
+        },
         verdict::{handshake, progress},
     },
     event::Segment,
@@ -24,6 +27,12 @@ const ENOUGH: usize = 4;
 
 /// As many are enough if their numbers are ahead.
 const ENOUGH_AHEAD: usize = 2;
+
+/// The largest window without scaling: as much may be on its way at once.
+const FIRST_WINDOW: u64 = 65_535;
+
+/// No end is taken to send faster than 400 Gbit/s.
+const BYTES_PER_NANOSECOND: u64 = 50;
 
 /// Maximum number of closing segments to remember: retransmissions add nothing.
 const MOST: usize = 16;
@@ -63,15 +72,19 @@ struct Closing {
     segment: Segment,
     /// True if its numbers are ahead of what was seen.
     ahead: bool,
+    /// True if they are, and it is not likely to be forged.
+    certain: bool,
 }
 
 impl Closing {
-    /// Returns true if a segment of the other end begins where this one acknowledges, or acknowledges this one.
+    /// Returns true if a segment of the other end begins where this one acknowledges, and acknowledges this one; either will do
+    /// if one of them is certain.
     fn is_continued_by(&self, other: &Self) -> bool {
         let (header, answer) = (&self.segment.header, &other.segment.header);
         let begins = ack_of(header) == Some(answer.seq);
         let acks = ack_of(answer).is_some_and(|ack| ack == header.seq || ack == gaps::end_of(&self.segment));
-        self.conn == other.conn && self.from != other.from && (begins || acks)
+        let fits = begins && acks || (begins || acks) && (self.certain || other.certain);
+        self.conn == other.conn && self.from != other.from && fits
     }
 }
 
@@ -109,12 +122,14 @@ impl Correlator {
         if !self.all_segments || self.watched.here != NO_NAMESPACE || self.kinds.text_seen || self.kinds.lacks_acks {
             return;
         }
+        let closings = &self.kinds.closings;
         // What follows it would contradict it, were it forged.
         let last = |closing: &Closing| {
-            let conn = self.table.get(closing.at).filter(|conn| conn.number == closing.conn);
-            closing.ahead && conn.is_some_and(|conn| conn.last == closing.segment.at && !conn.ended)
+            let conn = self.table.get(closing.at).filter(|conn| conn.number == closing.conn && !conn.ended);
+            let ends = |other: &Closing| conn.is_some_and(|conn| conn.last == other.segment.at);
+            closing.certain && closings.iter().any(|other| other.conn == closing.conn && ends(other))
         };
-        if self.kinds.closings.iter().any(last) {
+        if closings.iter().any(last) {
             self.expect_no_acks();
         } else {
             self.expect_segments(Recorded::All);
@@ -125,17 +140,24 @@ impl Correlator {
     fn closing(&self, at: u32, from: Side, segment: &Segment) -> Option<Closing> {
         let conn = self.table.get(at)?;
         let header = &segment.header;
-        let ahead = is_ahead(conn, from, header);
+        let synack = conn.ends.iter().find_map(End::synack)?;
+        let time = segment.at.since(synack.first);
+        let most = FIRST_WINDOW.saturating_add(time.saturating_mul(BYTES_PER_NANOSECOND));
+        let [Some(own), Some(acked)] = ahead_by(conn, from, header) else { return None };
+        let ahead = own + acked > 0 && own.max(acked) <= most;
+        // A SYN,ACK that had not been acknowledged would have been sent again.
+        let acknowledged = synack.again() == 0 && segment.at > synack.first + SENT_AGAIN_AFTER;
+        let certain = ahead && (own > 0 && acked > 0 || acknowledged);
         let closes = header.has(TcpFlags::FIN) || header.has(TcpFlags::RST) && ahead;
-        let answered = conn.ends.iter().any(|end| end.sent_synack);
-        (closes && answered).then_some(Closing { at, conn: conn.number, from, segment: *segment, ahead })
+        let closing = Closing { at, conn: conn.number, from, segment: *segment, ahead, certain };
+        (closes && !header.has(TcpFlags::SYN)).then_some(closing)
     }
 
     /// From now on, ACKs are not expected: the closing segments that were held to what was seen are judged again.
     fn expect_no_acks(&mut self) {
         self.kinds.lacks_acks = true;
         self.expect_segments(Recorded::Flagged);
-        for Closing { at, conn: number, from, segment, ahead } in std::mem::take(&mut self.kinds.closings) {
+        for Closing { at, conn: number, from, segment, ahead, .. } in std::mem::take(&mut self.kinds.closings) {
             if let Some(conn) = self.table.get_mut(at).filter(|conn| ahead && conn.number == number && !conn.ended) {
                 judge_again(conn, from, &segment);
                 self.table.schedule(at, Some(self.now));

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Time after which a SYN,ACK that was not acknowledged is sent again: a second (RFC 6298 §2.1), or three on old systems.
-const SENT_AGAIN_AFTER: Duration = Duration::from_secs(4);
+pub(super) const SENT_AGAIN_AFTER: Duration = Duration::from_secs(4);
 
 /// Number of segments in each direction shown after a FIN.
 const AFTER_FIN: u8 = 8;
@@ -98,7 +98,7 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     let follows = own.sent_syn && own.sent == 1 && own.isn().map(|isn| isn.add(1)) == Some(header.seq);
     let answers_unseen = full && follows && segment.length == 0 && !conn.mid_life;
     let other = conn.end_mut(from.other());
-    let acked_before = other.acked();
+    let (acked_before, sent_before) = (other.acked(), other.sent);
     let mut acks_fin = false;
     if let (Ack::Valid(_), Some(ack)) = (accepted.ack, ack_of(header)) {
         acks_fin = other.acknowledged(ack, accepted.syn || answers_unseen, *at);
@@ -116,8 +116,13 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
         other.offer(window);
     }
     let reached = Reached { sent: other.sent, acked: other.acked(), acked_before };
+    let one_unseen = other.sent == sent_before + 1 && other.acked() == other.sent && other.misses_one_number();
+    let is_fin = one_unseen && !other.had_socket && accepted.reset == Reset::None;
     let (other_syn, other_acked) = (other.sent_syn, other.acked() >= 1);
     let acked = ack_of(header).filter(|_| matches!(accepted.ack, Ack::Valid(_))).map(|ack| other.offset(ack));
+    if is_fin && conn.end(from).is_in_fin_wait2() {
+        conn.rare_mut().acked_unseen_fin = Some((from.other(), *at));
+    }
     let closed_before = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked().is_some()));
     let first_syn = accepted.syn && ack_of(header).is_none() && !conn.ends.iter().any(|end| end.sent_syn);
     if first_syn && conn.mid_life && !conn.opened && !conn.end(from).spoke() {

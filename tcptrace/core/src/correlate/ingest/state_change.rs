@@ -247,8 +247,18 @@ impl Correlator {
             // What was seen first answered its SYN: its handshake is seen after all.
             conn.mid_life = false;
             conn.answered = conn.ends.iter().any(|end| end.sent_synack);
-            conn.client = Some(side);
-            conn.set_client_guessed(false);
+        }
+        // Its first states were before tracing began, or are missing.
+        match change.old {
+            SynSent if conn.client.is_none() || conn.client_guessed() => {
+                conn.client = Some(side);
+                conn.set_client_guessed(false);
+            }
+            SynRecv if conn.client.is_none() => {
+                conn.client = Some(side.other());
+                conn.set_client_guessed(true);
+            }
+            _ => {}
         }
         match (change.old, change.new) {
             (Close, SynSent) if conn.client.is_none() => conn.client = Some(side),

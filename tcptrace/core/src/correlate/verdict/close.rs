@@ -278,13 +278,13 @@ fn by_states(conn: &Connection) -> Option<Side> {
 /// other's FIN, and its own was acknowledged. One in FIN_WAIT2 has the latter; the other's FIN must be seen.
 fn closed_by_states(conn: &Connection) -> bool {
     let [first, second] = &conn.ends;
-    [(first, second), (second, first)].into_iter().any(|(end, other)| {
+    let unseen = [Side::First, Side::Second].into_iter().any(|side| has_unseen_fin(conn, side));
+    let by_socket = |(end, other): (&End, &End)| {
         let half = end.closed().is_some_and(|closed| closed.from == FinWait2 && !failed(closed));
         // A socket on this host that still waits for the ACK of its FIN shows that none has arrived.
-        knows_both_fins(end)
-            || has_unseen_fin(other, end)
-            || (half && in_order_fin(conn, end, other).is_some() && other.open_sockets == 0)
-    })
+        knows_both_fins(end) || (half && in_order_fin(conn, end, other).is_some() && other.open_sockets == 0)
+    };
+    unseen || [(first, second), (second, first)].into_iter().any(by_socket)
 }
 
 /// Returns true if the socket received the other end's FIN and the ACK of its own.

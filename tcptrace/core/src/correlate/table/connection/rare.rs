@@ -41,6 +41,8 @@ pub(in crate::correlate) struct Rare {
     pub(in crate::correlate) restored: bool,
     /// True if only a later segment of the client shows that it acknowledged the SYN,ACK.
     pub(super) missed_ack: bool,
+    /// The end of which the other one, in FIN_WAIT2, acknowledged one number that was not seen, and when.
+    pub(in crate::correlate) acked_unseen_fin: Option<(Side, BootTime)>,
     /// The other sides of an address translation.
     pub(in crate::correlate) other_sides: Vec<OtherSide>,
     /// Namespaces that it passes besides the one by which it is known.
@@ -141,6 +143,11 @@ impl Connection {
     /// Returns true if only a later segment of the client shows that it acknowledged the SYN,ACK.
     pub(in crate::correlate) fn missed_ack(&self) -> bool {
         self.rare().is_some_and(|rare| rare.missed_ack)
+    }
+
+    /// Returns the end of which the other one, in FIN_WAIT2, acknowledged one number that was not seen, and when.
+    pub(in crate::correlate) fn acked_unseen_fin(&self) -> Option<(Side, BootTime)> {
+        self.rare()?.acked_unseen_fin
     }
 
     /// Returns the kernel's last report of the socket at an end.

@@ -15,6 +15,14 @@ impl End {
         })
     }
 
+    /// Returns true if its socket is in FIN_WAIT2, or was when the kernel replaced it by a smaller one.
+    pub(in crate::correlate) fn is_in_fin_wait2(&self) -> bool {
+        match self.closed() {
+            Some(closed) => closed.from == TcpState::FinWait2 && closed.error.is_none_or(|error| error == 0),
+            None => self.states().last().is_some_and(|(state, _)| state == TcpState::FinWait2),
+        }
+    }
+
     /// Updates the end with a state change of its socket. Returns the minimum number of changes missing before it: the
     /// state it leaves may not be the one it last entered.
     pub(in crate::correlate) fn change(&mut self, change: &StateChange, origins: &mut Origins) -> u64 {

@@ -181,7 +181,9 @@ fn a_single_connection_shows_by_its_numbers_that_acks_are_left_out() {
     ];
     for (what, lines, kind, initiator, by) in cases {
         // The connection is idle for longer than any handshake.
-        for idle in [0, 600 * SECOND] {
+        // A number ahead in one direction alone may be forged, unless the SYN,ACK would have been sent again.
+        let one_way = lines.iter().all(|(.., seq, ack, _)| *seq == 1 || ack.is_none());
+        for idle in [0, 600 * SECOND].into_iter().skip(one_way.into()) {
             let mut exchange = Exchange::of_capture();
             exchange.connections().expect_all_segments();
             show(&mut exchange, &opened);

@@ -277,17 +277,35 @@ fn the_answer_to_a_syn_before_tracing_is_not_of_an_established_connection() {
     assert_eq!(handshake.reset.map(|reset| reset.by), Some(Role::Server));
 }
 
-/// The ACK was seen, so that nobody waits for it.
+#[test]
+fn the_state_that_a_socket_leaves_first_shows_which_end_it_is() {
+    for (local, remote) in [(CLIENT, SERVER), (SERVER, CLIENT)] {
+        let mut exchange = Exchange::new();
+        exchange.with_error(ECONNREFUSED).state(local, remote, SynSent, Close);
+        let handshake = failed(&mut exchange);
+        assert_eq!((handshake.outcome, handshake.client.port), (Some(Outcome::Refused), Some(local)));
+
+        let mut exchange = Exchange::new();
+        exchange.state(local, remote, SynRecv, Established);
+        exchange.pass(2 * SECOND);
+        exchange.timeout();
+        let handshake = only(exchange.records().0);
+        assert_eq!((handshake.kind, handshake.server.port), (HandshakeKind::ThreeWay, Some(local)));
+        assert!(handshake.role_inferred);
+    }
+}
+
+/// The ACK was seen, so that nobody waits for it. Where only the server's socket is, that is seen only after the ACK.
 #[test]
 fn a_socket_whose_later_states_are_lost_was_established_by_the_ack() {
-    for place in PLACES {
+    for place in [(true, true), (true, false)] {
         let steps: Vec<_> = OPENED.into_iter().filter(|step| step.is_seen(place.0, place.1)).collect();
         let lost = |step: &Step| matches!(step, Change(_, SynSent | SynRecv, Established, 0));
         let (handshakes, closes, _) =
             told(&steps.iter().copied().filter(|step| !lost(step)).collect::<Vec<_>>(), place.0, place.1);
         let handshake = only(handshakes);
         assert_eq!((handshake.outcome, closes), (Some(Outcome::Established), vec![]), "{}", handshake.summary);
-        assert_eq!(handshake.missing, [Missing::States]);
+        assert_eq!(handshake.missing, [Missing::States], "{place:?}: {}", handshake.summary);
     }
 }
 

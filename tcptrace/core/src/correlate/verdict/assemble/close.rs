@@ -67,8 +67,8 @@ pub(in crate::correlate) fn close(
         half_close_ns: fins.map(|(first, second)| second.sent.first.since(first.sent.first)),
         half_closed_bytes: fins.map(|(first, second)| (second.end - 1).saturating_sub(first.other_sent)),
         bytes: Bytes {
-            client_to_server: bytes(client, server, shows_all).filter(|_| missed_fin != Some(side)),
-            server_to_client: bytes(server, client, shows_all).filter(|_| missed_fin != Some(side.other())),
+            client_to_server: bytes(conn, side, shows_all),
+            server_to_client: bytes(conn, side.other(), shows_all),
         },
         duration_ns: conn.began().map(|began| conn.last.since(began)),
         time_wait: closing.time_wait,

@@ -2,7 +2,10 @@
 
 use crate::{
     correlate::{
-        table::{connection::Connection, endpoint::End},
+        table::{
+            connection::{Connection, Side},
+            endpoint::End,
+        },
         verdict::close,
     },
     tcp::TcpState,
@@ -12,12 +15,13 @@ use crate::{
 /// Returns the payload bytes sent: the sequence numbers used, less SYN and FIN. If not all segments are recorded, a FIN
 /// or a reset shows how far the end had got, its own by its number or the other's by its acknowledgement. If only
 /// states show that there was a FIN, it is unknown whether the last number counts it.
-pub(super) fn bytes(end: &End, other: &End, shows_all: bool) -> Option<u64> {
+pub(super) fn bytes(conn: &Connection, side: Side, shows_all: bool) -> Option<u64> {
+    let (end, other) = (conn.end(side), conn.end(side.other()));
     let fin = u64::from(end.fin().is_some_and(|fin| end.sent >= fin.end));
     let by_own = end.fin().is_some() || end.rst().is_some_and(|rst| rst.seen);
     let by_other = other.fin().is_some() || other.rst().is_some_and(|rst| rst.seen && rst.has_ack);
     let sent_fin = [TcpState::FinWait1, TcpState::LastAck].into_iter().any(|state| end.entered(state).is_some());
-    let by_states = sent_fin || other.has_received_fin() || close::has_unseen_fin(end, other);
+    let by_states = sent_fin || other.has_received_fin() || close::has_unseen_fin(conn, side);
     // A FIN that was not seen would follow data that has not been sent.
     let unsent = shows_all && end.saw_last_number();
     let known = end.isn_known && (end.fin().is_some() || !by_states || unsent);

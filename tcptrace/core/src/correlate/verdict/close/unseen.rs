@@ -1,14 +1,15 @@
 //! FINs that may have been missed: what an end sent last was in no segment that was seen, though the other end has
 //! acknowledged it, or it came before the first event.
 
+use std::time::Duration;
+
 use crate::{
-    correlate::table::{
-        connection::{Connection, Side},
-        endpoint::End,
-    },
-    tcp::TcpState::FinWait2,
+    correlate::table::connection::{Connection, Side},
     verdict::CloseKind,
 };
+
+/// Maximum time from the ACK of a FIN to the end of the socket that receives it in FIN_WAIT2.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// Returns true if an end may have closed its side unseen: no FIN of it was seen, but something that it sent was not seen, and no
 /// state of a socket on this host tells.
@@ -20,11 +21,15 @@ pub(in crate::correlate) fn may_have_closed(conn: &Connection, side: Side) -> bo
     open && (undecided || misses_last_number(conn, side))
 }
 
-/// Returns true if the other end's socket was in FIN_WAIT2 when the kernel replaced it by a smaller one, and that acknowledges one
-/// more number than was seen: it acknowledges nothing but a FIN (tcp_timewait_state_process of net/ipv4/tcp_minisocks.c).
-pub(in crate::correlate) fn has_unseen_fin(own: &End, other: &End) -> bool {
-    let replaced = other.closed().is_some_and(|closed| closed.from == FinWait2 && closed.error.unwrap_or(0) == 0);
-    replaced && other.rst().is_none() && own.fin().is_none() && !own.had_socket && own.misses_one_number()
+/// Returns true if a FIN of the end was not seen, but acknowledged by the other end in FIN_WAIT2: the kernel then replaces its
+/// socket, which ends. One that has ended before answers data by a reset, and acknowledges nothing but a FIN
+/// (tcp_timewait_state_process of net/ipv4/tcp_minisocks.c).
+pub(in crate::correlate) fn has_unseen_fin(conn: &Connection, side: Side) -> bool {
+    let other = conn.end(side.other());
+    let reset = conn.ends.iter().any(|end| end.rst().is_some());
+    let acked = conn.acked_unseen_fin().filter(|(of, _)| *of == side).map(|(_, at)| at);
+    let ended = other.closed().filter(|_| other.is_in_fin_wait2() && !reset && conn.end(side).fin().is_none());
+    acked.zip(ended).is_some_and(|(acked, closed)| closed.at <= acked + AT_ONCE && conn.end(side).misses_one_number())
 }
 
 /// Returns true if the last number of an end, which a FIN would have, was in no segment that was seen.
