@@ -73,6 +73,15 @@ fn each_step_of_a_handshake_is_waited_for() {
     assert_eq!(first.state, Each { client: Some(SynSent), server: None });
     assert_eq!((first.at.since(first.since), first.retransmissions), (SECOND, None));
 
+    let mut exchange = Exchange::new();
+    exchange.segment(CLIENT, SERVER, SYN, 0, None, 0);
+    exchange.segment(SERVER, CLIENT, RST, 0, None, 0);
+    let sentence = "waiting for the server's SYN,ACK; the SYN was sent once; a reset was seen: it does not acknowledge the \
+                    SYN, so the client ignores it";
+    let refused = stalled(&mut exchange);
+    assert_eq!(waits(&refused), (sentence, Some(Awaited::SynAck), Some(Turn::Server)));
+    assert!(refused.ignored_reset);
+
     for (count, times) in [(1, "once"), (2, "2 times"), (3, "3 times")] {
         let mut exchange = Exchange::new();
         (0..count).for_each(|_| exchange.segment(CLIENT, SERVER, SYN, 0, None, 0));

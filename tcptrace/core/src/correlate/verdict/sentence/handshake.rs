@@ -45,7 +45,7 @@ pub(crate) enum Answer {
 
 /// Words for a reset that the client does not take for an answer (RFC 9293 §3.10.7.3).
 pub(in crate::correlate) const IGNORED_RESET: &str =
-    ", although a reset was seen: it does not acknowledge the SYN, so the client ignores it";
+    "a reset was seen: it does not acknowledge the SYN, so the client ignores it";
 
 /// Returns the sentence of a handshake.
 pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
@@ -190,7 +190,7 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             });
             push_syns(text, "after", facts);
             if let Some(Answer::Reset) = facts.answer {
-                text.push_str(IGNORED_RESET);
+                push_answer(text, facts.answer);
             }
             push_queue(text, record.accept_queue);
         }
@@ -218,7 +218,7 @@ fn push_answer(text: &mut String, answer: Option<Answer>) {
         Some(Answer::SynAck) => text.push_str(", although the server's SYN,ACK was seen"),
         Some(Answer::Syn) => text.push_str(", although the server's own SYN was seen: none acknowledged the client's"),
         Some(Answer::Icmp(kind)) => push(text, format_args!(", although an ICMP error was seen: {kind}")),
-        Some(Answer::Reset) => text.push_str(IGNORED_RESET),
+        Some(Answer::Reset) => push(text, format_args!(", although {IGNORED_RESET}")),
     }
 }
 

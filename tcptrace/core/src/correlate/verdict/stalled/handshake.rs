@@ -19,6 +19,7 @@ impl Stalling<'_> {
         let Some(synack) = server.synack() else {
             let mut summary = format!("waiting for the server's SYN,ACK; {}", times("SYN", client.syn()));
             if is_ignored_reset(conn) {
+                summary += "; ";
                 summary += IGNORED_RESET;
             }
             summary += &self.queue_text();
