@@ -25,7 +25,7 @@ const BATCH_BYTES: usize = 1 << 20;
 pub(super) const BATCH_CHUNKS: usize = 1024;
 
 /// Maximum number of bytes held for a slow reader by a sender that waits for it: holding more would not avoid any loss.
-const WAITING_BYTES: usize = 2 * BATCH_BYTES;
+const WAITING_BYTES: usize = 4 * BATCH_BYTES;
 
 /// Number of written chunks whose memory is kept for reuse.
 const MAX_SPARE: usize = 4;

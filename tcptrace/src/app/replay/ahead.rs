@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result};
 const BATCH: usize = 512;
 
 /// Maximum number of batches that wait for the correlator.
-const WAITING: usize = 4;
+const WAITING: usize = 8;
 
 /// A decoder, as far as it differs between captures and recordings.
 pub(super) trait Source: Send + 'static {
