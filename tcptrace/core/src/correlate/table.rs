@@ -247,5 +247,5 @@ fn tag(number: u64) -> u32 {
 }
 
 fn hash_of(hasher: &RandomState, connections: &Slab<Connection>, at: u32) -> u64 {
-    connections.get(at as usize).and_then(|conn| conn.key()).map_or(0, |key| hasher.hash_one(key))
+    connections.get(at as usize).and_then(Connection::key).map_or(0, |key| hasher.hash_one(key))
 }

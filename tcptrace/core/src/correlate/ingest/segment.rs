@@ -39,7 +39,7 @@ impl Correlator {
         let (key, from) = Key::new(netns, segment.src, segment.dst);
         let key = self.key_of(key, segment.conn_netns);
         let (at, sender) = self.connection_of(segment, &key, from);
-        let key = self.table.get(at).and_then(|conn| conn.key()).unwrap_or(key);
+        let key = self.table.get(at).and_then(Connection::key).unwrap_or(key);
         self.watched.note(netns);
         self.guess_roles(at, &key, from, &segment.header);
         let kinds = self.kinds_in_capture(at, from, segment);

@@ -228,7 +228,7 @@ impl Connection {
 
     /// Returns true if it is open, or its last record was emitted: no record becomes due merely because time passes.
     pub(in crate::correlate) fn is_undisturbed(&self) -> bool {
-        (self.opened || self.mid_life) && (self.ended || !self.ends.iter().any(|end| end.closing()))
+        (self.opened || self.mid_life) && (self.ended || !self.ends.iter().any(End::closing))
     }
 
     /// Returns the time at which the client began to open it: its first SYN, or SYN_SENT.

@@ -13,6 +13,7 @@ use std::{
 use super::{
     Table,
     connection::{Connection, Place},
+    endpoint::End,
 };
 use crate::event::BootTime;
 
@@ -83,7 +84,7 @@ impl Room {
 /// Returns true if a connection is more than an attempt: an end here has it, or both ends have spoken.
 pub(in crate::correlate) fn is_proven(conn: &Connection) -> bool {
     if conn.mid_life {
-        conn.ends.iter().any(|end| end.had_socket) || conn.ends.iter().all(|end| end.spoke())
+        conn.ends.iter().any(|end| end.had_socket) || conn.ends.iter().all(End::spoke)
     } else {
         conn.opened || conn.ack_at().is_some()
     }

@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use crate::{
-    correlate::table::connection::{Connection, Side},
+    correlate::table::{
+        connection::{Connection, Side},
+        endpoint::End,
+    },
     verdict::CloseKind,
 };
 
@@ -38,7 +41,7 @@ fn misses_last_number(conn: &Connection, side: Side) -> bool {
     // The first number is that of its SYN.
     let more_than_syn = own.sent > 1 || conn.mid_life;
     // Some captures have no data: what is missing is that, if it is more than one number.
-    let has_data = conn.ends.iter().any(|end| end.data_seen());
+    let has_data = conn.ends.iter().any(End::data_seen);
     more_than_syn && !own.saw_last_number() && (has_data || conn.mid_life || own.misses_one_number())
 }
 
