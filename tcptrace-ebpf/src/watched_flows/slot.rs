@@ -1,6 +1,6 @@
 //! The slots of the table, and what is wanted from a connection.
 
-use crate::branchless::{negative_if_0, one_if_negative};
+use crate::branchless::{negative_if_0, one_if_negative, ones_if_negative, opaque};
 
 /// Number of segments in each direction that are wanted after a FIN.
 pub(super) const AFTER_FIN: u8 = 8;
@@ -67,13 +67,13 @@ impl Slot {
         self.is_empty() | (i64::from(STALE) - self.age(now)) & !self.is_closing()
     }
 
-    /// Returns how much the slot would be missed: 0 if it is empty, more the younger it is, and more by `of_closes` if
-    /// its connection may still be closing.
+    /// Returns how much the slot would be missed: 0 if it is empty, more the younger it is, and more by a power of 2
+    /// if its connection may still be closing.
     #[inline(always)]
-    fn worth(&self, now: u16, of_closes: i64) -> i64 {
+    fn worth(&self, now: u16, of_closes: u32) -> i64 {
         let closes = (self.age(now) - i64::from(STALE)) & self.is_closing();
-        let worth = 0x1_0000 - self.age(now) + one_if_negative(closes) * of_closes;
-        worth * (1 - one_if_negative(self.is_empty()))
+        let worth = 0x1_0000 - self.age(now) + (one_if_negative(closes) << of_closes);
+        worth & !ones_if_negative(self.is_empty())
     }
 
     /// Returns the segments wanted from this end. An end is 0 or 1, which the mask shows to the verifier.
@@ -119,16 +119,15 @@ pub(super) unsafe fn slot<'a>(bucket: *mut Bucket, i: usize) -> &'a mut Slot {
 /// As for [`slot`].
 #[inline(always)]
 pub(super) unsafe fn with_tag<'a>(bucket: *mut Bucket, tag: u32) -> Option<&'a mut Slot> {
-    let mut index = 0;
-    let mut i = 1;
-    while i < SLOTS {
-        // SAFETY: the caller's promise, and within the bucket.
-        let differs = unsafe { slot(bucket, i) }.tag ^ tag;
-        index |= one_if_negative(negative_if_0(differs)) as usize * i;
-        i += 1;
-    }
+    // SAFETY: the caller's promise, and within the bucket.
+    let differs = |i| unsafe { slot(bucket, i) }.tag ^ tag;
+    // All bits of -1 are set, and the two highest ones of no other difference less 1. Slot 0 is what remains.
+    let is = |i| negative_if_0(differs(i)).cast_unsigned();
+    let index = is(1) >> 63 | is(2) >> 63 << 1 | is(3) >> 62;
+    // Older verifiers (6.1) do not see that this is within the bucket, and the compiler would omit the mask.
+    let index = opaque(index.cast_signed()) as usize & (SLOTS - 1);
     // SAFETY: as above.
-    let found = unsafe { slot(bucket, index & (SLOTS - 1)) };
+    let found = unsafe { slot(bucket, index) };
     (found.tag == tag).then_some(found)
 }
 
@@ -139,10 +138,10 @@ pub(super) unsafe fn with_tag<'a>(bucket: *mut Bucket, tag: u32) -> Option<&'a m
 /// As for [`slot`].
 #[inline(always)]
 pub(super) unsafe fn least_missed<'a>(bucket: *mut Bucket, now: u16, closing: bool) -> Option<&'a mut Slot> {
-    /// More than any slot is worth otherwise.
-    const NOT_TO_BE_TAKEN: i64 = 1 << 32;
+    /// The power of 2 that no slot is worth otherwise.
+    const NOT_TO_BE_TAKEN: u32 = 32;
 
-    let (slots, of_closes) = if closing { (CLOSING_SLOTS, 0x1_0000) } else { (SLOTS, NOT_TO_BE_TAKEN) };
+    let (slots, of_closes) = if closing { (CLOSING_SLOTS, 16) } else { (SLOTS, NOT_TO_BE_TAKEN) };
     let mut least = i64::MAX;
     let mut i = 0;
     while i < slots {
@@ -150,10 +149,10 @@ pub(super) unsafe fn least_missed<'a>(bucket: *mut Bucket, now: u16, closing: bo
         let worth = unsafe { slot(bucket, i) }.worth(now, of_closes);
         // The lowest bits are the number of the slot: of equals, the first is taken.
         let less = worth * SLOTS as i64 + i as i64 - least;
-        least += less * one_if_negative(less);
+        least += less & ones_if_negative(less);
         i += 1;
     }
-    if least >= NOT_TO_BE_TAKEN {
+    if least >> NOT_TO_BE_TAKEN > 0 {
         return None;
     }
     // SAFETY: as above.
