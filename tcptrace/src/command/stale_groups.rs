@@ -4,10 +4,11 @@ use std::{
     ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use super::group::{PREFIX, below, mount_points, remove};
+use crate::host_clock;
 
 /// A younger group without a process may wait for its command: its tracer is not seen here if its process is in a PID
 /// namespace of its own.
@@ -72,6 +73,7 @@ fn is_in_use(group: &Path) -> bool {
     let tracer = group.file_name().and_then(pid_of);
     let runs = tracer.is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists());
     let made = fs::metadata(group).and_then(|found| found.modified());
-    let age = made.ok().and_then(|made| SystemTime::now().duration_since(made).ok());
+    let made = made.ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok());
+    let age = made.and_then(|made| host_clock::since_epoch().checked_sub(made));
     runs || age.is_none_or(|age| age < YOUNG)
 }
