@@ -219,7 +219,6 @@ fn by_fins(conn: &Connection, fins: &Fins) -> Option<Side> {
     let before = |state| other.seen_to_enter(state).is_some_and(|at| at <= fin.sent.first);
     let closed_before = before(FinWait2) || before(FinWait1) && other.misses_one_number() && fin.acks() == other.sent;
     match fins.second {
-        None if before(FinWait1) && other.entered(TcpState::Closing).is_some() => None,
         None if answers || closed_before => Some(side.other()),
         None if may_have_closed_first(conn, side.other()) => None,
         _ => Some(side),

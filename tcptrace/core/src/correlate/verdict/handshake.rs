@@ -216,7 +216,7 @@ pub(in crate::correlate) fn may_be_acked(conn: &Connection) -> bool {
 
 /// Returns the time until which the SYN,ACK or the ACK of an established connection may still come, if it was not seen and no
 /// socket on this host tells more.
-fn out_of_order_until(conn: &Connection) -> Option<BootTime> {
+pub(super) fn out_of_order_until(conn: &Connection) -> Option<BootTime> {
     let (client, server) = conn.roles();
     let elsewhere = !conn.ends.iter().any(|end| end.here || end.had_socket);
     let lacks = client.sent_syn && !server.syn_seen() || conn.missed_ack();

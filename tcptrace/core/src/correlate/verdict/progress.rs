@@ -1,6 +1,10 @@
 //! Progress of a handshake or a close, and the times at which stalls are reported.
 
-use super::{close, drops::RETRANSMISSION, handshake::is_not_awaited};
+use super::{
+    close,
+    drops::RETRANSMISSION,
+    handshake::{is_not_awaited, out_of_order_until},
+};
 use crate::{
     correlate::table::{
         connection::{Connection, Side},
@@ -37,6 +41,10 @@ pub(in crate::correlate) fn stall_level(told: u32) -> u64 {
 pub(in crate::correlate) fn due(conn: &Connection) -> Option<BootTime> {
     // What was acknowledged is not in the capture.
     if conn.may_lack_acks() && (conn.opened || conn.mid_life) || is_not_awaited(conn) {
+        return None;
+    }
+    // It is established, and only its record waits.
+    if !conn.opened && !conn.mid_life && out_of_order_until(conn).is_some() {
         return None;
     }
     let due = stalled_from(conn)?.plus(stall_level(conn.stalls.into()));
