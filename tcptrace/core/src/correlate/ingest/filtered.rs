@@ -31,8 +31,8 @@ const ENOUGH_AHEAD: usize = 2;
 /// The largest window without scaling: as much may be on its way at once.
 const FIRST_WINDOW: u64 = 65_535;
 
-/// No end is taken to send faster than 400 Gbit/s.
-const BYTES_PER_NANOSECOND: u64 = 50;
+/// No end is taken to send faster than 100 Gbit/s.
+const BYTES_PER_NANOSECOND: u64 = 13;
 
 /// Maximum number of closing segments to remember: retransmissions add nothing.
 const MOST: usize = 16;
