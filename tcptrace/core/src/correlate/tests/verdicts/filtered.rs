@@ -154,11 +154,14 @@ fn what_begins_like_any_other_capture_is_held_to_what_was_seen() {
     assert_eq!((only(handshakes).outcome, closes), (Some(Outcome::Established), vec![]));
 }
 
+/// Its name, the lines after the SYN,ACK, and what they make of the close: its kind, its initiator and who reset.
+type Case<'a> = (&'a str, &'a [Line], CloseKind, Option<Role>, Option<Role>);
+
 /// The whole capture: a connection with data, which is not in it.
 #[test]
 fn a_single_connection_shows_by_its_numbers_that_acks_are_left_out() {
     let opened: [Line; 2] = [(true, SYN, 0, None, 0), down(SYN, 0, 1, 0)];
-    let cases: [(&str, &[Line], CloseKind, Option<Role>, Option<Role>); 7] = [
+    let cases: [Case; 7] = [
         ("closed", &[up(FIN, 101, 201, 0), down(FIN, 201, 102, 0)], CloseKind::Orderly, Some(Role::Client), None),
         ("crossing", &[up(FIN, 101, 201, 0), down(FIN, 201, 101, 0)], CloseKind::Simultaneous, None, None),
         ("half-closed", &[down(FIN, 201, 101, 0)], CloseKind::Unfinished, Some(Role::Server), None),
