@@ -174,3 +174,6 @@ pub(super) unsafe fn is_free(bucket: *mut Bucket, now: u16) -> bool {
     }
     free < 0
 }
+
+#[cfg(test)]
+mod tests;
