@@ -17,7 +17,7 @@ use crate::{
         },
         verdict::{handshake, progress},
     },
-    event::Segment,
+    event::{BootTime, Segment},
     tcp::TcpFlags,
 };
 
@@ -141,8 +141,7 @@ impl Correlator {
         let conn = self.table.get(at)?;
         let header = &segment.header;
         let synack = conn.ends.iter().find_map(End::synack)?;
-        let time = segment.at.since(synack.first);
-        let most = FIRST_WINDOW.saturating_add(time.saturating_mul(BYTES_PER_NANOSECOND));
+        let most = most_sent(conn, segment.at, synack.first);
         let [Some(own), Some(acked)] = ahead_by(conn, from, header) else { return None };
         let ahead = own + acked > 0 && own.max(acked) <= most;
         // A SYN,ACK that had not been acknowledged would have been sent again.
@@ -176,6 +175,17 @@ impl Correlator {
             self.table.schedule(at, due);
         }
     }
+}
+
+/// Returns how many bytes an end may have sent between the SYN,ACK and `at`: a window for each round trip, the first of which the
+/// handshake shows.
+fn most_sent(conn: &Connection, at: BootTime, synack: BootTime) -> u64 {
+    let time = at.since(synack);
+    let by_rate = FIRST_WINDOW.saturating_add(time.saturating_mul(BYTES_PER_NANOSECOND));
+    let round_trip = conn.ends.iter().find_map(End::syn).map(|syn| synack.since(syn.last)).filter(|&time| time > 0);
+    let shift = conn.ends.iter().map(End::shift).max().unwrap_or(0);
+    let by_window = round_trip.map(|round_trip| (FIRST_WINDOW << shift).saturating_mul(1 + time / round_trip));
+    by_window.map_or(by_rate, |most| most.min(by_rate))
 }
 
 /// Takes a segment that was ahead of what was seen, now that more is known to have been sent.

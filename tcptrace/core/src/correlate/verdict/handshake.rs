@@ -1,14 +1,19 @@
 //! Verdicts on handshakes, decided only from the state of the connection.
 
-use super::{drops, reset};
+mod established;
+mod observed;
+
+use self::established::{established, proven_open, reached, stays_in_opening};
+pub(in crate::correlate) use self::observed::{is_ignored_reset, is_unsent, kind, missing, syn_left};
+use super::reset;
 use crate::{
     correlate::table::{
         connection::{Connection, Side},
         endpoint::{Closed, End, Rst, Sent},
     },
     event::BootTime,
-    tcp::TcpState::{CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynRecv, SynSent},
-    verdict::{HandshakeKind, Missing, Outcome, WaitingFor},
+    tcp::TcpState::{CloseWait, Closing, Established, FinWait1, LastAck, SynRecv, SynSent},
+    verdict::{Outcome, WaitingFor},
 };
 
 /// Time after the last SYN or SYN,ACK, in nanoseconds, after which no answer is expected: Linux sends its last SYN of
@@ -201,14 +206,6 @@ fn reset_of_half(conn: &Connection) -> Option<Opened> {
     Some(Opened::plain(if server.sent_synack { Outcome::Reset } else { Outcome::Refused }))
 }
 
-/// Returns true if the server's segments prove that it was established: it sent more than its SYN,ACK, or acknowledged
-/// more than the SYN. Where ACKs are not captured, the client's FIN proves it.
-fn proven_open(conn: &Connection) -> bool {
-    let (client, server) = conn.roles();
-    let by_fin = conn.lacks_acks() && client.fin().is_some();
-    server.sent_synack && !conn.fast_open() && (server.sent_more_than_syn() || client.acked_more_than_syn() || by_fin)
-}
-
 /// Returns true if the client may have acknowledged the SYN,ACK: the capture has no ACKs.
 pub(in crate::correlate) fn may_be_acked(conn: &Connection) -> bool {
     conn.lacks_acks() && conn.ends.iter().any(|end| end.sent_synack)
@@ -223,85 +220,11 @@ pub(super) fn out_of_order_until(conn: &Connection) -> Option<BootTime> {
     conn.ack_at().filter(|_| lacks && elsewhere && conn.shows_all()).map(|at| at.plus(OUT_OF_ORDER))
 }
 
-/// Returns true if the handshake was completed, but a socket on this host was not seen to leave the state before: the change
-/// must have been missed.
-fn stays_in_opening(conn: &Connection) -> bool {
-    let stays = |end: &End| {
-        let last = end.states().last().map(|(state, _)| state);
-        end.open_sockets > 0 && matches!(last, Some(SynSent | SynRecv))
-    };
-    let reached = |end: &End| established_at(conn, end).is_some() || stays(end);
-    let known = conn.ends.iter().all(|end| if end.had_socket { reached(end) } else { !end.here });
-    // The ACK may not have arrived: this host dropped it, or the SYN,ACK was sent again. With Fast Open there is a socket before it.
-    let arrived = |acked| conn.ends.iter().all(|end| end.synack().is_none_or(|synack| synack.last <= acked));
-    let acked = conn.ack_at().is_some_and(arrived) && drops::until(conn, conn.last, 0).is_none();
-    acked && !conn.fast_open() && known && conn.ends.iter().any(stays)
-}
-
 /// Returns true if no ACK is awaited, since the capture has none, or none yet: a SYN,ACK that was sent once may have been
 /// acknowledged.
 pub(in crate::correlate) fn is_not_awaited(conn: &Connection) -> bool {
     let once = |end: &End| end.synack().is_some_and(|sent| sent.again() == 0);
     may_be_acked(conn) || conn.may_lack_acks() && conn.ends.iter().any(once)
-}
-
-/// Returns the time at which the last of the ends on this host reached ESTABLISHED; `None` if one has not, or none is
-/// here.
-fn reached(conn: &Connection) -> Option<BootTime> {
-    let here = |end: &&End| end.here && !conn.is_self_connect() || end.had_socket;
-    let mut reached = None;
-    for side in [Side::First, Side::Second] {
-        let end = conn.end(side);
-        if here(&end) {
-            reached = reached.max(Some(established_at(conn, end).or_else(|| established_by_segments(conn, side))?));
-        }
-    }
-    reached
-}
-
-/// Returns the time at which segments show that an end was established whose states are not reported: a filter may
-/// exclude them, and after an address translation they belong to another connection. The client shows it by its ACK,
-/// which may also belong to another connection, and either end by sending or acknowledging more than a SYN.
-fn established_by_segments(conn: &Connection, side: Side) -> Option<BootTime> {
-    let (own, other) = (conn.end(side), conn.end(side.other()));
-    let by_ack = side == conn.client_side() && conn.ack_at().is_some();
-    let proven = by_ack || own.sent_more_than_syn() || other.acked() > 1;
-    (proven && !own.had_socket).then(|| conn.ack_at().unwrap_or(conn.first))
-}
-
-/// Returns the time at which a socket was established, even if it entered another state at once. A server that closes
-/// in SYN_RECV is established when the client's ACK arrives, without such a state change (tcp_close of net/ipv4/tcp.c;
-/// Fast Open).
-fn established_at(conn: &Connection, end: &End) -> Option<BootTime> {
-    let closed_early = end.entered(FinWait1).filter(|_| end.entered(SynRecv).is_some());
-    let acked = || conn.ack_at().or_else(|| end.entered(FinWait2)).or_else(|| end.entered(Closing));
-    // States that only an established socket enters: the change before them may be missing.
-    let later = || [CloseWait, LastAck, FinWait2, Closing].into_iter().find_map(|state| end.entered(state));
-    let closed = || end.entered(FinWait1).filter(|_| end.entered(SynRecv).is_none());
-    end.entered(Established).or_else(|| closed_early.and_then(|_| acked())).or_else(later).or_else(closed)
-}
-
-fn established(conn: &Connection, now: BootTime, over: bool) -> bool {
-    match reached(conn) {
-        Some(at) => {
-            let nothing_more = !conn.has_segments && !awaits_other_end(conn);
-            conn.ack_at().is_some() || nothing_more || over || now >= at.plus(ACK_LATE)
-        }
-        None => {
-            let elsewhere = !conn.ends.iter().any(|end| end.here || end.had_socket);
-            elsewhere && (conn.ack_at().is_some() || proven_open(conn))
-        }
-    }
-}
-
-/// Returns true if both ends are on this host and the states of one are still to come. Segments show that as well, if
-/// there are any. Behind an address translation, they are those of another side.
-fn awaits_other_end(conn: &Connection) -> bool {
-    let local = conn.key().is_some_and(|key| {
-        let [first, second] = key.ends.map(|end| end.addr);
-        first == second || first.is_loopback()
-    });
-    local && !conn.is_self_connect() && conn.other_sides().is_empty() && conn.ends.iter().any(|end| !end.had_socket)
 }
 
 /// Returns true if a reset answered the client's last SYN: it would have sent another one, had it not received that, so that only
@@ -320,71 +243,4 @@ fn unanswered(conn: &Connection) -> Opened {
     let answered = conn.ends.iter().any(|end| end.sent_synack);
     let waiting_for = Some(if answered { WaitingFor::Ack } else { WaitingFor::SynAck });
     Opened { waiting_for, ..Opened::plain(Outcome::Unanswered) }
-}
-
-/// Returns the kind of the handshake, as far as it got.
-pub(in crate::correlate) fn kind(conn: &Connection) -> HandshakeKind {
-    let (client, server) = conn.roles();
-    if conn.mid_life {
-        HandshakeKind::Unseen
-    } else if (client.sent_syn && server.sent_syn) || client.entered(SynRecv).is_some() {
-        HandshakeKind::Simultaneous
-    } else if conn.fast_open() {
-        HandshakeKind::FastOpen
-    } else {
-        HandshakeKind::ThreeWay
-    }
-}
-
-/// Returns the parts of a normal handshake that were not seen, given its outcome.
-pub(in crate::correlate) fn missing(conn: &Connection, opened: &Opened, syn_left: Option<bool>) -> Vec<Missing> {
-    // There was nothing to see.
-    let (client, server) = conn.roles();
-    if opened.outcome == Outcome::NoPort || is_unsent(client) {
-        return Vec::new();
-    }
-    if !conn.has_segments {
-        return vec![Missing::Interface];
-    }
-    let established = opened.outcome == Outcome::Established;
-    let simultaneous = client.sent_syn && server.sent_syn;
-    let answered = established || opened.waiting_for == Some(WaitingFor::Ack);
-    let wanted = [
-        (syn_left.is_none(), Missing::Syn),
-        (answered && !server.sent_synack && !simultaneous, Missing::Synack),
-        (established && conn.seen_ack_at().is_none() && !simultaneous, Missing::Ack),
-        (established && stays_in_opening(conn), Missing::States),
-    ];
-    wanted.into_iter().filter(|(missing, _)| *missing).map(|(_, what)| what).collect()
-}
-
-/// Returns true if the client's socket ended before it sent a SYN, since that waited for data (TCP_FASTOPEN_CONNECT).
-pub(in crate::correlate) fn is_unsent(client: &End) -> bool {
-    client.closed().is_some_and(|closed| closed.proof.deferred)
-}
-
-/// Returns true if the SYN was answered by a reset that does not acknowledge it, and by nothing else: the client ignores that
-/// (RFC 9293 §3.10.7.3).
-pub(in crate::correlate) fn is_ignored_reset(conn: &Connection) -> bool {
-    let (client, server) = conn.roles();
-    client.sent_syn && !server.sent_syn && !server.sent_synack && server.has_sent_reset() && server.rst().is_none()
-}
-
-/// Returns true if a SYN of the client was seen; false if the client's socket is on this host and its segments are
-/// `watched`, but the SYN passed no interface. `None` if neither is known, as where something answered the SYN that did
-/// not come from this host itself.
-pub(in crate::correlate) fn syn_left(conn: &Connection, watched: bool) -> Option<bool> {
-    let side = conn.client_side();
-    let (client, server) = conn.roles();
-    if client.sent_syn {
-        return Some(true);
-    }
-    let began = client.seen_to_enter(SynSent).is_some();
-    let by_reset = server.rst().is_none_or(|rst| rst.seen && rst.context.outgoing);
-    let own = conn.endpoint(side).map(|own| own.addr);
-    let by_icmp = conn.icmp().is_none_or(|icmp| Some(icmp.from) == own);
-    let unseen = server.rst().is_none() && conn.icmp().is_none();
-    let refused = client.closed().is_some_and(|closed| matches!(closed.error, Some(ECONNREFUSED | ECONNRESET)));
-    let answered = server.sent_synack || conn.answered || !by_reset || !by_icmp || unseen && refused;
-    (began && watched && !answered).then_some(false)
 }

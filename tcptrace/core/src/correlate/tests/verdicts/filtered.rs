@@ -226,3 +226,23 @@ fn a_fin_that_comes_much_later_is_not_the_ack() {
         assert_eq!(told, Some((Some(Outcome::Established), missing)));
     }
 }
+
+/// The windows of these ends are not scaled, and a round trip takes as long as the handshake.
+#[test]
+fn a_reset_behind_more_than_a_window_for_each_round_trip_is_forged() {
+    for (ahead, outcome) in [(1_000_000, Outcome::Established), (100_000_000, Outcome::Unanswered)] {
+        let mut exchange = Exchange::of_capture();
+        exchange.connections().expect_all_segments();
+        exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+        exchange.pass(SECOND / 1_000);
+        exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+        exchange.pass(SECOND / 25);
+        show(&mut exchange, &[down(RST, 1 + ahead, 5, 0)]);
+        let placed = exchange.finish_all();
+        let handshake = placed.into_iter().find_map(|one| match one {
+            Correlated::Handshake(record) => record.outcome,
+            _ => None,
+        });
+        assert_eq!(handshake, Some(outcome), "{ahead}");
+    }
+}
