@@ -177,14 +177,17 @@ impl Correlator {
     }
 }
 
-/// Returns how many bytes an end may have sent between the SYN,ACK and `at`: a window for each round trip, the first of which the
-/// handshake shows.
+/// Returns how many bytes an end may have sent between the SYN,ACK and `at`: a window for each round trip, which takes as long as
+/// the SYN's. Until the first is over, the windows of SYN and SYN,ACK hold, which are never scaled (RFC 7323 §2.2).
 fn most_sent(conn: &Connection, at: BootTime, synack: BootTime) -> u64 {
     let time = at.since(synack);
     let by_rate = FIRST_WINDOW.saturating_add(time.saturating_mul(BYTES_PER_NANOSECOND));
     let round_trip = conn.ends.iter().find_map(End::syn).map(|syn| synack.since(syn.last)).filter(|&time| time > 0);
     let shift = conn.ends.iter().map(End::shift).max().unwrap_or(0);
-    let by_window = round_trip.map(|round_trip| (FIRST_WINDOW << shift).saturating_mul(1 + time / round_trip));
+    let by_window = round_trip.map(|round_trip| match time / round_trip {
+        0 => FIRST_WINDOW,
+        trips => (FIRST_WINDOW << shift).saturating_mul(1 + trips),
+    });
     by_window.map_or(by_rate, |most| most.min(by_rate))
 }
 
