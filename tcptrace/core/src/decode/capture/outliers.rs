@@ -59,7 +59,7 @@ impl Outliers {
         let in_order = self.held.len() > 1 && self.held.iter().map(|held| held.event.at()).is_sorted();
         while let (Some(held), Some(last)) = (self.held.pop_front(), self.last) {
             let at = held.event.at();
-            self.release(held, at < last && !in_order || at.since(last) > TOO_FAR);
+            self.release(held, !in_order && (at < last || at.since(last) > TOO_FAR));
         }
     }
 

@@ -68,6 +68,8 @@ fn a_pause_is_none_and_a_clock_may_be_set() {
         vec![START, START + day, START + 2 * day, START + 3 * day, START + 4 * day, START + 4 * day + 1],
         vec![START, START + day, START + 2 * day, START + 2 * day + 1],
         vec![START, START + 1, START - day, START - day + 1],
+        // Captures of several years in one file, of which the last is short.
+        vec![START, START + 1, START + 1_000 * day, START + 2_000 * day, START + 2_000 * day + 1],
         vec![START, START + HOUR, START + 1],
         vec![START],
     ] {
