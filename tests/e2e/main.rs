@@ -29,6 +29,7 @@ mod load;
 mod loopback;
 mod malformed;
 mod metrics;
+mod metrics_stores;
 mod names;
 mod namespaces;
 mod nat;

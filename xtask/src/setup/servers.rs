@@ -13,11 +13,14 @@ use crate::{process, root};
 const FOLDER: &str = "servers";
 
 /// Programs by their paths in that folder.
-const PROGRAMS: [&str; 11] = [
+const PROGRAMS: [&str; 14] = [
     "usr/sbin/haproxy",
     "usr/sbin/nats-server",
     "usr/sbin/nginx",
     "usr/bin/redis-server",
+    "usr/bin/prometheus",
+    "usr/bin/promtool",
+    "usr/bin/victoria-metrics",
     "bin/busybox",
     "usr/lib/chromium/chromium-headless-shell",
     "usr/bin/conmon",
@@ -28,13 +31,15 @@ const PROGRAMS: [&str; 11] = [
 ];
 
 /// Packages that contain them.
-const PACKAGES: [&str; 12] = [
+const PACKAGES: [&str; 14] = [
     "haproxy",
     "nats-server",
     "nginx",
     "redis-server",
     // redis-server is a symbolic link into it. What the machine has already is fetched only by name.
     "redis-tools",
+    "prometheus",
+    "victoria-metrics",
     "busybox-static",
     "chromium-headless-shell",
     "conmon",
