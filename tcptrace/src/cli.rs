@@ -203,8 +203,8 @@ pub enum Command {
     /// Stalled connections come first. Keys: arrows, j, k, PgUp, PgDn, Home, End move; Enter shows the ladder of a
     /// connection, Esc goes back; / filters by the words of --only; f shows failures only; s orders by the next column,
     /// r reverses; w writes the verdicts on the listed connections to a new file tcptrace-top-N.jsonl in the current
-    /// folder; Ctrl-Z suspends; q quits. At most 4,096 connections are kept: those that ended first are dropped first. It needs the same
-    /// privileges as tracing; with --read it needs none.
+    /// folder; Ctrl-Z suspends; q quits. At most 4,096 connections are kept: those that ended first are dropped first. It
+    /// needs the same privileges as tracing; with --read it needs none.
     Top(Top),
 }
 

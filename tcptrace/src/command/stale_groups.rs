@@ -42,36 +42,33 @@ pub fn remove_stale_groups() -> io::Result<StaleGroups> {
 impl StaleGroups {
     fn remove_below(&mut self, path: &Path, depth: usize) {
         for group in below(path) {
-            if !group.file_name().is_some_and(is_ours) {
+            let Some(tracer) = group.file_name().and_then(pid_of) else {
                 if depth > 0 {
                     self.remove_below(&group, depth - 1);
                 }
-            } else if !is_in_use(&group) {
-                match remove(&group) {
-                    Ok(()) => self.removed += 1,
-                    // Its tracer may have removed it, or something may have been started in it, in the meantime.
-                    Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ResourceBusy) => {}
-                    Err(error) => self.failed.push((group, error)),
-                }
+                continue;
+            };
+            if is_in_use(&group, tracer) {
+                continue;
+            }
+            match remove(&group) {
+                Ok(()) => self.removed += 1,
+                // Its tracer may have removed it, or something may have been started in it, in the meantime.
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ResourceBusy) => {}
+                Err(error) => self.failed.push((group, error)),
             }
         }
     }
 }
 
-/// Whether a group has the name of one that a tracer made.
-fn is_ours(name: &OsStr) -> bool {
-    pid_of(name).is_some()
-}
-
-/// Returns the process ID of the tracer in a group's name.
+/// Returns the process ID of the tracer in the name of a group that one has made.
 fn pid_of(name: &OsStr) -> Option<u32> {
     name.to_str()?.strip_prefix(PREFIX)?.parse().ok()
 }
 
-/// Whether a tracer or a command may still need the group.
-fn is_in_use(group: &Path) -> bool {
-    let tracer = group.file_name().and_then(pid_of);
-    let runs = tracer.is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists());
+/// Whether the tracer with this process ID, or its command, may still need the group.
+fn is_in_use(group: &Path, tracer: u32) -> bool {
+    let runs = Path::new(&format!("/proc/{tracer}")).exists();
     let made = fs::metadata(group).and_then(|found| found.modified());
     let made = made.ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok());
     let age = made.and_then(|made| host_clock::since_epoch().checked_sub(made));

@@ -210,7 +210,7 @@ fn repeats_synack(conn: &Connection, from: Side, seq: SeqNumber, ack: SeqNumber)
 /// Returns true if both ends have closed, and the segment has a newer timestamp than all of its sender's: it is none of those
 /// (RFC 6191).
 fn is_newer_than_close(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
-    let closed = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked().is_some()));
+    let closed = conn.fins_acked();
     let times = conn.end(from).ts_recent().zip(timestamp(header));
     closed && times.is_some_and(|(recent, value)| value.wrapping_sub(recent).cast_signed() > 0)
 }

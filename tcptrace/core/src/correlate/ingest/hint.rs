@@ -32,8 +32,7 @@ fn ends_its_socket(end: &End, hint: &Hint) -> bool {
 fn answers_for_closed(conn: &Connection, side: Side, hint: &Hint) -> bool {
     let (own, other) = (conn.end(side), conn.end(side.other()));
     let gone = own.open_sockets == 0 && own.closed().is_some_and(|closed| closed.at <= hint.at);
-    let over = [own, other].into_iter().all(|end| end.fin().is_some_and(|fin| fin.acked().is_some()));
-    hint.reason == Some(ResetReason::NoSocket) && gone && !other.had_socket && !over && !conn.ended
+    hint.reason == Some(ResetReason::NoSocket) && gone && !other.had_socket && !conn.fins_acked() && !conn.ended
 }
 
 /// A hint at a reset of a connection of which nothing was known before.

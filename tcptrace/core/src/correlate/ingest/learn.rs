@@ -123,7 +123,7 @@ pub(super) fn take(conn: &mut Connection, from: Side, segment: &Segment, accepte
     if is_fin && conn.end(from).is_in_fin_wait2() {
         conn.rare_mut().acked_unseen_fin = Some((from.other(), *at));
     }
-    let closed_before = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked().is_some()));
+    let closed_before = conn.fins_acked();
     let first_syn = accepted.syn && ack_of(header).is_none() && !conn.ends.iter().any(|end| end.sent_syn);
     if first_syn && conn.mid_life && !conn.opened && !conn.end(from).spoke() {
         // Its answer was seen first, or an ICMP error that quotes it: its handshake was seen after all.

@@ -108,6 +108,8 @@ flags!(ConnectionFlags of Connection: u16 {
     began_with_syn, set_began_with_syn;
     /// True as long as only the sender of its first segment is known to want it.
     unproven, set_unproven;
+    /// True if only a later segment of the client shows that it acknowledged the SYN,ACK.
+    missed_ack, set_missed_ack;
 });
 
 impl Connection {
@@ -194,13 +196,11 @@ impl Connection {
     pub(in crate::correlate) fn complete(&mut self, at: BootTime, missed: bool) {
         if self.acked == NEVER {
             self.acked = at;
-            if missed {
-                self.rare_mut().missed_ack = true;
-            }
+            self.set_missed_ack(missed);
         } else if !missed && self.missed_ack() && !self.opened {
             // It was captured too late.
             self.acked = at;
-            self.rare_mut().missed_ack = false;
+            self.set_missed_ack(false);
         }
     }
 
@@ -209,7 +209,7 @@ impl Connection {
     pub(in crate::correlate) fn accept_reset(&mut self, from: Side, at: BootTime, proven: bool) {
         let context = ResetContext {
             after_fin: self.first_fin.is_some(),
-            after_close: self.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked().is_some())),
+            after_close: self.fins_acked(),
             answers: false,
             certain: true,
             stray: false,
@@ -224,6 +224,11 @@ impl Connection {
             first: self.end(from.other()).rst().is_none(),
         };
         self.end_mut(from).reset_accepted(at, context);
+    }
+
+    /// Returns true if the FINs of both ends were seen to be acknowledged.
+    pub(in crate::correlate) fn fins_acked(&self) -> bool {
+        self.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked().is_some()))
     }
 
     /// Returns true if it is open, or its last record was emitted: no record becomes due merely because time passes.

@@ -112,7 +112,7 @@ fn kind(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>, over: b
     if conn.ends.iter().any(|end| timed_out(end).is_some()) {
         return CloseKind::TimedOut;
     }
-    let all_acked = conn.ends.iter().all(|end| end.fin().is_some_and(|fin| fin.acked().is_some()));
+    let all_acked = conn.fins_acked();
     if let Some((side, at)) = reset {
         // Acknowledgements after the reset came too late.
         let after_close = match conn.end(side).rst() {

@@ -39,8 +39,6 @@ pub(in crate::correlate) struct Rare {
     pub(in crate::correlate) deferred: bool,
     /// True if its socket was restored with TCP_REPAIR, without a handshake.
     pub(in crate::correlate) restored: bool,
-    /// True if only a later segment of the client shows that it acknowledged the SYN,ACK.
-    pub(super) missed_ack: bool,
     /// The end of which the other one, in FIN_WAIT2, acknowledged one number that was not seen, and when.
     pub(in crate::correlate) acked_unseen_fin: Option<(Side, BootTime)>,
     /// The other sides of an address translation.
@@ -138,11 +136,6 @@ impl Connection {
     /// Returns true if its socket was restored with TCP_REPAIR, without a handshake.
     pub(in crate::correlate) fn is_restored(&self) -> bool {
         self.rare().is_some_and(|rare| rare.restored)
-    }
-
-    /// Returns true if only a later segment of the client shows that it acknowledged the SYN,ACK.
-    pub(in crate::correlate) fn missed_ack(&self) -> bool {
-        self.rare().is_some_and(|rare| rare.missed_ack)
     }
 
     /// Returns the end of which the other one, in FIN_WAIT2, acknowledged one number that was not seen, and when.
