@@ -1,8 +1,10 @@
 //! Rendering of output records, and their delivery to the sinks for stdout and the file of `--write`. Live, it never waits
 //! for a reader.
 
+mod chunks;
 mod destination;
 mod ending;
+mod rendering;
 
 use std::{
     borrow::Cow, collections::hash_map::RandomState, hash::BuildHasher as _, ops::AddAssign, os::fd::OwnedFd,
@@ -125,17 +127,21 @@ impl Output {
     }
 
     /// Makes this output wait for slow readers instead of dropping records.
-    pub fn patient(mut self) -> Self {
-        self.stdout.patient = true;
-        self.file.iter_mut().for_each(|file| file.patient = true);
-        self
+    pub fn patient(self) -> Self {
+        Self { stdout: self.stdout.patient(), file: self.file.map(Destination::patient), ..self }
+    }
+
+    /// Makes a patient output render what goes to stdout on a thread of its own.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn drawn_apart(self) -> Result<Self, SinkError> {
+        Ok(Self { stdout: self.stdout.apart()?, ..self })
     }
 
     /// Writes JSON lines of the types in `emit` to `sink`, and waits for its reader if that is slow.
     pub fn json(emit: Emit, sink: Sink) -> Self {
-        let mut stdout = Destination::new(Shown::json(emit), sink);
-        stdout.patient = true;
-        Self::to(stdout)
+        Self::to(Destination::new(Shown::json(emit), sink).patient())
     }
 
     /// Gives every record to `render`, whose output is discarded; `nothing` is /dev/null.
@@ -154,7 +160,7 @@ impl Output {
 
     /// Returns true if anything uses the results of the correlator.
     pub fn needs_verdicts(&self) -> bool {
-        !self.stdout.shown.discards
+        !self.stdout.discards
             || self.has_file()
             || self.fail_on.is_some()
             || self.metrics.is_some()
@@ -272,22 +278,22 @@ impl Output {
 
     /// Returns the number of the command's connections so far and of those that have not ended; `None` without a command.
     pub fn in_scope(&self) -> Option<(u64, u64)> {
-        let selection = self.stdout.shown.selection.as_ref().filter(|selection| selection.is_scoped())?;
+        let selection = self.stdout.selection.as_ref().filter(|selection| selection.is_scoped())?;
         Some((selection.entered(), selection.open_in_scope()))
     }
 
     /// Returns the number of connections chosen for stdout, and of those that have ended; `None` if all are chosen.
     pub fn chosen(&self) -> Option<(u64, u64)> {
-        self.stdout.shown.selection.as_ref().map(|selection| (selection.chosen(), selection.ended()))
+        self.stdout.selection.as_ref().map(|selection| (selection.chosen(), selection.ended()))
     }
 
     /// Returns the number of connections left out on stdout, known at the end; `None` if all are shown.
     pub fn left_out(&self) -> Option<u64> {
-        self.stdout.shown.selection.as_ref().map(Selection::left_out)
+        self.stdout.selection.as_ref().map(Selection::left_out)
     }
 
     /// Returns the counts of verdicts, if stdout's reader gets a summary of them.
     pub fn tally(&self) -> Option<&Tally> {
-        self.stdout.shown.tally.as_ref()
+        self.stdout.tally.as_ref()
     }
 }

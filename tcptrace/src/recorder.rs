@@ -193,9 +193,13 @@ impl Recorder {
         }
         let records = self.writer.records();
         let reporting = std::mem::take(&mut self.reporting);
-        let spare = self.sink.spare().unwrap_or_default();
+        let spare = self.sink.input.spare().unwrap_or_default();
         let content = Bytes::from(self.writer.take(spare));
-        match self.sink.try_write(content, Held { records, reported: LossCounts::of(LossSource::Output, reporting) }) {
+        match self
+            .sink
+            .input
+            .try_write(content, Held { records, reported: LossCounts::of(LossSource::Output, reporting) })
+        {
             Offer::Full => {
                 self.unreported += records + reporting;
                 records

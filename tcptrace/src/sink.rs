@@ -3,6 +3,7 @@
 
 mod error;
 mod file;
+mod input;
 mod patience;
 mod queue;
 mod rotation;
@@ -19,19 +20,19 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use rustix::fs::{FileType, fstat, major, minor};
 use tokio::sync::{oneshot, watch};
 
 pub use self::{
     error::{SinkEnd, SinkError, WriteError},
     file::OpenError,
+    input::Input,
     rotation::{RotateAt, Rotation},
 };
 use self::{
     file::File,
     patience::Patience,
-    queue::{Chunk, Queue},
+    queue::Queue,
     rotation::Numbered,
     writer::{FileTarget, Target, Writer},
 };
@@ -113,6 +114,8 @@ pub enum Finish {
 /// Dropping it lets the thread write what it holds and then end; [`Sink::finish`] waits for that.
 #[derive(Debug)]
 pub struct Sink {
+    /// Takes what is to be written.
+    pub input: Input,
     queue: Arc<Queue>,
     end: watch::Receiver<Option<SinkEnd>>,
     /// Never sent on: it disconnects when the thread ends.
@@ -175,18 +178,17 @@ impl Sink {
             writer.run();
         };
         let thread = thread::Builder::new().name(thread.to_owned()).spawn(run).map_err(SinkError::Start)?;
-        Ok(Self { queue, end, running, thread: Some(thread), discards, rotation: None, begun: host_clock::now() })
-    }
-
-    /// Hands over `bytes` with a description of their contents. They are written in order and, within the limits of the file
-    /// or pipe, in one piece. Never waits for the reader.
-    pub fn try_write(&self, bytes: Bytes, held: impl Into<Held>) -> Offer {
-        self.queue.push(Chunk { bytes, held: held.into() })
-    }
-
-    /// Hands over `bytes` with a description of their contents, and waits for the reader while the budget is used up.
-    pub fn write(&self, bytes: Bytes, held: impl Into<Held>) -> Offer {
-        self.queue.push_waiting(Chunk { bytes, held: held.into() })
+        let input = Input::new(Arc::clone(&queue));
+        Ok(Self {
+            input,
+            queue,
+            end,
+            running,
+            thread: Some(thread),
+            discards,
+            rotation: None,
+            begun: host_clock::now(),
+        })
     }
 
     /// Returns the contents of the chunks that were accepted but for which the file then had no room, since the last call.
@@ -200,11 +202,6 @@ impl Sink {
             RotateAt::Size(bytes) => self.queue.length() >= bytes,
             RotateAt::Age(age) => now >= self.begun + age,
         })
-    }
-
-    /// Returns an empty buffer whose content has been written, for reuse.
-    pub fn spare(&self) -> Option<Vec<u8>> {
-        self.queue.spare()
     }
 
     /// Returns true if this writes to /dev/null.

@@ -43,7 +43,7 @@ pub use tally::Tally;
 use crate::output_record::OutputRecord;
 
 /// A format of output.
-pub trait Render {
+pub trait Render: Send {
     /// Appends `entry` to `out` in whole lines. A renderer may hold back records that it shows together with later
     /// ones.
     fn render(&mut self, entry: &OutputRecord, out: &mut Vec<u8>);

@@ -112,7 +112,7 @@ fn open_output(options: &Options, session: Option<&Session>, destination: Destin
     match destination {
         Destination::Merged(output) => Ok(*output),
         Destination::Chosen(exporter) => {
-            let mut output = stdout_format::open(options, session)?.patient();
+            let mut output = stdout_format::open_patient(options, session)?;
             if let Some(exporter) = exporter {
                 output.export_by(*exporter);
             }

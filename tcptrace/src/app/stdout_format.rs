@@ -69,7 +69,8 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
         OutputFormat::Events => (Box::new(Events::from(drawing(options))), Emit::ALL),
         OutputFormat::List => {
             // A file or a pipe gets whole lines.
-            let width = columns.is_none().then(|| -> Box<dyn Fn() -> usize> { Box::new(move || terminal().into()) });
+            let width =
+                columns.is_none().then(|| -> Box<dyn Fn() -> usize + Send> { Box::new(move || terminal().into()) });
             (Box::new(List::new(drawing(options), width)), VERDICTS)
         }
         OutputFormat::Html => (Box::new(Html::new(drawing(options))), Emit::ALL),
@@ -98,6 +99,21 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
         output.fail_on(choice(options, fail_on));
     }
     Ok(output)
+}
+
+/// Opens the same for the records of a file: they wait for slow readers.
+///
+/// # Errors
+/// Those of [`open`], and when a thread cannot be started.
+pub(super) fn open_patient(options: &Options, session: Option<&Session>) -> Result<Output, SinkError> {
+    let output = open(options, session)?.patient();
+    // Drawing takes longer than correlating; one line of JSON less time than handing its record to another processor. The
+    // user at the terminal looks at records while they are read, on this thread.
+    let drawn = matches!(
+        options.output,
+        OutputFormat::Timeline | OutputFormat::Html | OutputFormat::Mermaid | OutputFormat::Svg
+    );
+    if drawn && session.is_none() { output.drawn_apart() } else { Ok(output) }
 }
 
 /// The text of records that are not packets in a pcapng file; the file itself contains their times.

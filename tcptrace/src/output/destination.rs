@@ -1,8 +1,7 @@
-//! A destination of output records: its records, their form, and the chunk being filled for its sink.
+//! A destination of output records: which it gets, in which form, and the losses that it has not been told of.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
-use bytes::Bytes;
 use tcptrace_core::{
     event::{LossCounts, LossSource},
     filter::Emit,
@@ -10,13 +9,8 @@ use tcptrace_core::{
     render::{Json, Render, Selection, Tally},
 };
 
-use crate::sink::{Held, Offer, Sink};
-
-/// Bytes after which a chunk is handed to the sink, unless [`Output::flush`] comes first.
-const CHUNK_BYTES: usize = 256 << 10;
-
-/// Capacity of a chunk in bytes: the last record may exceed [`CHUNK_BYTES`].
-const CHUNK_CAPACITY: usize = CHUNK_BYTES + (8 << 10);
+use super::{chunks::Chunks, rendering::Rendering};
+use crate::sink::{Finish, Held, Sink, SinkError};
 
 /// The records that a destination gets, and their form.
 pub struct Shown {
@@ -48,34 +42,56 @@ impl Shown {
     }
 }
 
-/// A destination: its format, its sink and the chunk being filled.
+/// A destination: its records, their renderer and its sink.
 pub(super) struct Destination {
-    pub(super) shown: Shown,
+    pub(super) emit: Emit,
+    pub(super) selection: Option<Selection>,
+    pub(super) tally: Option<Tally>,
+    pub(super) discards: bool,
     pub(super) needs: Emit,
     pub(super) sink: Sink,
-    chunk: Vec<u8>,
-    /// Number of records in `chunk`, apart from reports of losses.
-    records: u64,
+    renderer: Renderer,
     /// Losses that have not been reported here yet: dropped records, and the losses in dropped reports.
     unreported: LossCounts,
-    /// Losses that the reports in `chunk` count.
-    reporting: LossCounts,
-    /// True to wait for a slow reader instead of dropping records.
-    pub(super) patient: bool,
+}
+
+/// The place where records are rendered.
+enum Renderer {
+    /// On the thread that writes them.
+    Here(Chunks),
+    /// On a thread of its own, which waits for a slow reader.
+    Apart(Rendering),
 }
 
 impl Destination {
     pub(super) fn new(shown: Shown, sink: Sink) -> Self {
-        Self {
-            needs: shown.needs(),
-            shown,
-            sink,
-            chunk: Vec::with_capacity(CHUNK_CAPACITY),
-            records: 0,
-            unreported: LossCounts::default(),
-            reporting: LossCounts::default(),
-            patient: false,
+        let needs = shown.needs();
+        let Shown { render, emit, selection, tally, discards } = shown;
+        let renderer = Renderer::Here(Chunks::new(render, sink.input.clone()));
+        Self { emit, selection, tally, discards, needs, sink, renderer, unreported: LossCounts::default() }
+    }
+
+    /// Makes this destination wait for a slow reader instead of dropping records.
+    pub(super) fn patient(mut self) -> Self {
+        if let Renderer::Here(chunks) = &mut self.renderer {
+            chunks.patient = true;
         }
+        self
+    }
+
+    /// Makes this destination wait for a slow reader and render on a thread of its own.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub(super) fn apart(self) -> Result<Self, SinkError> {
+        let renderer = match self.renderer {
+            Renderer::Here(mut chunks) => {
+                chunks.patient = true;
+                Renderer::Apart(Rendering::start(chunks)?)
+            }
+            apart @ Renderer::Apart(_) => apart,
+        };
+        Ok(Self { renderer, ..self })
     }
 
     /// Renders a record if `--emit` and `--only` include it. Returns the number of records dropped. `in_scope`: the record
@@ -84,14 +100,10 @@ impl Destination {
         if !self.needs.contains(record.emit()) {
             return 0;
         }
-        let Self { shown: Shown { render, emit, selection, tally, .. }, chunk, records, reporting, .. } = self;
-        let mut show = |record: &OutputRecord| {
+        let Self { emit, selection, tally, renderer, .. } = self;
+        let mut show = |record: Cow<'_, OutputRecord>| {
             if emit.contains(record.emit()) {
-                render.render(record, chunk);
-                match record {
-                    OutputRecord::Lost(lost) => *reporting += LossCounts::of(lost.source, lost.count),
-                    _ => *records += 1,
-                }
+                renderer.add(record);
             }
         };
         let in_scope_so_far = selection.as_ref().is_none_or(|selection| selection.is_in_scope(&record, in_scope));
@@ -99,43 +111,29 @@ impl Destination {
             tally.count(&record);
         }
         match selection {
-            Some(selection) => selection.offer(record, in_scope, &mut show),
-            None => show(&record),
+            Some(selection) => selection.offer(record, in_scope, &mut |record| show(Cow::Borrowed(record))),
+            None => show(record),
         }
-        if self.chunk.len() >= CHUNK_BYTES { self.flush() } else { 0 }
+        if self.renderer.is_full() { self.hand_over(false) } else { 0 }
     }
 
-    /// Hands the chunk to the sink. Returns the number of records dropped.
+    /// Hands all records so far to the sink. Returns the number of records dropped.
     pub(super) fn flush(&mut self) -> u64 {
-        let no_room = self.sink.take_lost();
-        self.owe(no_room);
-        no_room.records + self.hand_over()
+        self.hand_over(true)
     }
 
-    fn hand_over(&mut self) -> u64 {
-        if self.chunk.is_empty() {
-            return 0;
-        }
-        let bytes = if self.chunk.len() < CHUNK_BYTES / 2 {
-            // The sink counts bytes, not capacity, against its budget.
-            let bytes = Bytes::copy_from_slice(&self.chunk);
-            self.chunk.clear();
-            bytes
-        } else {
-            let empty = self.sink.spare().unwrap_or_else(|| Vec::with_capacity(CHUNK_CAPACITY));
-            Bytes::from(std::mem::replace(&mut self.chunk, empty))
-        };
-        let records = std::mem::take(&mut self.records);
-        let reporting = std::mem::take(&mut self.reporting);
-        let held = Held { records, reported: reporting };
-        match if self.patient { self.sink.write(bytes, held) } else { self.sink.try_write(bytes, held) } {
-            Offer::Full => {
-                self.owe(held);
-                records
+    fn hand_over(&mut self, flush: bool) -> u64 {
+        let no_room = self.sink.take_lost();
+        let dropped = match &mut self.renderer {
+            Renderer::Here(chunks) => chunks.hand_over(),
+            Renderer::Apart(rendering) => {
+                rendering.hand_over(flush);
+                Held::default()
             }
-            // An ended sink loses nothing: its reader has gone, or its error has been reported.
-            Offer::Accepted | Offer::Ended => 0,
-        }
+        };
+        self.owe(no_room);
+        self.owe(dropped);
+        no_room.records + dropped.records
     }
 
     /// Notes that a chunk was dropped.
@@ -154,18 +152,39 @@ impl Destination {
     pub(super) fn report_losses(&mut self, mut report: impl FnMut(LossSource, u64) -> OutputRecord) {
         let losses = std::mem::take(&mut self.unreported);
         for (source, count) in losses.present() {
-            self.shown.render.render(&report(source, count), &mut self.chunk);
+            self.renderer.add(Cow::Owned(report(source, count)));
         }
-        self.reporting += losses;
+    }
+
+    /// Writes the rest, and gives up a reader that has taken nothing for as long as `idle` ([`Sink::finish`]).
+    pub(super) fn finish(mut self, idle: Duration) -> Finish {
+        let _counted_already = self.flush();
+        if let Renderer::Apart(rendering) = self.renderer {
+            rendering.finish();
+        }
+        self.sink.finish(idle)
+    }
+}
+
+impl Renderer {
+    fn add(&mut self, record: Cow<'_, OutputRecord>) {
+        match self {
+            Self::Here(chunks) => chunks.add(&record),
+            Self::Apart(rendering) => rendering.add(record.into_owned()),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        match self {
+            Self::Here(chunks) => chunks.is_full(),
+            Self::Apart(rendering) => rendering.is_full(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::{Read as _, pipe},
-        time::Duration,
-    };
+    use std::io::{Read as _, pipe};
 
     use serde_json::Value;
     use tcptrace_core::{
@@ -175,7 +194,7 @@ mod tests {
         output_record::EndOutput,
     };
 
-    use super::*;
+    use super::{super::chunks::CHUNK_BYTES, *};
 
     fn lost(source: LossSource, count: u64) -> OutputRecord {
         let loss = Loss { at: BootTime(1), source, count, total: count, placed: false };
@@ -205,11 +224,11 @@ mod tests {
             reader.read_to_string(&mut text).unwrap();
             text
         });
-        to.patient = true;
+        let mut to = to.patient();
         to.report_losses(lost);
         dropped += to.flush();
         assert!(!to.has_unreported_losses());
-        to.sink.finish(Duration::from_secs(20));
+        to.finish(Duration::from_secs(20));
         let records: Vec<Value> =
             reading.join().unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let sum = |source: &str| {

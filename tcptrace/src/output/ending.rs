@@ -22,7 +22,7 @@ impl Output {
         match self.stdout.sink.end() {
             Some(SinkEnd::Closed) => true,
             Some(SinkEnd::Failed(_)) => file != Some(false),
-            None => file == Some(true) && (self.stdout.shown.discards || self.stdout.sink.discards()),
+            None => file == Some(true) && (self.stdout.discards || self.stdout.sink.discards()),
         }
     }
 
@@ -56,15 +56,14 @@ impl Output {
         let _counted_already = stdout.flush();
         let mut complete = !failed;
         // The file first: a disk is seldom slow, while a reader that has stopped uses up its time.
-        if let Some(mut file) = file {
-            let _counted_already = file.flush();
-            complete &= is_complete(file.sink.finish(idle), "the file", failed);
+        if let Some(file) = file {
+            complete &= is_complete(file.finish(idle), "the file", failed);
         }
         if let Some(mut recorder) = recorder {
             let _counted_already = recorder.end_block();
             complete &= is_complete(recorder.sink.finish(idle), "the file", failed);
         }
-        complete &= is_complete(stdout.sink.finish(idle), STDOUT, failed);
+        complete &= is_complete(stdout.finish(idle), STDOUT, failed);
         exporter.is_none_or(Exporter::finish) && complete
     }
 }

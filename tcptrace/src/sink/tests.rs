@@ -30,7 +30,7 @@ fn fill(sink: &Sink) -> Vec<u8> {
     let mut accepted = Vec::new();
     for number in 0.. {
         let chunk = format!("{number:01000}\n");
-        match sink.try_write(chunk.clone().into(), 1) {
+        match sink.input.try_write(chunk.clone().into(), 1) {
             Offer::Accepted => accepted.extend_from_slice(chunk.as_bytes()),
             Offer::Full => break,
             Offer::Ended => panic!("the sink has ended"),
@@ -53,7 +53,7 @@ fn is_running(sink: &mut Sink) -> bool {
 #[test]
 fn what_is_written_is_not_missing_although_the_thread_goes_on() {
     let (reader, sink) = piped();
-    assert_eq!(sink.try_write("all of it".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("all of it".into(), 1), Offer::Accepted);
     let mut bytes = [0; 9];
     (&reader).read_exact(&mut bytes).unwrap();
     // The reader may have the bytes before the writer notes that.
@@ -71,7 +71,7 @@ fn everything_accepted_is_written_in_order() {
     for length in [0, 1, 100, 70_000, 0, 3, SMALL] {
         let chunk: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
         expected.extend_from_slice(&chunk);
-        while sink.try_write(chunk.clone().into(), 1) == Offer::Full {
+        while sink.input.try_write(chunk.clone().into(), 1) == Offer::Full {
             thread::yield_now();
         }
     }
@@ -85,7 +85,7 @@ fn a_slow_reader_fills_the_queue_and_blocks_nothing() {
     // Nobody reads: if handing over could wait, this would not return.
     let accepted = fill(&sink);
     assert!(accepted.len() > SMALL / 2, "{}", accepted.len());
-    assert_eq!(sink.try_write(vec![0; SMALL + 1].into(), 1), Offer::Full);
+    assert_eq!(sink.input.try_write(vec![0; SMALL + 1].into(), 1), Offer::Full);
 
     let reader = thread::spawn(move || read(reader));
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
@@ -95,7 +95,7 @@ fn a_slow_reader_fills_the_queue_and_blocks_nothing() {
 #[test]
 fn a_chunk_beyond_the_budget_is_refused_even_alone() {
     let (_reader, sink) = piped();
-    assert_eq!(sink.try_write(vec![0; SMALL + 1].into(), 1), Offer::Full);
+    assert_eq!(sink.input.try_write(vec![0; SMALL + 1].into(), 1), Offer::Full);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_reader_that_goes_away_closes_the_sink_at_once() {
     drop(reader);
     // Nothing was written.
     assert!(matches!(wait_for_end(&mut sink), SinkEnd::Closed));
-    assert_eq!(sink.try_write("late\n".into(), 1), Offer::Ended);
+    assert_eq!(sink.input.try_write("late\n".into(), 1), Offer::Ended);
     assert!(is_running(&mut sink));
     assert!(matches!(sink.finish(LONG), Finish::Ended(SinkEnd::Closed)));
 }
@@ -122,7 +122,7 @@ fn the_end_is_told_even_if_nobody_waited_for_it_then() {
     let (reader, mut sink) = piped();
     assert!(is_running(&mut sink));
     drop(reader);
-    while sink.try_write("x".into(), 1) != Offer::Ended {
+    while sink.input.try_write("x".into(), 1) != Offer::Ended {
         thread::yield_now();
     }
     assert!(matches!(wait_for_end(&mut sink), SinkEnd::Closed));
@@ -166,7 +166,7 @@ fn a_full_stdout_is_an_error_too() {
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let mut sink = Sink::stream(full.into(), SMALL).unwrap();
     assert!(is_running(&mut sink));
-    assert_eq!(sink.try_write("record\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("record\n".into(), 1), Offer::Accepted);
     let end = wait_for_end(&mut sink);
     assert!(matches!(&end, SinkEnd::Failed(error) if matches!(**error, WriteError::Stdout(_))), "{end:?}");
 }
@@ -174,9 +174,9 @@ fn a_full_stdout_is_an_error_too() {
 #[test]
 fn a_pipe_is_not_opened_again() {
     let (reader, mut sink) = piped();
-    assert_eq!(sink.try_write("one\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("one\n".into(), 1), Offer::Accepted);
     sink.reopen(Reopen::ByName);
-    assert_eq!(sink.try_write("two\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("two\n".into(), 1), Offer::Accepted);
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
     assert_eq!(read(reader), b"one\ntwo\n");
 }
@@ -188,7 +188,7 @@ fn whoever_has_time_waits_for_the_reader_and_loses_nothing() {
     let reader = thread::spawn(move || read(reader));
     for number in 0..2_000 {
         let chunk = format!("later {number:01000}\n");
-        assert_eq!(sink.write(chunk.clone().into(), 1), Offer::Accepted);
+        assert_eq!(sink.input.write(chunk.clone().into(), 1), Offer::Accepted);
         expected.extend_from_slice(chunk.as_bytes());
     }
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
@@ -201,6 +201,6 @@ fn nobody_waits_for_a_reader_that_has_gone() {
     fill(&sink);
     drop(reader);
     // However long the writer takes to notice: the next write waits for that, and no longer.
-    while sink.write(Bytes::from_static(&[0; 1000]), 1) != Offer::Ended {}
+    while sink.input.write(vec![0; 1000].into(), 1) != Offer::Ended {}
     assert!(matches!(sink.end(), None | Some(SinkEnd::Closed)));
 }

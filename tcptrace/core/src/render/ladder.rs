@@ -61,7 +61,7 @@ const NARROWEST: usize = 60;
 pub struct Ladder {
     drawing: Drawing,
     /// Returns the number of columns of the reader's terminal, which may change.
-    width: Box<dyn Fn() -> usize>,
+    width: Box<dyn Fn() -> usize + Send>,
     /// Renderer of the lines that both text formats share.
     events: Events,
     blocks: OpenBlocks,
@@ -86,7 +86,7 @@ impl fmt::Debug for Ladder {
 
 impl Ladder {
     /// Creates a renderer; `width` is called whenever something is printed.
-    pub fn new(drawing: Drawing, width: impl Fn() -> usize + 'static) -> Self {
+    pub fn new(drawing: Drawing, width: impl Fn() -> usize + Send + 'static) -> Self {
         Self {
             drawing,
             width: Box::new(width),

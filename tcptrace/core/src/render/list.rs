@@ -32,11 +32,14 @@ const NARROWEST: usize = 40;
 /// Number of pieces in a line.
 const PIECES: usize = 12;
 
+/// Returns the number of columns of the reader's terminal, which may change.
+type Width = Box<dyn Fn() -> usize + Send>;
+
 /// Renders records as a list.
 pub struct List {
     drawing: Drawing,
     /// Returns the number of columns of the reader's terminal, which may change; `None` to write lines in full.
-    width: Option<Box<dyn Fn() -> usize>>,
+    width: Option<Width>,
     events: Events,
     /// Widths of the columns so far: number, time, client, server.
     widths: [usize; 4],
@@ -51,7 +54,7 @@ impl std::fmt::Debug for List {
 impl List {
     /// Creates a renderer. If `width` is given and a line is longer than the number of columns that it returns, the verdict
     /// follows on lines of its own.
-    pub fn new(drawing: Drawing, width: Option<Box<dyn Fn() -> usize>>) -> Self {
+    pub fn new(drawing: Drawing, width: Option<Width>) -> Self {
         Self { drawing, width, events: drawing.into(), widths: [2, 8, 21, 21] }
     }
 }

@@ -1,6 +1,12 @@
 //! A user at the terminal: keys in, screens out, at most ten a second, and only when something has changed.
 
-use std::{cell::RefCell, fs::File, io, os::fd::OwnedFd, rc::Rc, sync::mpsc::RecvTimeoutError, time::Duration};
+use std::{
+    fs::File,
+    io,
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::RecvTimeoutError},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Signal, getpid, kill_process};
@@ -38,18 +44,22 @@ const AGES: Duration = Duration::from_secs(1);
 
 /// The sink of records, which fills the list.
 #[derive(Debug)]
-struct Holder(Rc<RefCell<Top>>);
+struct Holder(Arc<Mutex<Top>>);
 
 impl Render for Holder {
     fn render(&mut self, record: &OutputRecord, _: &mut Vec<u8>) {
-        self.0.borrow_mut().apply(record);
+        lock(&self.0).apply(record);
     }
+}
+
+fn lock(top: &Mutex<Top>) -> MutexGuard<'_, Top> {
+    top.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A user at the terminal.
 #[derive(Debug)]
 pub(in crate::app) struct Session {
-    top: Rc<RefCell<Top>>,
+    top: Arc<Mutex<Top>>,
     view: View,
     drawing: Drawing,
     files: Files,
@@ -75,7 +85,7 @@ impl Session {
     /// When the current folder cannot be opened, or a thread cannot be started.
     pub(in crate::app) fn new(options: &Options) -> Result<Self> {
         Ok(Self {
-            top: Rc::new(RefCell::new(Top::new(MOST, nanoseconds(options.slow)))),
+            top: Arc::new(Mutex::new(Top::new(MOST, nanoseconds(options.slow)))),
             view: View::new(options.only.unwrap_or_default()),
             drawing: stdout_format::drawing(options),
             files: Files::start()?,
@@ -91,7 +101,7 @@ impl Session {
 
     /// Returns a renderer for the pipeline, which fills the list.
     pub(in crate::app) fn sink(&self) -> Box<dyn Render> {
-        Box::new(Holder(Rc::clone(&self.top)))
+        Box::new(Holder(Arc::clone(&self.top)))
     }
 
     /// Returns a descriptor of /dev/null, which may no longer be opened when it is needed.
@@ -147,7 +157,7 @@ impl Session {
     /// Returns the time until the next screen.
     fn pause(&self) -> Duration {
         let Some((at, version)) = self.drawn else { return Duration::ZERO };
-        let interval = match Some(self.top.borrow().version()) != version {
+        let interval = match Some(lock(&self.top).version()) != version {
             _ if self.changed => KEYS,
             true => NEWS,
             false => AGES,
@@ -176,7 +186,7 @@ impl Session {
     fn write(&mut self, ids: &[Id]) {
         let mut lines = Vec::new();
         let mut records = 0;
-        self.top.borrow().verdicts(ids, &mut |record| {
+        lock(&self.top).verdicts(ids, &mut |record| {
             records += 1;
             Json.render(record, &mut lines);
         });
@@ -227,7 +237,7 @@ impl Session {
             self.drawn = Some((host_clock::now(), version));
             return Ok(false);
         }
-        let top = self.top.borrow();
+        let top = lock(&self.top);
         let version = Some(top.version());
         let ages = now.is_some() || self.changed || self.drawn.is_none_or(|(_, drawn)| drawn != version);
         if ages {

@@ -67,7 +67,7 @@ fn a_new_file_is_private_and_an_old_one_is_emptied() {
     let folder = Folder::new();
     let path = folder.path("trace.jsonl");
     let sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
-    assert_eq!(sink.try_write("one\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("one\n".into(), 1), Offer::Accepted);
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
     assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
@@ -110,8 +110,8 @@ fn what_is_no_plain_file_is_refused() {
 #[test]
 fn a_full_disk_ends_nothing_and_what_it_has_no_room_for_is_counted() {
     let mut sink = Sink::file(Path::new("/dev/full"), SMALL, FileForm::default()).unwrap();
-    assert_eq!(sink.try_write("record\n".into(), 1), Offer::Accepted);
-    assert_eq!(sink.try_write("2 records\n".into(), 2), Offer::Accepted);
+    assert_eq!(sink.input.try_write("record\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("2 records\n".into(), 2), Offer::Accepted);
     assert!(is_running(&mut sink));
     let mut lost = 0;
     while lost < 3 {
@@ -156,15 +156,15 @@ fn the_head_of_an_empty_file_waits_for_room() {
     let Some(path) = in_process_of_its_own(name, "start\nthree\n") else { return };
     let sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
     limit(Some(3));
-    assert_eq!(sink.try_write("start\n".into(), 1), Offer::Accepted);
-    assert_eq!(sink.try_write("one\ntwo\n".into(), 2), Offer::Accepted);
+    assert_eq!(sink.input.try_write("start\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("one\ntwo\n".into(), 2), Offer::Accepted);
     let mut lost = 0;
     while lost < 2 {
         lost += sink.take_lost().records;
         thread::yield_now();
     }
     limit(None);
-    assert_eq!(sink.try_write("three\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("three\n".into(), 1), Offer::Accepted);
     // Room counts as available only after a second.
     assert!(
         matches!(sink.finish(LONG), Finish::Ended(SinkEnd::Failed(error)) if matches!(*error, WriteError::Full { .. }))
@@ -177,8 +177,8 @@ fn the_head_of_a_file_without_room_for_more_is_there_in_the_end() {
     let Some(path) = in_process_of_its_own(name, "start\n") else { return };
     let sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
     limit(Some(3));
-    assert_eq!(sink.try_write("start\n".into(), 1), Offer::Accepted);
-    assert_eq!(sink.try_write("one\ntwo\n".into(), 2), Offer::Accepted);
+    assert_eq!(sink.input.try_write("start\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("one\ntwo\n".into(), 2), Offer::Accepted);
     while sink.take_lost().records < 2 {
         thread::yield_now();
     }
@@ -194,16 +194,16 @@ fn when_there_is_room_again_the_file_goes_on_and_nothing_in_it_is_torn() {
     let Some(path) = in_process_of_its_own(name, "one\nfour\n") else { return };
     let sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
     limit(Some(6));
-    assert_eq!(sink.try_write("one\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("one\n".into(), 1), Offer::Accepted);
     while fs::metadata(&path).unwrap().len() < 4 {
         thread::yield_now();
     }
-    assert_eq!(sink.try_write("two\nthree\n".into(), 2), Offer::Accepted);
+    assert_eq!(sink.input.try_write("two\nthree\n".into(), 2), Offer::Accepted);
     while sink.take_lost().records < 2 {
         thread::yield_now();
     }
     limit(None);
-    assert_eq!(sink.try_write("four\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("four\n".into(), 1), Offer::Accepted);
     // Room counts as available only after a second.
     assert!(
         matches!(sink.finish(LONG), Finish::Ended(SinkEnd::Failed(error)) if matches!(*error, WriteError::Full { .. }))
@@ -217,15 +217,15 @@ fn rotated_files_get_numbers() {
     fs::write(&path, "earlier").unwrap();
     let rotation = Rotation { at: RotateAt::Size(5), keep: None };
     let mut sink = Sink::file(&path, SMALL, FileForm { sealer: None, rotation: Some(rotation) }).unwrap();
-    assert_eq!(sink.try_write("one\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("one\n".into(), 1), Offer::Accepted);
     assert!(!sink.is_due_for_rotation(host_clock::now()));
-    assert_eq!(sink.try_write("two\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("two\n".into(), 1), Offer::Accepted);
     while !sink.is_due_for_rotation(host_clock::now()) {
         thread::yield_now();
     }
     assert!(sink.reopen(Reopen::Rotated).blocking_recv().is_ok());
     assert!(!sink.is_due_for_rotation(host_clock::now()));
-    assert_eq!(sink.try_write("three\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("three\n".into(), 1), Offer::Accepted);
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
     let names = ["trace.000001.jsonl", "trace.000002.jsonl", "trace.jsonl"];
     let contents = names.map(|name| fs::read_to_string(folder.path(name)).unwrap());
@@ -237,11 +237,11 @@ fn after_a_rotation_a_new_file_is_begun() {
     let folder = Folder::new();
     let (path, moved) = (folder.path("trace.jsonl"), folder.path("trace.jsonl.1"));
     let mut sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
-    assert_eq!(sink.try_write("one\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("one\n".into(), 1), Offer::Accepted);
     fs::rename(&path, &moved).unwrap();
-    assert_eq!(sink.try_write("two\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("two\n".into(), 1), Offer::Accepted);
     let reopening = sink.reopen(Reopen::ByName);
-    assert_eq!(sink.try_write("three\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("three\n".into(), 1), Offer::Accepted);
     assert!(reopening.blocking_recv().is_ok() && path.exists());
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
 
@@ -255,9 +255,9 @@ fn without_a_rotation_the_file_is_continued() {
     let folder = Folder::new();
     let path = folder.path("trace.jsonl");
     let mut sink = Sink::file(&path, SMALL, FileForm::default()).unwrap();
-    assert_eq!(sink.try_write("one\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("one\n".into(), 1), Offer::Accepted);
     sink.reopen(Reopen::ByName);
-    assert_eq!(sink.try_write("two\n".into(), 1), Offer::Accepted);
+    assert_eq!(sink.input.try_write("two\n".into(), 1), Offer::Accepted);
     assert!(matches!(sink.finish(LONG), Finish::Flushed));
     assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
 }

@@ -13,7 +13,7 @@ static ZONE: TimeZone = TimeZone::UTC;
 
 fn list(unicode: bool, width: Option<usize>) -> List {
     let drawing = Drawing { color: false, absolute_seq: false, unicode, zone: &ZONE };
-    List::new(drawing, width.map(|width| -> Box<dyn Fn() -> usize> { Box::new(move || width) }))
+    List::new(drawing, width.map(|width| -> Width { Box::new(move || width) }))
 }
 
 fn rendered(list: &mut List, record: &OutputRecord) -> String {

@@ -1,5 +1,7 @@
 //! Times at which blocks are printed.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::{PLAIN, exchanges, script::Script};
 use crate::{
     event::Role::{Client, Server},
@@ -164,7 +166,7 @@ fn connections_do_not_mix() {
 #[test]
 fn the_width_is_asked_for_whenever_something_is_printed() {
     let mut script = opened();
-    script.width.set(80);
+    script.width.store(80, Relaxed);
     script.at(9_000).state(Client, Established, Close);
     let text = script.finish();
     let widths: Vec<_> = text.split("\n\n").map(|block| block.lines().map(|line| line.chars().count()).max()).collect();

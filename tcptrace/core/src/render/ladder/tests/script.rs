@@ -2,7 +2,14 @@
 
 mod events;
 
-use std::{cell::Cell, net::IpAddr, num::NonZeroU32, rc::Rc};
+use std::{
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use super::PLAIN;
 use crate::{
@@ -24,7 +31,7 @@ pub(super) struct Script {
     connections: Correlator,
     describer: Describer,
     pub(super) ladder: Ladder,
-    pub(super) width: Rc<Cell<usize>>,
+    pub(super) width: Arc<AtomicUsize>,
     pub(super) out: Vec<u8>,
     /// The records so far.
     pub(super) records: Vec<OutputRecord>,
@@ -42,14 +49,14 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn new(drawing: Drawing, width: usize) -> Self {
-        let width = Rc::new(Cell::new(width));
-        let shared = Rc::clone(&width);
+        let width = Arc::new(AtomicUsize::new(width));
+        let shared = Arc::clone(&width);
         let mut describer = Describer::of_capture();
         describer.name_interface(None, 1, "lo");
         Self {
             connections: Correlator::new(NETNS),
             describer,
-            ladder: Ladder::new(drawing, move || shared.get()),
+            ladder: Ladder::new(drawing, move || shared.load(Relaxed)),
             width,
             out: Vec::new(),
             records: Vec::new(),
