@@ -15,7 +15,7 @@ mod word;
 pub use address::AddressText;
 pub(crate) use address::v4_text;
 pub(crate) use bytes::HumanBytes;
-pub(crate) use digits::{EIGHT, decimal, eight, leading, push_decimal};
+pub(crate) use digits::{decimal, nine_digits, push_decimal};
 pub use duration::HumanDuration;
 pub use errno::Errno;
 pub use escape::{Escaped, is_unsafe};

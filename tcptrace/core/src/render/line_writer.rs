@@ -3,7 +3,7 @@
 
 use std::{fmt, io::Write as _, net::IpAddr};
 
-use crate::text::{AddressText, EIGHT, eight, leading, v4_text};
+use crate::text::{AddressText, v4_text};
 
 /// A line under construction.
 pub(super) struct Line<'a> {
@@ -36,23 +36,7 @@ impl<'a> Line<'a> {
     /// Appends a number that may need 64 bits.
     #[inline]
     pub(super) fn long_number(&mut self, number: u64) -> &mut Self {
-        if number < 10 {
-            return self.raw([b'0' + number as u8]);
-        }
-        let high = number / EIGHT;
-        if high == 0 {
-            self.up_to_eight(number)
-        } else if high < EIGHT {
-            self.up_to_eight(high).raw(eight(number))
-        } else {
-            self.up_to_eight(high / EIGHT).raw(eight(high)).raw(eight(number))
-        }
-    }
-
-    #[inline]
-    fn up_to_eight(&mut self, number: u64) -> &mut Self {
-        let (digits, len) = leading(number as u32);
-        self.padded(&digits, len)
+        self.raw(itoa::Buffer::new().format(number))
     }
 
     /// Appends a time as in JSON.
@@ -63,7 +47,7 @@ impl<'a> Line<'a> {
             return self.raw("null");
         }
         let (second, fraction) = time.parts();
-        self.raw("\"").raw(second).raw([b'0' + (fraction / EIGHT) as u8]).raw(eight(fraction)).raw("Z\"")
+        self.raw("\"").raw(second).raw(crate::text::nine_digits(fraction)).raw("Z\"")
     }
 
     /// Appends an address.

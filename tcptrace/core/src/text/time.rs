@@ -4,7 +4,7 @@ use std::{cell::Cell, fmt, io::Write as _, ptr, str::FromStr};
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{EIGHT, eight};
+use super::nine_digits;
 
 const NANOSECONDS: i64 = 1_000_000_000;
 
@@ -160,12 +160,6 @@ impl fmt::Display for LocalTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(str::from_utf8(&self.text()).unwrap_or_default())
     }
-}
-
-/// Returns the nine digits of a fraction.
-fn nine_digits(nanoseconds: u64) -> [u8; 9] {
-    let [b, c, d, e, f, g, h, i] = eight(nanoseconds);
-    [b'0' + (nanoseconds / EIGHT) as u8, b, c, d, e, f, g, h, i]
 }
 
 /// Writes the parts, whose lengths are compile-time constants, to the beginning of `text`.
