@@ -223,7 +223,8 @@ fn a_collector_that_says_nothing_is_asked_again() {
     let (code, _, stderr) = run(export("reset.jsonl", &collector.url()).env("OTEL_EXPORTER_OTLP_TIMEOUT", "200"));
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stderr.contains("it does not answer within 200 ms (OTEL_EXPORTER_OTLP_TIMEOUT)"), "{stderr}");
-    assert_eq!(of_path(&collector.requests(), "/v1/traces").len(), 2);
+    // On a busy machine a later answer may come too late, too.
+    assert!(of_path(&collector.requests(), "/v1/traces").len() >= 2);
 }
 
 #[test]

@@ -37,6 +37,15 @@ fn run(netns: &Netns, command: &mut Command) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
+/// Leaves a process behind, shows its PID, and ends.
+const LEAVES_ONE_BEHIND: &str = "sleep 600 >/dev/null 2>&1 & echo $!; exit 5";
+
+/// Ends a process that a command has left behind.
+#[track_caller]
+fn kill(pid: &str) {
+    assert!(Command::new("kill").arg(pid).status().expect("kill can be run").success(), "{pid} still runs");
+}
+
 /// Accepts connections one after another and closes them, in order or by a reset. The first may come late, since the tracer
 /// starts before.
 fn serve(netns: &Netns, port: u16, count: usize, reset: bool) -> std::thread::JoinHandle<()> {
@@ -166,7 +175,8 @@ fn signals_are_passed_on() {
 #[test]
 fn what_it_leaves_behind_is_said_and_no_group_stays() {
     let netns = Netns::new();
-    let (code, _, stderr) = run(&netns, &mut tracer(&[], &["sh", "-c", "sleep 3 >/dev/null 2>&1 & exit 5"]));
+    let (code, stdout, stderr) = run(&netns, &mut tracer(&[], &["sh", "-c", LEAVES_ONE_BEHIND]));
+    kill(stdout.trim());
     assert_eq!(code, Some(5), "{stderr}");
     assert!(
         stderr.contains("the command has ended, but 1 of its processes still runs and is not traced any more"),
@@ -198,12 +208,9 @@ fn control_groups_with_processes_stay_with_whoever_has_made_them() {
     let (code, stdout, stderr) = run(&netns, &mut tracer(&["-o", "none"], &["sh", "-c", SCRIPT]));
     let (pid, group) = stdout.trim().split_once(' ').unwrap_or_else(|| panic!("{code:?} {stdout} {stderr}"));
     let inside = fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("it runs");
-    let killed = Command::new("kill").arg(pid).status().expect("kill can be run");
+    kill(pid);
     assert!(inside.lines().any(|line| line.starts_with("0::") && line.ends_with("/inner")), "{inside}");
-    assert!(
-        killed.success() && stderr.contains("the control group of the command stays, for those of its"),
-        "{stderr}"
-    );
+    assert!(stderr.contains("the control group of the command stays, for those of its"), "{stderr}");
     // The kernel removes a process from its group some time after the signal.
     for folder in [format!("{group}/inner"), group.to_owned()] {
         eventually("an empty group", LIMIT, || fs::remove_dir(&folder).is_ok());
@@ -226,8 +233,9 @@ fn without_btf_the_process_tree_tells() {
 fn without_btf_only_what_still_runs_is_left_behind() {
     let netns = Netns::new();
     // The first orphan ends before the command does.
-    let script = "(true &); sleep 1; sleep 5 >/dev/null 2>&1 & exit 5";
-    let (code, _, stderr) = run(&netns, &mut tracer(&["--no-btf"], &["sh", "-c", script]));
+    let script = format!("(true &); sleep 1; {LEAVES_ONE_BEHIND}");
+    let (code, stdout, stderr) = run(&netns, &mut tracer(&["--no-btf"], &["sh", "-c", &script]));
+    kill(stdout.trim());
     assert_eq!(code, Some(5), "{stderr}");
     assert!(stderr.contains("the command has ended, but 1 of its processes still run"), "{stderr}");
 }

@@ -3,14 +3,10 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     process::{Command, Stdio},
-    time::Duration,
 };
 
 use rustix::process::Signal;
 use tcptrace_tests::{Ends, LIMIT, Lines, Netns, binary, process_name, receive, receive_end, send, wait_tracing};
-
-/// Maximum time from its first event until a phase is shown, including the delay of a busy machine.
-const UNFINISHED: Duration = Duration::from_millis(1500 + 400);
 
 /// The blocks between blank lines that begin with the number of a connection.
 fn blocks(lines: &[String]) -> Vec<&[String]> {
@@ -55,7 +51,7 @@ fn each_phase_is_a_block_and_an_unfinished_close_says_whose_turn_it_is() {
     receive_end(&first.client);
     ends.close_in_four(second);
     let shown = |lines: &[String], what: &str| blocks(lines).concat().iter().any(|line| line.contains(what));
-    lines.wait_until("an unfinished close", UNFINISHED, |lines| {
+    lines.wait_until("an unfinished close", LIMIT, |lines| {
         shown(lines, "unfinished: the server closed its side; the client has not: CLOSE_WAIT")
     });
     lines.look(|lines| assert!(!shown(lines, "closed by the server"), "{lines:#?}"));

@@ -1,6 +1,7 @@
 //! Under load every state change is either received or counted as lost.
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, TcpListener, TcpStream},
     ops::Range,
     process::Command,
@@ -168,7 +169,8 @@ fn flood(arguments: &[&str], held_up: bool) -> [Counts; 2] {
 
 #[test]
 fn what_was_received_and_what_was_lost_make_what_happened() {
-    let counts = flood(&[], false);
+    // Room for everything, should the machine be too busy for the tracer to keep up.
+    let counts = flood(&["--ring-buffer", "64MiB"], false);
     assert!(counts.iter().all(|counts| counts.lost < HAPPENED / 20), "{counts:?}");
 }
 
@@ -189,8 +191,9 @@ fn every_change_that_ftrace_counts_is_received_once() {
     let counts = stop(tracer);
     let happened = traced.count()..=all.count();
     assert_eq!(*happened.end(), HAPPENED);
-    assert!(happened.contains(&counts.received), "{happened:?}: {counts:?}");
     assert!(happened.contains(&counts.all()), "{happened:?}: {counts:?}");
+    // An interrupt may hit both programs, one after the other, for which each is skipped once.
+    assert!(counts.lost <= HAPPENED / 10_000, "{happened:?}: {counts:?}");
 }
 
 #[test]
@@ -219,10 +222,12 @@ fn what_a_stopped_tracer_missed_is_counted_exactly() {
     tracer.signal(Signal::CONT);
     let (mut looked_at, mut received, mut lost) = (0, 0, 0);
     let mut counted = (0, 0);
-    eventually("as many records and losses as the kernel has counted", LIMIT, || {
+    let mut programs = BTreeMap::new();
+    let give_up = Instant::now() + LIMIT;
+    eventually("as many records and losses as the kernel has counted", 2 * LIMIT, || {
         // Programs for interfaces are not loaded. The second program for state changes sees those for which the first was
         // skipped, and another one lists the holders of sockets.
-        let mut programs = program_runs(tracer.id());
+        programs = program_runs(tracer.id());
         programs
             .remove("set_state_btf_2")
             .or_else(|| programs.remove("set_state_2"))
@@ -238,8 +243,9 @@ fn what_a_stopped_tracer_missed_is_counted_exactly() {
             }
             looked_at = records.len();
         });
-        received + lost == counted.0 + counted.1
+        received + lost == counted.0 + counted.1 || Instant::now() >= give_up
     });
+    assert_eq!(received + lost, counted.0 + counted.1, "{received} received, {lost} lost: {programs:#?}");
     assert!(lost > 0 && received > 0, "{received} received, {lost} lost: {counted:?}");
     assert!(counted.0 + counted.1 >= LEAST_RUN, "{counted:?}");
     let trace = tracer.stop();

@@ -27,6 +27,18 @@ fn sleeps(process: u32) -> u64 {
     tasks.map(of_task).sum()
 }
 
+/// Plays rounds until `in_a_row` of them took less than `soon`, and returns their number. A busy machine delays some of them; a
+/// tracer that tells nothing before its next tick is late in every round that follows on another.
+#[track_caller]
+fn until_in_time(in_a_row: usize, soon: Duration, mut round: impl FnMut() -> Duration) -> usize {
+    let mut took = Vec::new();
+    while took.len() < in_a_row || took[took.len() - in_a_row..].iter().any(|&took| took >= soon) {
+        assert!(took.len() < 10 * in_a_row, "never within {soon:?}, {in_a_row} times in a row: {took:?}");
+        took.push(round());
+    }
+    took.len()
+}
+
 #[test]
 fn a_tracer_with_nothing_to_trace_sleeps() {
     const PORT: u16 = 4971;
@@ -35,11 +47,12 @@ fn a_tracer_with_nothing_to_trace_sleeps() {
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string()]);
     // It queries the listeners once.
     pass(Duration::from_secs(1));
-    let before = sleeps(tracer.id());
+    let (before, began) = (sleeps(tracer.id()), Instant::now());
     pass(SPAN);
-    let woken = sleeps(tracer.id()) - before;
+    let (woken, span) = (sleeps(tracer.id()) - before, began.elapsed());
     tracer.stop();
-    assert!(woken < 10, "{woken} times within {SPAN:?}");
+    // On a busy machine this test may be woken late.
+    assert!(woken < 5 * span.as_secs(), "{woken} times within {span:?}");
 }
 
 #[test]
@@ -49,21 +62,16 @@ fn what_happens_while_it_sleeps_is_told_at_once() {
     let netns = Netns::new();
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string()]);
-    let mut took = Vec::new();
-    for _ in 0..5 {
+    until_in_time(3, SOON, || {
         // Long enough for the tracer to catch up, and shorter than the interval at which it reads the kernel's counters.
         pass(Duration::from_millis(150));
         let began = Instant::now();
         let connection = ends.open();
         let client = connection.client_address();
         tracer.wait_for("the SYN", |record| record["flags"] == "S" && endpoint(record, "src") == Some(client));
-        took.push(began.elapsed());
-        drop(connection);
-    }
+        began.elapsed()
+    });
     tracer.stop();
-    took.sort();
-    // On a busy machine one or two may take longer.
-    assert!(took[2] < SOON, "{took:?}");
 }
 
 #[test]
@@ -74,19 +82,16 @@ fn what_follows_on_a_flood_is_told_at_once() {
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
     // Few records, or the time to read them all would be measured on a busy machine.
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "--emit", "handshake"]);
-    let mut took = Vec::new();
-    for _ in 0..3 {
+    // The tracer's clock ticks once a second, and would find it then, too.
+    let rounds = until_in_time(2, Duration::from_millis(900), || {
         let ports: Vec<u16> = (0..FLOOD).map(|_| ends.open().client_address().port()).collect();
         let began = Instant::now();
         tracer.wait_for("the end of the flood", |record| {
             record["type"] == "handshake" && record["client"]["port"] == ports[FLOOD - 1]
         });
-        took.push(began.elapsed());
-    }
-    took.sort();
-    // The tracer's clock ticks once a second, and would find it then, too. On a busy machine one may take longer.
-    assert!(took[1] < Duration::from_millis(900), "{took:?}");
+        began.elapsed()
+    });
     let trace = tracer.stop();
     trace.nothing_lost();
-    assert_eq!(trace.of_type("handshake").len(), 3 * FLOOD);
+    assert_eq!(trace.of_type("handshake").len(), rounds * FLOOD);
 }

@@ -10,7 +10,6 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
 };
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -18,6 +17,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use crate::{
     empty_programs::keep_tracepoint_in_use,
     process::{Process, eventually, output, try_output},
+    tracer::LIMIT,
 };
 
 /// The lock file that tests of all checkouts on this host share.
@@ -145,7 +145,7 @@ impl Netns {
                 .skip(1)
                 .all(|line| line.split_whitespace().nth(3).is_some_and(|state| SETTLED.contains(&state)))
         };
-        eventually("only listeners and TIME_WAIT", Duration::from_secs(10), || {
+        eventually("only listeners and TIME_WAIT", LIMIT, || {
             let tables = ["tcp", "tcp6"].map(|name| Path::new("/proc/thread-self/net").join(name));
             let read = |path| std::fs::read_to_string(path).expect("every namespace has these tables");
             self.run(|| tables.map(read)).into_iter().all(settled)

@@ -1,9 +1,6 @@
 //! tcpdump beside the tracer, as a second opinion.
 
-use std::{
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -58,7 +55,7 @@ impl Tcpdump {
             lines.iter().filter(|line| is_segment(line)).count() >= count
         });
         self.process.signal(Signal::INT);
-        self.process.wait(Duration::from_secs(10));
+        self.process.wait(LIMIT);
         self.log.finish();
         self.lines.finish().into_iter().filter(is_segment).collect()
     }

@@ -1,11 +1,8 @@
 //! Two namespaces joined by a cable.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Duration,
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::{netns::Netns, process::eventually};
+use crate::{netns::Netns, process::eventually, tracer::LIMIT};
 
 /// A veth pair between two namespaces: the equivalent of two hosts on one wire.
 pub struct Veth {
@@ -34,7 +31,7 @@ impl Veth {
         }
         for (netns, interface) in [(left, left_name), (right, right_name)] {
             // The kernel drops everything sent before a work queue has noticed the carrier.
-            eventually("a veth interface that is up", Duration::from_secs(5), || {
+            eventually("a veth interface that is up", LIMIT, || {
                 netns.ip(&["link", "show", "dev", interface]).contains("state UP")
             });
         }

@@ -31,7 +31,7 @@ fn a_request_that_crosses_the_servers_close_of_an_idle_connection() {
     ask(&connection, "/");
     watch.wait_line(&[
         "nginx[",
-        "idle for 1.0",
+        "idle for ",
         " s, then reset by the server: the other end wrote to a socket that was closed already (",
     ]);
     client.close(connection);
@@ -47,7 +47,8 @@ fn a_pooled_connection_that_the_server_has_closed() {
     const FRONT: u16 = 5103;
     const BACK: u16 = 5104;
     let hosts = Hosts::new();
-    let block = format!("listen {}; keepalive_timeout 1s;", hosts.at(BACK));
+    // Long enough for the second request to come on the same connection.
+    let block = format!("listen {}; keepalive_timeout 3s;", hosts.at(BACK));
     let _nginx = Server::nginx(&hosts.server, hosts.at(BACK), &block);
     let front = SocketAddr::from((Ipv4Addr::LOCALHOST, FRONT));
     let _haproxy = Server::haproxy_pool(&hosts.client, front, hosts.at(BACK));
@@ -67,7 +68,7 @@ fn a_pooled_connection_that_the_server_has_closed() {
     at_server.wait_line(&[
         "#1 ",
         "nginx[",
-        "idle for 1.0",
+        "idle for ",
         " s, then reset by the server: the other end wrote to a socket that was closed already (",
     ]);
     at_proxy.wait_line(&["#1 ", "haproxy[", "reset by the server"]);

@@ -1,16 +1,10 @@
 //! A trace, as watched by a user.
 
-use std::{
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use tcptrace_tests::{LIMIT, Lines, Netns, Process, binary, output, wait_tracing};
 use tempfile::TempDir;
-
-/// Maximum time from a problem to its report.
-const SOON: Duration = Duration::from_secs(10);
 
 /// A trace with `-o list`, which also keeps a recording.
 pub(super) struct Watch {
@@ -46,7 +40,7 @@ impl Watch {
     /// Waits until a line of the list has all of these parts.
     #[track_caller]
     pub(super) fn wait_line(&self, parts: &[&str]) {
-        self.lines.wait_until(&format!("a line with {parts:?}"), SOON, |lines| {
+        self.lines.wait_until(&format!("a line with {parts:?}"), LIMIT, |lines| {
             lines.iter().any(|line| parts.iter().all(|part| line.contains(part)))
         });
     }
