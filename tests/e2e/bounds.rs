@@ -54,9 +54,15 @@ fn memory_stays_flat_over_half_a_million_connections() {
     let (first, last) = (first.expect("they were many"), memory(tracer.id(), PEAK));
     tracer.signal(Signal::INT);
     assert!(tracer.wait(LIMIT).success());
-    assert!(last <= first + FLAT_KIB, "from {first} KiB to {last} KiB over {connections} connections");
     let summary = log.finish().pop().unwrap_or_default();
-    assert!(summary.contains(" connections, "), "{summary}");
+    let before = |words| -> u64 {
+        let number = summary.split_once(words).and_then(|(before, _)| before.rsplit(' ').next()?.parse().ok());
+        number.unwrap_or_else(|| panic!("no{words}: {summary}"))
+    };
+    // On a busy machine the small ring loses events, and whoever has lost the end of a connection remembers it as open, in less
+    // than a KiB.
+    let kept = before(" still open").min(before(" lost"));
+    assert!(last <= first + FLAT_KIB + kept, "from {first} KiB to {last} KiB over {connections} connections: {summary}");
 }
 
 #[test]

