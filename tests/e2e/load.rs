@@ -111,9 +111,11 @@ fn stop(tracer: Tracer) -> Counts {
     counts.portless = portless(&trace.records);
     let [events, lost] = ["events", "lost"].map(|field| number(trace.end(), field));
     assert_eq!(lost, counts.lost + counts.unwritten, "the end says the same: {counts:?}");
-    let written = counts.received;
+    // On a busy machine a segment may be sent again, of which the kernel tells, too.
+    let hints = trace.of_type("hint").len() as u64;
+    let written = counts.received + hints;
     assert!((written..=written + counts.unwritten).contains(&events), "the end says the same: {events}, {counts:?}");
-    counts.received = events;
+    counts.received = events - hints;
     let losses = trace.of_type("lost").into_iter().map(|loss| (number(loss, "count"), number(loss, "total")));
     assert!(losses.clone().all(|(count, total)| 0 < count && count <= total), "{:?}", losses.collect::<Vec<_>>());
     if counts.lost == 0 && counts.received == HAPPENED {
@@ -192,8 +194,9 @@ fn every_change_that_ftrace_counts_is_received_once() {
     let happened = traced.count()..=all.count();
     assert_eq!(*happened.end(), HAPPENED);
     assert!(happened.contains(&counts.all()), "{happened:?}: {counts:?}");
-    // An interrupt may hit both programs, one after the other, for which each is skipped once.
-    assert!(counts.lost <= HAPPENED / 10_000, "{happened:?}: {counts:?}");
+    // Some of what no program may see is counted, and an interrupt may hit both programs of this tracer at once.
+    let hidden = happened.end() - happened.start();
+    assert!(counts.lost <= hidden + HAPPENED / 10_000, "{happened:?}: {counts:?}");
 }
 
 #[test]
