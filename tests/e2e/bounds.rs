@@ -62,7 +62,10 @@ fn memory_stays_flat_over_half_a_million_connections() {
     // On a busy machine the small ring loses events, and whoever has lost the end of a connection remembers it as open, in less
     // than a KiB.
     let kept = before(" still open").min(before(" lost"));
-    assert!(last <= first + FLAT_KIB + kept, "from {first} KiB to {last} KiB over {connections} connections: {summary}");
+    assert!(
+        last <= first + FLAT_KIB + kept,
+        "from {first} KiB to {last} KiB over {connections} connections: {summary}"
+    );
 }
 
 #[test]

@@ -140,8 +140,13 @@ impl Tracer {
 
     /// Returns true if there is such a line on stderr by now.
     pub fn has_logged(&self, matches: impl Fn(&str) -> bool) -> bool {
-        let mut logged = false;
-        self.log.look(|lines| logged = lines.iter().any(|line| matches(line)));
+        self.logged(matches) > 0
+    }
+
+    /// Returns the number of such lines on stderr so far.
+    pub fn logged(&self, matches: impl Fn(&str) -> bool) -> usize {
+        let mut logged = 0;
+        self.log.look(|lines| logged = lines.iter().filter(|line| matches(line)).count());
         logged
     }
 
