@@ -135,7 +135,7 @@ impl Output {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn drawn_apart(self) -> Result<Self, SinkError> {
+    pub fn rendered_apart(self) -> Result<Self, SinkError> {
         Ok(Self { stdout: self.stdout.apart()?, ..self })
     }
 

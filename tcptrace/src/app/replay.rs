@@ -107,12 +107,18 @@ fn read(
     }
 }
 
-/// Opens the output that a file is read into.
+/// Opens the output that a file is read into, and gives up the rights that this takes.
 fn open_output(options: &Options, session: Option<&Session>, destination: Destination) -> Result<Output> {
     match destination {
         Destination::Merged(output) => Ok(*output),
         Destination::Chosen(exporter) => {
-            let mut output = stdout_format::open_patient(options, session)?;
+            let output = stdout_format::open(options, session)?.patient();
+            // By now the file of `--write` is open. The threads that start from here on have no rights either.
+            if options.write.is_some() {
+                reduce(Duty::Replay);
+            }
+            // The user at the terminal looks at records while they are read, on this thread.
+            let mut output = if session.is_some() { output } else { stdout_format::draw_apart(output, options)? };
             if let Some(exporter) = exporter {
                 output.export_by(*exporter);
             }
@@ -182,10 +188,6 @@ impl<'a> Replay<'a> {
         pipeline: Pipeline,
         mut session: Option<&'a mut Session>,
     ) -> Result<Self> {
-        // By now the file of `--write` is open.
-        if options.write.is_some() {
-            reduce(Duty::Replay);
-        }
         if let Some(session) = session.as_deref_mut() {
             session.open(true)?;
             session.set_activity("reading");

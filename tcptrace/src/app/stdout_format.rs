@@ -101,19 +101,18 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
     Ok(output)
 }
 
-/// Opens the same for the records of a file: they wait for slow readers.
+/// Lets a thread of its own draw what goes to stdout, if that takes longer than correlating. One line of JSON takes less than
+/// handing its record to another processor.
 ///
 /// # Errors
-/// Those of [`open`], and when a thread cannot be started.
-pub(super) fn open_patient(options: &Options, session: Option<&Session>) -> Result<Output, SinkError> {
-    let output = open(options, session)?.patient();
-    // Drawing takes longer than correlating; one line of JSON less time than handing its record to another processor. The
-    // user at the terminal looks at records while they are read, on this thread.
-    let drawn = matches!(
-        options.output,
-        OutputFormat::Timeline | OutputFormat::Html | OutputFormat::Mermaid | OutputFormat::Svg
-    );
-    if drawn && session.is_none() { output.drawn_apart() } else { Ok(output) }
+/// When the thread cannot be started.
+pub(super) fn draw_apart(output: Output, options: &Options) -> Result<Output, SinkError> {
+    match options.output {
+        OutputFormat::Timeline | OutputFormat::Html | OutputFormat::Mermaid | OutputFormat::Svg => {
+            output.rendered_apart()
+        }
+        OutputFormat::Json | OutputFormat::Events | OutputFormat::List | OutputFormat::None => Ok(output),
+    }
 }
 
 /// The text of records that are not packets in a pcapng file; the file itself contains their times.
