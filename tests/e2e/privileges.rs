@@ -137,25 +137,30 @@ const CAPTURE: &[u8] = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\
 #[test]
 fn a_capture_is_read_without_any_rights() {
     let netns = Netns::new();
-    let read = |arguments: &[&str], first: &[u8]| {
+    let read = |arguments: &[&str], first: &[u8], threads: &[&str]| {
         let (input, mut writer) = pipe().expect("a pipe");
         let mut command = Command::new(binary());
-        command.args(["--json", "-r", "-"]).args(arguments);
+        command.args(["-r", "-"]).args(arguments);
         let mut process = netns.start(command.stdin(input).stdout(Stdio::null()));
         writer.write_all(first).expect("it reads");
         // The command's copy of the pipe would keep it open.
         drop(command);
-        eventually("a thread without any rights", LIMIT, || {
-            rights(process.id()).get("tcptrace").is_some_and(|main| *main == Rights::only(0))
+        eventually("threads without any rights", LIMIT, || {
+            let rights = rights(process.id());
+            threads.iter().all(|&thread| rights.get(thread).is_some_and(|rights| *rights == Rights::only(0)))
         });
         writer.write_all(CAPTURE.get(first.len()..).expect("a part of it")).expect("it reads");
         close(writer);
         assert!(process.wait(LIMIT).success());
     };
     // Before the first byte is read; if a file is written, as soon as it is open.
-    read(&[], &[]);
+    read(&[], &[], &["tcptrace"]);
     let folder = folder_of_nobody();
-    read(&["-w", folder.path().join("trace.jsonl").to_str().expect("UTF-8")], CAPTURE);
+    read(
+        &["-w", folder.path().join("trace.jsonl").to_str().expect("UTF-8")],
+        CAPTURE,
+        &["tcptrace", "decode", "render"],
+    );
 }
 
 #[test]
