@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Options, SeqNumber, TcpFlags};
+use super::{Options, SeqNumber, TcpFlags, TcpOption};
 
 /// Length of the fixed part of a header, in bytes.
 const FIXED: usize = 20;
@@ -94,6 +94,21 @@ impl OptionBytes {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
+    /// Returns the options without the last one, if the capture ends within it: it may be as it should be.
+    #[must_use]
+    pub fn without_cut_one(self) -> Self {
+        let cut = self.iter().last().and_then(|option| match option {
+            TcpOption::Malformed { rest, .. } => {
+                // Its length is cut off, or says that there is more.
+                let more = rest.first().is_none_or(|&len| usize::from(len) > 1 + rest.len());
+                more.then_some(1 + rest.len())
+            }
+            _ => None,
+        });
+        let kept = self.as_slice().len().saturating_sub(cut.unwrap_or(0));
+        Self::new(self.as_slice().get(..kept).unwrap_or_default())
+    }
+
     /// Returns an iterator over the options in their order.
     pub fn iter(&self) -> Options<'_> {
         Options::new(self.as_slice())
@@ -102,7 +117,7 @@ impl OptionBytes {
 
 impl<'a> IntoIterator for &'a OptionBytes {
     type IntoIter = Options<'a>;
-    type Item = super::TcpOption<'a>;
+    type Item = TcpOption<'a>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()

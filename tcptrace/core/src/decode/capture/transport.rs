@@ -90,14 +90,21 @@ const UP_TO_WINDOW: usize = 16;
 /// Parses a header that is `whole` or was cut. Options that were cut are dropped; those before them are kept. The checksum and
 /// the urgent pointer may be cut off too, since no verdict needs them.
 fn header(bytes: &[u8], whole: bool) -> Option<TcpHeader> {
-    match bytes.get(..UP_TO_WINDOW).filter(|_| !whole && bytes.len() < 20) {
-        None => TcpHeader::parse(bytes),
+    if whole {
+        return TcpHeader::parse(bytes);
+    }
+    let header = match bytes.get(..UP_TO_WINDOW).filter(|_| bytes.len() < 20) {
+        None => TcpHeader::parse(bytes)?,
         Some(kept) => {
             let mut padded = [0; 20];
             padded.get_mut(..UP_TO_WINDOW)?.copy_from_slice(kept);
-            TcpHeader::parse(&padded)
+            TcpHeader::parse(&padded)?
         }
+    };
+    if header.header_len() <= bytes.len() {
+        return Some(header);
     }
+    Some(TcpHeader { options: header.options.without_cut_one(), ..header })
 }
 
 /// `length` is that of header and data in bytes.
