@@ -245,3 +245,23 @@ fn an_idle_connection_that_one_end_closes_and_the_other_resets() {
     assert!(closed.starts_with("idle for 60.0 s, then closed by the server; reset by the client; 22 B"), "{closed}");
     assert!(open.starts_with("idle for 60.0 s, then reset by the client; 22 B"), "{open}");
 }
+
+#[test]
+fn the_process_of_the_end_that_closed_first_is_named_first() {
+    let mut exchange = established();
+    exchange.by(12).exiting(KILLED);
+    exchange.state(SERVER, CLIENT, Established, FinWait1);
+    exchange.segment(SERVER, CLIENT, FIN | ACK, S + 1, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, Established, CloseWait);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 2), 0);
+    exchange.by(13).exiting(KILLED);
+    exchange.state(CLIENT, SERVER, CloseWait, LastAck);
+    exchange.segment(CLIENT, SERVER, FIN | ACK, C + 1, Some(S + 2), 0);
+    exchange.state(SERVER, CLIENT, FinWait1, FinWait2);
+    exchange.segment(SERVER, CLIENT, ACK, S + 2, Some(C + 2), 0);
+    exchange.state(SERVER, CLIENT, FinWait2, Close);
+    exchange.state(CLIENT, SERVER, LastAck, Close);
+    let (_, close) = whole(&mut exchange);
+    let words = "; its process was killed by signal 9; the client's process was killed by signal 9; ";
+    assert!(close.summary.contains(words), "{}", close.summary);
+}

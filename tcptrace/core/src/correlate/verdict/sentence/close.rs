@@ -113,11 +113,15 @@ fn ended_first(record: &Close) -> Option<Role> {
     reset.or(record.initiator).filter(|_| !matches!(record.kind, CloseKind::TimedOut | CloseKind::Unseen))
 }
 
-/// Appends that processes were exiting as they closed their ends: that of the end just named, and the other one if it was
-/// killed.
+/// Appends that processes were exiting as they closed their ends: first that of the end just named, and the other one if it
+/// was killed.
 fn push_exits(text: &mut String, record: &Close) {
     let named = ended_first(record);
-    for (role, end) in [(Role::Client, &record.client), (Role::Server, &record.server)] {
+    let mut ends = [(Role::Client, &record.client), (Role::Server, &record.server)];
+    if named == Some(Role::Server) {
+        ends.reverse();
+    }
+    for (role, end) in ends {
         let own = named == Some(role);
         let whose = |text: &mut String| match own {
             true => text.push_str("; its process was "),
