@@ -21,3 +21,10 @@ pub struct Counters {
     /// Window that the other end offered last, in bytes; null if nothing was unsent, and if unknown.
     pub peer_window: Option<u32>,
 }
+
+impl Counters {
+    /// Returns true if data was written that had not been sent.
+    pub fn has_unsent(self) -> bool {
+        self.unsent_bytes.is_some_and(|bytes| bytes > 0)
+    }
+}

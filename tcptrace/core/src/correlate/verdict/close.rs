@@ -288,7 +288,8 @@ fn closed_by_states(conn: &Connection) -> bool {
 
 /// Returns true if the socket received the other end's FIN and the ACK of its own.
 fn knows_both_fins(end: &End) -> bool {
-    end.closed().is_some_and(|closed| matches!(closed.from, LastAck | TcpState::Closing) && !failed(closed))
+    let peaceful = |closed: &Closed| !failed(*closed) && !closed.aborted_with_unsent();
+    end.closed().filter(peaceful).is_some_and(|closed| matches!(closed.from, LastAck | TcpState::Closing))
 }
 
 fn failed(closed: Closed) -> bool {

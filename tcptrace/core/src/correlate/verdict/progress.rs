@@ -10,7 +10,7 @@ use crate::{
         connection::{Connection, Side},
         endpoint::End,
     },
-    event::{BootTime, StateChange},
+    event::{BootTime, Counters, StateChange},
     tcp::TcpState::{self, Close, Closing, FinWait2, TimeWait},
 };
 
@@ -109,6 +109,7 @@ pub(in crate::correlate) fn continues_as(conn: &Connection, side: Side, change: 
         // close() ends it at once, with a reset, if it lingers for no time or nobody has read what came.
         (FinWait2, Close) if peer.fin().is_none() && (change.proof.linger || change.proof.unread) => None,
         (FinWait2, Close) if !aborted && peer.fin().is_none() => Some(FinWait2),
+        (Closing, Close) if change.counters.is_some_and(Counters::has_unsent) => None,
         (FinWait2 | Closing, Close) if !aborted => Some(TimeWait),
         _ => None,
     }

@@ -67,7 +67,8 @@ fn proven(conn: &Connection) -> Option<(Side, BootTime)> {
 /// Returns true if a socket that ended like this sent a reset (tcp_close, tcp_disconnect and tcp_abort of
 /// net/ipv4/tcp.c).
 fn resets(conn: &Connection, side: Side, closed: &Closed) -> bool {
-    if !matches!(closed.from, SynRecv | Established | FinWait1 | FinWait2 | CloseWait) || is_silent(conn, side) {
+    let open = matches!(closed.from, SynRecv | Established | FinWait1 | FinWait2 | CloseWait);
+    if !(open || closed.aborted_with_unsent()) || is_silent(conn, side) {
         return false;
     }
     closed.error == Some(ECONNABORTED) || is_aborted_in_syn_recv(closed) || proof(conn, side, closed).is_some()
@@ -107,7 +108,8 @@ pub(super) fn unanswered_probes(conn: &Connection) -> Option<Side> {
 /// Returns the properties of the socket that proves why it sent a reset, as a process closed it.
 pub(in crate::correlate) fn evidence(conn: &Connection, side: Side) -> Option<Proof> {
     let closed = conn.end(side).closed()?;
-    let closed = (closed.by_process || aborted_half_closed(conn, side, &closed)).then_some(closed)?;
+    let aborted = closed.aborted_with_unsent() || aborted_half_closed(conn, side, &closed);
+    let closed = (closed.by_process || aborted).then_some(closed)?;
     Some(closed.proof).filter(|proof| !proof.is_empty())
 }
 

@@ -37,6 +37,11 @@ impl Sent {
         1 + u64::from(self.payload) + u64::from(self.fin)
     }
 
+    /// Returns true if it has data, as with Fast Open.
+    pub(in crate::correlate) fn has_data(self) -> bool {
+        self.payload > 0
+    }
+
     /// Counts one more segment of the kind.
     pub(in crate::correlate) fn note_again(&mut self, at: BootTime) {
         self.last = at;
@@ -189,6 +194,16 @@ pub(in crate::correlate) struct Closed {
     pub(in crate::correlate) proof: Proof,
     /// Counters of the socket when it closed.
     pub(in crate::correlate) counters: Option<Counters>,
+}
+
+impl Closed {
+    /// Returns true if its process closed it before its FIN could leave, which waited behind data: it sends a reset. No task
+    /// tells, but these states end in peace only when the FIN is acknowledged (tcp_disconnect and __tcp_close of
+    /// net/ipv4/tcp.c).
+    pub(in crate::correlate) fn aborted_with_unsent(&self) -> bool {
+        let closing = matches!(self.from, TcpState::Closing | TcpState::LastAck);
+        closing && self.error.is_none_or(|error| error == 0) && self.counters.is_some_and(Counters::has_unsent)
+    }
 }
 
 /// The kernel's reason for a reset.

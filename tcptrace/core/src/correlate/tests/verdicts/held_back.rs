@@ -1,6 +1,7 @@
 //! FINs that do not leave: the process has closed its socket, and nothing of that is on the wire.
 
 use super::*;
+use crate::event::Counters;
 
 #[test]
 fn a_fin_that_never_left_has_begun_the_close() {
@@ -46,4 +47,47 @@ fn who_closes_after_the_other_end_has_given_up_did_not_begin_it() {
     assert_eq!((close.kind, close.initiator, close.gave_up), (CloseKind::TimedOut, None, Some(Role::Client)));
     let sentence = "timed out: what was sent was not acknowledged in time";
     assert!(close.summary.starts_with(sentence), "{}", close.summary);
+}
+
+/// A FIN that waits behind data never leaves if the process gives up on it: the states alone look like those of a FIN that was
+/// acknowledged.
+#[test]
+fn a_socket_that_is_closed_before_its_fin_could_leave_resets() {
+    let unsent = Counters { unsent_bytes: Some(29_376), peer_window: Some(0), ..Counters::default() };
+    let none = Proof::default();
+    for (proof, right) in
+        [(Proof { linger: true, ..none }, ResetCause::Linger), (Proof { unread: true, ..none }, ResetCause::UnreadData)]
+    {
+        for (shut_first, client_waits) in [(true, true), (true, false), (false, true), (false, false)] {
+            let mut exchange = established();
+            if shut_first {
+                exchange.by(12).state(SERVER, CLIENT, Established, FinWait1);
+            }
+            exchange.by(13).state(CLIENT, SERVER, Established, FinWait1);
+            exchange.segment(CLIENT, SERVER, FIN, C + 1, Some(S + 1), 0);
+            let before = if shut_first { Closing } else { LastAck };
+            if shut_first {
+                exchange.state(SERVER, CLIENT, FinWait1, Closing);
+            } else {
+                exchange.state(SERVER, CLIENT, Established, CloseWait);
+                exchange.by(12).state(SERVER, CLIENT, CloseWait, LastAck);
+            }
+            exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 2), 0);
+            exchange.state(CLIENT, SERVER, FinWait1, FinWait2);
+            if !client_waits {
+                // Nobody holds it any more: the kernel replaces it.
+                exchange.state(CLIENT, SERVER, FinWait2, Close);
+            }
+            exchange.with_proof(proof).counting(unsent).state(SERVER, CLIENT, before, Close);
+            exchange.segment(SERVER, CLIENT, RST | ACK, S + 1, Some(C + 2), 0);
+            if client_waits {
+                exchange.with_error(104).state(CLIENT, SERVER, FinWait2, Close);
+            }
+            let (_, close) = whole(&mut exchange);
+            let about = format!("{before:?}, {client_waits}: {}", close.summary);
+            assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: right }), "{about}");
+            assert_eq!((close.kind, close.time_wait), (CloseKind::Reset, None), "{about}");
+            assert_eq!((close.initiator, close.missing), (Some(Role::Client), vec![]), "{about}");
+        }
+    }
 }

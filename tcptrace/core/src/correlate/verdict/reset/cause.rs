@@ -77,7 +77,9 @@ pub(super) fn proof(conn: &Connection, side: Side, closed: &Closed) -> Option<Re
     if is_silent(conn, side) {
         return None;
     }
-    match closed.by_process || is_aborted_in_syn_recv(closed) || aborted_half_closed(conn, side, closed) {
+    let aborted =
+        is_aborted_in_syn_recv(closed) || closed.aborted_with_unsent() || aborted_half_closed(conn, side, closed);
+    match closed.by_process || aborted {
         // It closes with whatever data had arrived by then, which nobody could have read.
         true if proof.unaccepted => Some(ResetCause::ListenerClosed),
         true if proof.unread => Some(ResetCause::UnreadData),
