@@ -79,7 +79,7 @@ flags!(EndFlags of End: u16 {
     has_room, set_has_room;
     /// True if one of its segments has acknowledged the other end's FIN.
     acked_fin, set_acked_fin;
-    /// True if any of its payload was seen: if any payload is recorded, all of it is.
+    /// True if any of its payload was seen, except in a SYN: if any of that is recorded, all of it is.
     data_seen, set_data_seen;
     /// True if its last segment was a keep-alive probe, and the other end has sent nothing since.
     probed, set_probed;
@@ -93,12 +93,15 @@ flags!(EndFlags of End: u16 {
     closing, set_closing;
     /// True if one of its own segments was seen.
     spoke, set_spoke;
+    /// True if its segments are seen as they leave its socket.
+    leaves, set_leaves;
 });
 
 impl End {
     /// Returns the time of its last segment with data, if it has no socket on this host.
     pub(in crate::correlate) fn last_data(&self) -> Option<BootTime> {
-        (!self.had_socket && self.data_seen()).then_some(self.entered)
+        let in_syn = || self.syn().or(self.synack()).is_some_and(Sent::has_data);
+        (!self.had_socket && (self.data_seen() || in_syn())).then_some(self.entered)
     }
 
     /// Returns the states that its socket entered, with the times.

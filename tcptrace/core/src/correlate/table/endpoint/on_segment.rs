@@ -44,7 +44,8 @@ impl End {
         // The byte of a keep-alive probe was acknowledged long ago.
         let is_new = self.had_socket || self.offset(header.seq) + u64::from(payload) > self.acked();
         if payload > 0 && is_new {
-            self.set_data_seen(true);
+            // The payload of a SYN is recorded with every choice of segments.
+            self.set_data_seen(!accepted.syn || self.data_seen());
             if !self.had_socket {
                 self.entered = at;
             }

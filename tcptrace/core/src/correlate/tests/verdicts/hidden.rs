@@ -174,3 +174,43 @@ fn a_reset_ahead_counts_neither_behind_a_fin_nor_where_the_connection_goes_on() 
     let (_, closes) = exchange.records();
     assert_eq!(only(closes).kind, CloseKind::Unfinished);
 }
+
+/// The last ACK of a Fast Open handshake comes after the server's socket is open, and data may follow unseen all the same.
+#[test]
+fn a_reset_after_a_fast_open_handshake_shows_how_much_was_sent() {
+    let mut exchange = Exchange::new();
+    exchange.with_sockets();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 20);
+    exchange.state(SERVER, CLIENT, Listen, SynRecv);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 21), 0);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.segment(CLIENT, SERVER, ACK, C + 21, Some(S + 1), 0);
+    exchange.state(SERVER, CLIENT, SynRecv, Established);
+    // 5 bytes there and 101 back pass unseen.
+    exchange.with_proof(Proof { unread: true, ..Proof::default() });
+    exchange.state(CLIENT, SERVER, Established, Close);
+    exchange.segment(CLIENT, SERVER, RST | ACK, C + 26, Some(S + 102), 0);
+    exchange.with_error(104).state(SERVER, CLIENT, Established, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.bytes.client_to_server, close.bytes.server_to_client), (Some(25), Some(101)));
+    assert_eq!(close.missing, []);
+}
+
+/// Only the first segments after a FIN are recorded whatever they are.
+#[test]
+fn what_an_end_sends_long_after_the_others_fin_is_not_known() {
+    let bytes = |segments: u32| {
+        let mut exchange = open_here();
+        exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
+        exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 101), 0);
+        for index in 0..segments {
+            exchange.full_segment(None, CLIENT, SERVER, ACK, C + 101 + index * 10, Some(S + 2), 10);
+        }
+        exchange.state(SERVER, CLIENT, FinWait1, FinWait2);
+        exchange.state(SERVER, CLIENT, FinWait2, Close);
+        exchange.full_segment(None, SERVER, CLIENT, RST, S + 2, None, 0);
+        whole(&mut exchange).1.bytes.client_to_server
+    };
+    assert_eq!([bytes(1), bytes(7), bytes(8)], [Some(110), Some(170), None]);
+}

@@ -13,13 +13,14 @@ use crate::{
 };
 
 /// Returns the payload bytes sent: the sequence numbers used, less SYN and FIN. If not all segments are recorded, a FIN
-/// or a reset shows how far the end had got, its own by its number or the other's by its acknowledgement. If only
-/// states show that there was a FIN, it is unknown whether the last number counts it.
+/// or a reset shows how far the end had got, its own by its number or the other's by its acknowledgement; after the other's
+/// FIN, it may have sent more once its segments are not recorded any more. If only states show that there was a FIN, it is
+/// unknown whether the last number counts it.
 pub(super) fn bytes(conn: &Connection, side: Side, shows_all: bool) -> Option<u64> {
     let (end, other) = (conn.end(side), conn.end(side.other()));
     let fin = u64::from(end.fin().is_some_and(|fin| end.sent >= fin.end));
     let by_own = end.fin().is_some() || end.rst().is_some_and(|rst| rst.seen);
-    let by_other = other.fin().is_some() || other.rst().is_some_and(|rst| rst.seen && rst.has_ack);
+    let by_other = other.fin().is_some() && end.after_fin > 0 || other.rst().is_some_and(|rst| rst.seen && rst.has_ack);
     let sent_fin = [TcpState::FinWait1, TcpState::LastAck].into_iter().any(|state| end.entered(state).is_some());
     let by_states = sent_fin || other.has_received_fin() || close::has_unseen_fin(conn, side);
     // A FIN that was not seen would follow data that has not been sent.
