@@ -169,6 +169,8 @@ impl Correlator {
             && let Some(conn) = self.table.conn_of_socket(socket)
         {
             match self.table.get(conn).map(|conn| (conn.key(), conn.loose())) {
+                Some((Some(known), _)) if known.ends == key.ends && self.refuses_older(conn, from, &segment.header) => {
+                }
                 Some((Some(known), _)) if known.ends == key.ends && self.is_sender(socket, from) => {
                     self.table.note_pass(*key, known.netns);
                     return (conn, None);
@@ -185,6 +187,14 @@ impl Correlator {
             }
         }
         (self.connection_by_ends(segment, key, from), sender)
+    }
+
+    /// Returns true if a socket that waits for the answer to its SYN refuses, by a reset with another number, a segment of the
+    /// connection before, which the other end still has (RFC 9293 §3.5.1): the reset is meant for that one.
+    fn refuses_older(&self, at: u32, from: Side, header: &TcpHeader) -> bool {
+        let refuses = header.has(TcpFlags::RST) && ack_of(header).is_none();
+        let waits = |conn: &Connection| !conn.answered && conn.end(from).next() != Some(header.seq);
+        refuses && self.table.get(at).is_some_and(waits)
     }
 
     fn connection_by_ends(&mut self, segment: &Segment, key: &Key, from: Side) -> u32 {
