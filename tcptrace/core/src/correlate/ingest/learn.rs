@@ -70,7 +70,9 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
     settle_reached(conn, from, segment, full);
     // SYN and FIN are sent by the end itself only if it has a socket: resets and the like come from the stack.
     if header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN) && segment.socket.is_some() {
-        conn.end_mut(from).here = true;
+        let end = conn.end_mut(from);
+        end.here = true;
+        end.set_leaves(end.leaves() || segment.direction == Some(Direction::Out));
         conn.learn_end_netns(from, segment.netns);
     }
     let acks_fin = conn.end(from.other()).fin().is_some_and(|fin| fin.acked() == Some(*at));

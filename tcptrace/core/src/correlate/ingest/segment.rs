@@ -1,10 +1,10 @@
 //! Assignment of segments to connections.
 
-use super::{accurate_ecn, generation::opens, keep_alive, learn::learn, nat::is_sent_translated};
+use super::{accurate_ecn, gaps::end_of, generation::opens, keep_alive, learn::learn, nat::is_sent_translated};
 use crate::{
     correlate::{
         CorrelatedIcmp, CorrelatedSegment, Correlator, NO_NAMESPACE,
-        receiver::ack_of,
+        receiver::{ack_of, signed_offset},
         table::{
             connection::{Connection, Key, Recorded, Side},
             listeners::Listeners,
@@ -39,6 +39,9 @@ impl Correlator {
         let (key, from) = Key::new(netns, segment.src, segment.dst);
         let key = self.key_of(key, segment.conn_netns);
         let (at, sender) = self.connection_of(segment, &key, from);
+        if self.table.get(at).is_some_and(|conn| was_sent_before(conn, from, segment)) {
+            return None;
+        }
         let key = self.table.get(at).and_then(Connection::key).unwrap_or(key);
         self.watched.note(netns);
         self.guess_roles(at, &key, from, &segment.header);
@@ -265,6 +268,26 @@ pub(in crate::correlate) fn guess_server(conn: &mut Connection, listeners: &List
     let server = which(listens(first), listens(second)).or_else(|| which(first < 1024, second < 1024));
     conn.client = server.map(Side::other);
     conn.set_client_guessed(server.is_some());
+}
+
+/// Returns true if a segment that arrives has nothing that its sender's socket was not seen to send, and is no copy of what
+/// left: the network duplicated it, or split what had left as one. The sender has not sent it again. A reset in its name may
+/// be forged.
+fn was_sent_before(conn: &Connection, from: Side, segment: &Segment) -> bool {
+    let Segment { header, length, .. } = segment;
+    let own = conn.end(from);
+    let arrives = segment.direction == Some(Direction::In) && own.leaves() && !conn.is_self_connect();
+    if !arrives || header.has(TcpFlags::RST) {
+        return false;
+    }
+    if header.has(TcpFlags::SYN) {
+        let sent = if header.has(TcpFlags::ACK) { own.sent_synack } else { own.sent_syn };
+        return sent && own.isn() == Some(header.seq);
+    }
+    let has_text = *length > 0 || header.has(TcpFlags::FIN);
+    let reached = signed_offset(own, end_of(segment)).and_then(|end| u64::try_from(end).ok());
+    let fin = || !header.has(TcpFlags::FIN) || own.fin().map(|fin| fin.end) == reached;
+    has_text && reached.is_some_and(|end| end <= own.sent) && fin()
 }
 
 /// Returns a number relative to an end's ISN.

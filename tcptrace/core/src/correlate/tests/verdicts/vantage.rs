@@ -176,3 +176,37 @@ fn a_close_is_told_although_the_end_of_one_socket_was_missed() {
     let (_, close) = whole(&mut exchange);
     assert_eq!((close.kind, close.initiator), (CloseKind::Orderly, Some(Role::Client)));
 }
+
+/// A long segment leaves as one and is split on its way; the network may also deliver a segment twice. Neither is sent again.
+#[test]
+fn what_arrives_twice_or_in_parts_was_sent_once() {
+    let mut exchange = Exchange::new();
+    exchange.with_sockets();
+    let arrive = |exchange: &mut Exchange, (flags, seq, ack): (TcpFlags, u32, Option<u32>), length| {
+        let segment = exchange.built(CLIENT, SERVER, flags, seq, ack);
+        exchange.pass(2_000_000);
+        exchange.event(&Event::Segment(Segment { direction: Some(Direction::In), length, ..segment }));
+    };
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    arrive(&mut exchange, (SYN, C, None), 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.state(SERVER, CLIENT, Listen, SynRecv);
+    exchange.state(SERVER, CLIENT, SynRecv, Established);
+    exchange.state(CLIENT, SERVER, Established, FinWait1);
+    exchange.segment(CLIENT, SERVER, FIN, C + 1, Some(S + 1), 2_896);
+    arrive(&mut exchange, (ACK, C + 1, Some(S + 1)), 1_448);
+    arrive(&mut exchange, (FIN, C + 1_449, Some(S + 1)), 1_448);
+    exchange.state(SERVER, CLIENT, Established, CloseWait);
+    exchange.state(SERVER, CLIENT, CloseWait, LastAck);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 2_898), 0);
+    exchange.state(CLIENT, SERVER, FinWait1, TimeWait);
+    exchange.segment(CLIENT, SERVER, ACK, C + 2_898, Some(S + 2), 0);
+    exchange.state(CLIENT, SERVER, TimeWait, Close);
+    exchange.state(SERVER, CLIENT, LastAck, Close);
+    let (handshake, close) = whole(&mut exchange);
+    assert_eq!((handshake.retransmissions.syn, close.retransmissions.client), (Some(0), Some(0)));
+    assert_eq!(close.bytes, Bytes { client_to_server: Some(2_896), server_to_client: Some(0) });
+}
