@@ -70,3 +70,28 @@ fn a_syn_into_time_wait_begins_a_connection_of_its_own() {
         assert_record(close, &but(plain(&netns, to), expected));
     }
 }
+
+#[test]
+fn a_syn_that_meets_an_older_connection_resets_that_one() {
+    const PORT: u16 = 4744;
+    let (from, to) = (loopback(5744), loopback(PORT));
+    let netns = Netns::new();
+    // The time, in seconds, for which the client's end waits for the FIN that does not come.
+    netns.sysctl("ipv4/tcp_fin_timeout", "1");
+    let ends = Ends::on(&netns, to);
+    let tracer = start(&netns, PORT);
+    let open = || Connection { client: ends.client.connect_from(from, to), server: ends.server.accept(&ends.listener) };
+    let old = open();
+    ends.client.close(old.client);
+    receive_end(&old.server);
+    eventually("the end of FIN_WAIT2", TRAFFIC_LIMIT, || ends.client.socket_state(from.port(), PORT).is_none());
+    let new = open();
+    wait_verdicts(&tracer, &netns, 2, 1);
+    let trace = tracer.stop();
+    drop((old.server, new));
+    let [old, new]: [_; 2] = trace.verdicts(&netns).try_into().expect("two connections");
+    let close = old.close.expect("a close");
+    assert_eq!(close["reset"], json!({ "by": "client", "cause": "unknown" }), "{close}");
+    assert_eq!((&close["initiator"], &close["missing"]), (&json!("client"), &json!([])), "{close}");
+    assert_eq!(new.handshake["outcome"], "established", "{}", new.handshake);
+}
