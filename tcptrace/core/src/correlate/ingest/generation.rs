@@ -33,7 +33,7 @@ impl Correlator {
         let header = &segment.header;
         let Some(conn) = self.table.get(newest) else { return newest };
         let crosses = ack_of(header).is_none();
-        if syn_belongs(conn, from, header) && !(crosses && self.was_challenged(newest, conn, from)) {
+        if syn_belongs(conn, from, segment) && !(crosses && self.was_challenged(newest, conn, from)) {
             return newest;
         }
         // A SYN sent to an earlier generation that arrives late.
@@ -46,7 +46,8 @@ impl Correlator {
         };
         let late = || self.generations(newest).skip(1).find(|&at| self.table.get(at).is_some_and(known));
         // Not if it repeats the last attempt, which has ended: some clients retry with the same ISN again and again.
-        let retries = crosses && conn.ended && conn.end(from).syn_seen() && conn.end(from).isn() == Some(header.seq);
+        let over = conn.ended || follows_close(conn, from, segment);
+        let retries = crosses && over && conn.end(from).syn_seen() && conn.end(from).isn() == Some(header.seq);
         if !retries && let Some(late) = late() {
             return late;
         }
@@ -207,22 +208,31 @@ fn repeats_synack(conn: &Connection, from: Side, seq: SeqNumber, ack: SeqNumber)
     own.sent_synack && own.isn() == Some(seq) && other.isn().is_some_and(|isn| isn.add(1) == ack)
 }
 
-/// Returns true if both ends have closed, and the segment has a newer timestamp than all of its sender's: it is none of those
-/// (RFC 6191).
-fn is_newer_than_close(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
-    let closed = conn.fins_acked();
-    let times = conn.end(from).ts_recent().zip(timestamp(header));
-    closed && times.is_some_and(|(recent, value)| value.wrapping_sub(recent).cast_signed() > 0)
+/// Time, in nanoseconds, after which a SYN is no copy of one that the network has delayed.
+const DELAYED: u64 = 100_000_000;
+
+/// Returns true if a SYN with the ISN of this generation begins another one, since both ends have closed or one has reset. Its
+/// timestamp shows that, if it is newer than all of its sender's (RFC 6191). Without any, it comes some time later: small
+/// devices use one number for all connections.
+fn follows_close(conn: &Connection, from: Side, segment: &Segment) -> bool {
+    let times = conn.end(from).ts_recent().zip(timestamp(&segment.header));
+    if let Some((recent, value)) = times {
+        return conn.fins_acked() && value.wrapping_sub(recent).cast_signed() > 0;
+    }
+    let reset = |end: &End| end.rst().is_some_and(|rst| rst.seen && rst.context.certain);
+    let closed = conn.fins_acked() || conn.opened && conn.ends.iter().any(reset);
+    closed && segment.at.since(conn.last) > DELAYED
 }
 
 /// Returns true if a segment with SYN belongs to this generation.
-fn syn_belongs(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
+fn syn_belongs(conn: &Connection, from: Side, segment: &Segment) -> bool {
+    let header = &segment.header;
     let (own, other) = (conn.end(from), conn.end(from.other()));
     match ack_of(header) {
         Some(ack) if other.isn_known => answers_syn(conn, from, ack),
         // An ended connection does not begin again: some clients retry with the same ISN.
         _ if own.syn_seen() => {
-            let again = ack_of(header).is_none() && (conn.ended || is_newer_than_close(conn, from, header));
+            let again = ack_of(header).is_none() && (conn.ended || follows_close(conn, from, segment));
             own.isn() == Some(header.seq) && !again
         }
         // Its answer was captured before it.

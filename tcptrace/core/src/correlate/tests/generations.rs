@@ -73,6 +73,31 @@ fn late_segments_of_an_ended_connection_stay_with_it() {
 }
 
 #[test]
+fn small_devices_open_one_connection_after_the_other_with_the_same_number() {
+    use crate::tcp::TcpFlags as F;
+    for reset in [false, true] {
+        let mut exchange = Exchange::of_capture();
+        exchange.connections().expect_all_segments();
+        for server in [900_000, 7_000_000, 30_000] {
+            exchange.segment(CLIENT, SERVER, F::SYN, 1_000, None, 0);
+            exchange.segment(SERVER, CLIENT, F::SYN, server, Some(1_001), 0);
+            exchange.segment(CLIENT, SERVER, F::ACK, 1_001, Some(server + 1), 0);
+            if reset {
+                exchange.segment(CLIENT, SERVER, F::RST, 1_001, Some(server + 1), 0);
+            } else {
+                exchange.segment(CLIENT, SERVER, F::FIN, 1_001, Some(server + 1), 0);
+                exchange.segment(SERVER, CLIENT, F::FIN, server + 1, Some(1_002), 0);
+                exchange.segment(CLIENT, SERVER, F::ACK, 1_002, Some(server + 2), 0);
+            }
+            exchange.pass(200_000_000);
+        }
+        let each = if reset { 4 } else { 6 };
+        let expected: Vec<u64> = (1..=3).flat_map(|conn| vec![conn; each]).collect();
+        assert_eq!(conns(&mut exchange), expected, "{reset}");
+    }
+}
+
+#[test]
 fn a_challenge_ack_to_a_new_syn_stays_with_the_old_connection() {
     let mut exchange = Exchange::new();
     exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 1_000, None, 0);
