@@ -15,6 +15,7 @@
 //!          transport   TCP segments and ICMP errors → Event
 //!          copies      packets captured twice
 //!          outliers    frames with a time far from those around them
+//!          order       frames of several interfaces by their times
 //!          unread      kinds of frames that give no event
 //!          decoder     all of these in order, and counters
 //! ```
@@ -36,6 +37,7 @@ mod ip;
 mod layer;
 mod link;
 mod link_type;
+mod order;
 mod outliers;
 mod pcap;
 mod pcapng;
@@ -65,6 +67,7 @@ pub use self::{
 use self::{
     decoder::{Decoder, Step},
     erf::Erf,
+    order::Order,
     outliers::Outliers,
     pcap::Pcap,
     pcapng::PcapNg,
@@ -124,12 +127,13 @@ pub fn open<R: Read>(reader: R) -> Result<Capture<R>, CaptureError> {
         input,
         decoder,
         outliers: Outliers::default(),
+        order: Order::default(),
         finished: false,
         error: None,
     })))
 }
 
-/// The segments and ICMP errors of a capture, in the order of the file.
+/// The segments and ICMP errors of a capture, in the order of the file, or that of their times if it is of several interfaces.
 ///
 /// An error is the last item: everything complete before it has been delivered.
 #[derive(Debug)]
@@ -137,6 +141,7 @@ pub struct Frames<R> {
     input: Input<R>,
     decoder: Decoder,
     outliers: Outliers,
+    order: Order,
     /// True if nothing more can be read, …
     finished: bool,
     /// … for this reason, if that is not the end of the file.
@@ -178,6 +183,17 @@ impl<R> Frames<R> {
         // Next to each of them, time seems to run backwards once.
         let backwards = counters.backwards.saturating_sub(outliers);
         Counters { bytes: self.input.taken(), outliers, backwards, ..counters }
+    }
+}
+
+impl<R> Frames<R> {
+    /// Returns the frame if it need not wait for older ones.
+    fn in_order(&mut self, framed: Framed) -> Option<Framed> {
+        if self.decoder.has_several_writers() {
+            self.order.add(framed);
+            return None;
+        }
+        Some(framed)
     }
 }
 
@@ -223,15 +239,25 @@ impl<R: Read> Iterator for Frames<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(framed) = self.outliers.next() {
+            if let Some(framed) = self.order.next() {
                 return Some(Ok(framed));
+            }
+            if let Some(framed) = self.outliers.next() {
+                match self.in_order(framed) {
+                    Some(framed) => return Some(Ok(framed)),
+                    None => continue,
+                }
+            }
+            if self.order.holds() && (self.finished || self.input.is_drained()) {
+                self.order.release();
+                continue;
             }
             if self.finished {
                 return self.error.take().map(Err);
             }
             match self.next_event() {
                 Ok(Some(framed)) => {
-                    if let Some(framed) = self.outliers.add(framed) {
+                    if let Some(framed) = self.outliers.add(framed).and_then(|framed| self.in_order(framed)) {
                         return Some(Ok(framed));
                     }
                 }

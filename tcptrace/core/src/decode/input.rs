@@ -15,17 +15,24 @@ pub struct Input<R> {
     /// … and ends before this one.
     end: usize,
     taken: u64,
+    /// True if the last read returned less than there was room for.
+    short: bool,
     ended: bool,
 }
 
 impl<R> Input<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader, buffer: vec![0; WINDOW], start: 0, end: 0, taken: 0, ended: false }
+        Self { reader, buffer: vec![0; WINDOW], start: 0, end: 0, taken: 0, short: false, ended: false }
     }
 
     /// Returns the bytes that were read and are not consumed yet.
     pub(crate) fn window(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Returns true if everything that was read is consumed and, as far as known, the next bytes have to be waited for.
+    pub(super) fn is_drained(&self) -> bool {
+        self.start == self.end && self.short
     }
 
     /// Returns true if no bytes follow the window.
@@ -69,7 +76,10 @@ impl<R: Read> Input<R> {
             let room = self.buffer.get_mut(self.end..).unwrap_or_default();
             match self.reader.read(room) {
                 Ok(0) => self.ended = true,
-                Ok(count) => self.end += count,
+                Ok(count) => {
+                    self.short = count < room.len();
+                    self.end += count;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }

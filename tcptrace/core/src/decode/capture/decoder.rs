@@ -134,6 +134,11 @@ impl Decoder {
         !matches!(self.format, Format::PcapNg(_)) && self.interfaces().iter().all(one)
     }
 
+    /// Returns true if the file describes several interfaces, whose frames its writer may have got one after the other.
+    pub(super) fn has_several_writers(&self) -> bool {
+        matches!(self.format, Format::PcapNg(_)) && self.interfaces().len() > 1
+    }
+
     pub(super) fn interfaces(&self) -> &[Interface] {
         self.interfaces.all()
     }

@@ -6,6 +6,7 @@ mod damage;
 mod formats;
 mod layers;
 mod links;
+mod order;
 mod outliers;
 mod properties;
 mod rare_links;
