@@ -8,15 +8,18 @@
 //! - `view`: the records of a connection in one file;
 //! - `clock`: offset between the clocks of two hosts;
 //! - `passage`: segments that several hosts saw;
+//! - `unsent`: resets that no host sent;
 //! - `verdicts`: one handshake and one close from those of several hosts;
-//! - `joiner`: matching of views; `timeline`: the records of a joined connection in order.
+//! - `matching`: views that may be the same connection; `joiner`: groups of them; `timeline`: the records of a joined connection in order.
 
 mod clock;
 mod joiner;
+mod matching;
 mod passage;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod unsent;
 mod verdicts;
 mod view;
 

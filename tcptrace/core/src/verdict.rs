@@ -9,6 +9,7 @@ mod translation;
 
 use strum::{IntoStaticStr, VariantNames};
 
+pub(crate) use self::translation::SameAs;
 pub use self::{
     close::{Bytes, Close, CloseEnd, CloseKind, IcmpReport, Rtt, StateTime, TimeWait},
     drops::{OpeningDrops, SegmentDrops},
@@ -18,6 +19,7 @@ pub use self::{
     translation::{TranslatedEnd, TranslatedSide},
 };
 pub use crate::event::Role;
+
 /// A part that was not seen, which makes a record incomplete.
 #[derive(Clone, Copy, Debug, Eq, IntoStaticStr, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
@@ -90,7 +92,8 @@ pub enum ResetCause {
     LateFin,
     /// The last ACK of the handshake met a full accept queue, so that the server never had a socket.
     QueueFull,
-    /// The end's socket was still open after the reset, so something else sent it, as a firewall does.
+    /// The end's socket was still open after the reset, or its host did not see the reset leave: something else sent it, as a
+    /// firewall does.
     Forged,
     /// Not a reset: the socket timed out while the other end's window was closed.
     ZeroWindow,

@@ -18,14 +18,41 @@ pub(super) struct Offset {
     pub error_ns: u64,
 }
 
-/// Bounds of the offset in one slot.
+/// Bounds of the offset in one slot, or in the time of one connection.
 #[derive(Clone, Copy, Debug, Default)]
-struct Bounds {
+pub(super) struct Bounds {
     low: Option<i64>,
     high: Option<i64>,
 }
 
 impl Bounds {
+    /// Notes by how much the clock here was seen to be ahead as a segment `came` here, or left.
+    pub(super) fn note(&mut self, ahead: i64, came: bool) {
+        if came {
+            self.high = Some(self.high.map_or(ahead, |high| high.min(ahead)));
+        } else {
+            self.low = Some(self.low.map_or(ahead, |low| low.max(ahead)));
+        }
+    }
+
+    /// Returns true if no offset explains all segments: the clock was set between them.
+    pub(super) fn contradict(self) -> bool {
+        self.low.zip(self.high).is_some_and(|(low, high)| low > high)
+    }
+
+    /// Returns an offset that was found by other segments if it is within these bounds, and otherwise the one that they give.
+    pub(super) fn correct(self, offset: Offset) -> Offset {
+        if self.contradict() {
+            return offset;
+        }
+        let outside = self.low.is_some_and(|low| offset.ns < low) || self.high.is_some_and(|high| offset.ns > high);
+        match self.offset() {
+            Some(own) if outside => own,
+            _ if outside => Offset { ns: self.low.or(self.high).unwrap_or(offset.ns), ..offset },
+            _ => offset,
+        }
+    }
+
     fn offset(self) -> Option<Offset> {
         let (low, high) = (self.low?, self.high?);
         // The bounds of a clock that was set within the slot exclude each other; the error spans both nevertheless.
@@ -46,12 +73,7 @@ impl Clock {
     /// it travelled from there to here.
     pub(super) fn note(&mut self, here: i64, there: i64, came: bool) {
         let bounds = self.slots.entry(there.div_euclid(SLOT_NS)).or_default();
-        let ahead = here.saturating_sub(there);
-        if came {
-            bounds.high = Some(bounds.high.map_or(ahead, |high| high.min(ahead)));
-        } else {
-            bounds.low = Some(bounds.low.map_or(ahead, |low| low.max(ahead)));
-        }
+        bounds.note(here.saturating_sub(there), came);
     }
 
     /// Returns how far the clock here is ahead at a time of the other host: the offset of the nearest slot in which both
@@ -102,6 +124,22 @@ mod tests {
         assert_eq!(clock.offset(0), Some(Offset { ns: 4_999_999_900, error_ns: 300 }));
         assert_eq!(clock.offset_here(5_000_000_000), clock.offset(0));
         assert_eq!(clock.drift_ppb(), None);
+    }
+
+    #[test]
+    fn the_segments_of_a_connection_outweigh_those_before_the_clock_was_set() {
+        let found = Offset { ns: 5_000, error_ns: 10 };
+        let mut own = Bounds::default();
+        assert_eq!(own.correct(found), found);
+        own.note(5_100, true);
+        assert_eq!(own.correct(found), found, "within the bound");
+        own.note(4_000, true);
+        assert_eq!(own.correct(found), Offset { ns: 4_000, ..found });
+        own.note(3_800, false);
+        assert_eq!(own.correct(found), Offset { ns: 3_900, error_ns: 100 });
+        own.note(6_000, false);
+        assert!(own.contradict());
+        assert_eq!(own.correct(found), found, "they contradict each other");
     }
 
     #[test]

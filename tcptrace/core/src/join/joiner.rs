@@ -1,11 +1,17 @@
 //! Matching of the views that belong together, and estimation of the offsets between their clocks.
 
-use std::{collections::VecDeque, num::NonZeroUsize, sync::Arc};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, VecDeque},
+    num::NonZeroUsize,
+    sync::Arc,
+};
 
 use foldhash::{HashMap, HashMapExt as _};
 
 use super::{
-    clock::Clock,
+    clock::{Bounds, Clock},
+    matching::{Fit, fit, share_an_end},
     passage::{Passed, passed},
     timeline::Timeline,
     view::{View, stamp},
@@ -19,6 +25,8 @@ pub struct RecordedHost {
     pub host: Arc<str>,
     /// Time at which recording began, by its own clock.
     pub began: WallTime,
+    /// True if every segment was recorded, and not only those that open or close connections.
+    pub all_segments: bool,
 }
 
 /// Joins the views of several files. The number of connections that wait for further views is limited: beyond that, the oldest
@@ -32,6 +40,8 @@ pub struct Joiner {
     waiting: HashMap<u64, Group>,
     /// Numbers in `waiting` by the client's initial sequence number.
     by_isn: HashMap<u32, Vec<u64>>,
+    /// Numbers in `waiting` by the sides of an address translation that they await, each with the index of its file.
+    by_side: HashMap<(usize, u64), u64>,
     /// Numbers that may be in `waiting`, the oldest first.
     order: VecDeque<u64>,
     groups: u64,
@@ -46,16 +56,18 @@ pub struct Joiner {
 #[derive(Debug, Default)]
 struct Group {
     views: Vec<(usize, View)>,
+    /// Other sides of an address translation that a file names, but that are not over yet.
+    awaited: Vec<(usize, u64)>,
 }
 
 impl Group {
-    /// Returns true if a view of another file may be the same connection as these: the initial sequence numbers that both know are
-    /// equal.
-    fn fits(&self, file: usize, view: &View) -> bool {
-        self.views.iter().all(|(other, known)| {
-            let servers = (known.server_isn(), view.server_isn());
-            *other != file && (servers.0 == servers.1 || servers.0.is_none() || servers.1.is_none())
-        })
+    /// Returns how well a view fits these, by the one that it fits least; `None` if it is another connection.
+    fn fit(&self, file: usize, view: &View) -> Option<Fit> {
+        // Without the number of a SYN, it is here as a side of a translation.
+        let known = self.views.iter().filter(|(_, known)| known.client_isn().is_some());
+        // The sides in one file find each other by their numbers.
+        let fits = known.map(|(other, known)| if *other == file { None } else { fit(known, view) });
+        fits.reduce(|one, other| one.min(other)).flatten()
     }
 }
 
@@ -69,6 +81,7 @@ impl Joiner {
             most: most.get(),
             waiting: HashMap::new(),
             by_isn: HashMap::new(),
+            by_side: HashMap::new(),
             order: VecDeque::new(),
             groups: 0,
             idle,
@@ -95,24 +108,36 @@ impl Joiner {
 
     /// Adds a view of a file. `emit` gets the records of connections that are complete.
     pub fn take(&mut self, file: usize, view: View, emit: &mut dyn FnMut(OutputRecord)) {
-        let Some(isn) = view.client_isn() else {
+        let isn = view.client_isn();
+        if isn.is_none() && view.sides().is_empty() {
             // Its SYN was not recorded, so it cannot be matched with other views.
             return self.emit_joined(vec![(file, view)], emit);
-        };
-        let same = self.by_isn.get(&isn).into_iter().flatten().copied();
-        let same = same.into_iter().find(|group| self.waiting.get(group).is_some_and(|group| group.fits(file, &view)));
+        }
+        let same = self.side_of(file, &view).or_else(|| self.same_in_other_files(file, &view));
         let number = same.unwrap_or_else(|| {
             self.groups += 1;
-            self.by_isn.entry(isn).or_default().push(self.groups);
             self.order.push_back(self.groups);
             self.groups
         });
+        if let Some(isn) = isn {
+            let numbers = self.by_isn.entry(isn).or_default();
+            if numbers.last() != Some(&number) && (same.is_none() || !numbers.contains(&number)) {
+                numbers.push(number);
+            }
+        }
         if let Some(idle) = self.idle.get_mut(file) {
             *idle += 1;
         }
         let group = self.waiting.entry(number).or_default();
+        for &side in view.sides() {
+            let there = group.views.iter().any(|(other, known)| *other == file && known.conn() == Some(side));
+            if !there && !group.awaited.contains(&(file, side)) {
+                group.awaited.push((file, side));
+                self.by_side.insert((file, side), number);
+            }
+        }
         group.views.push((file, view));
-        if group.views.len() == self.hosts.len() {
+        if group.awaited.is_empty() && files(&group.views).len() == self.hosts.len() {
             self.release(number, emit);
         }
         while self.waiting.len() > self.most {
@@ -127,6 +152,13 @@ impl Joiner {
         }
     }
 
+    /// Notes that another run begins in a file, whose connections are counted anew: sides that have not come do not come any
+    /// more.
+    pub fn begin_run(&mut self, file: usize) {
+        self.by_side.retain(|&(other, _), _| other != file);
+        self.waiting.values_mut().for_each(|group| group.awaited.retain(|&(other, _)| other != file));
+    }
+
     /// Ends the input: emits the connections that wait for further views as they are.
     pub fn finish(&mut self, emit: &mut dyn FnMut(OutputRecord)) {
         while let Some(number) = self.order.pop_front() {
@@ -134,9 +166,84 @@ impl Joiner {
         }
     }
 
+    /// Returns the group that awaits this side of an address translation.
+    fn side_of(&mut self, file: usize, view: &View) -> Option<u64> {
+        let side = (file, view.conn()?);
+        let number = self.by_side.remove(&side)?;
+        self.waiting.get_mut(&number)?.awaited.retain(|awaited| *awaited != side);
+        Some(number)
+    }
+
+    /// Returns the group whose views, of other files, this one fits best; those that fit only by the client's number wait for
+    /// better ones.
+    fn same_in_other_files(&self, file: usize, view: &View) -> Option<u64> {
+        let numbers = self.by_isn.get(&view.client_isn()?)?;
+        let groups = numbers.iter().filter_map(|number| Some((*number, self.waiting.get(number)?)));
+        let fitting = groups.filter_map(|(number, group)| {
+            let fit = group.fit(file, view).filter(|fit| *fit > Fit::Likely)?;
+            Some((Reverse(fit), group.views.iter().filter_map(|known| self.apart(known, (file, view))).min(), number))
+        });
+        fitting.min().map(|(.., number)| number)
+    }
+
+    /// Returns a group whose views may be those of the same connection by all that is known, of other files.
+    fn likely(&self, group: &Group) -> Option<u64> {
+        /// Maximum difference of the times of one SYN: that of the clocks, which may drift, and its way.
+        const SAME_SYN: u64 = 2_000_000_000;
+        let isn = group.views.iter().find_map(|(_, view)| view.client_isn())?;
+        let groups = self
+            .by_isn
+            .get(&isn)?
+            .iter()
+            .take(MOST_ALIKE)
+            .filter_map(|number| Some((*number, self.waiting.get(number)?)));
+        let fitting = groups.filter_map(|(number, other)| {
+            let mut nearest = None;
+            for (file, view) in &group.views {
+                other.fit(*file, view)?;
+                for known in &other.views {
+                    let apart = self.apart(known, (*file, view));
+                    if apart.is_some_and(|apart| apart > SAME_SYN) || apart.is_none() && !share_an_end(&known.1, view) {
+                        return None;
+                    }
+                    nearest = nearest.max(apart);
+                }
+            }
+            Some((nearest, number))
+        });
+        fitting.min().map(|(_, number)| number)
+    }
+
+    /// Returns the least nanoseconds between a SYN of one view and one of another, by corrected clocks; `None` if the offset
+    /// between these is not known.
+    fn apart(&self, (one, known): &(usize, View), (other, view): (usize, &View)) -> Option<u64> {
+        let (near, far, first, second) =
+            if *one < other { (*one, other, known, view) } else { (other, *one, view, known) };
+        let clock = self.clocks.get(&(near, far))?;
+        let times = second.syns().filter_map(|syn| {
+            let at = syn.stamp.time.0;
+            Some(at.saturating_sub(clock.offset_here(at)?.ns))
+        });
+        let times: Vec<i64> = times.collect();
+        first.syns().flat_map(|syn| times.iter().map(move |at| at.abs_diff(syn.stamp.time.0))).min()
+    }
+
     fn release(&mut self, number: u64, emit: &mut dyn FnMut(OutputRecord)) {
-        let Some(Group { views }) = self.waiting.remove(&number) else { return };
-        for (file, view) in &views {
+        let Some(mut group) = self.remove(number) else { return };
+        while files(&group.views).len() < self.hosts.len()
+            && let Some(other) = self.likely(&group).and_then(|number| self.remove(number))
+        {
+            group.views.extend(other.views);
+        }
+        self.emit_joined(group.views, emit);
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Group> {
+        let group = self.waiting.remove(&number)?;
+        for side in &group.awaited {
+            self.by_side.remove(side);
+        }
+        for (file, view) in &group.views {
             if let Some(idle) = self.idle.get_mut(*file) {
                 *idle = idle.saturating_sub(1);
             }
@@ -148,23 +255,26 @@ impl Joiner {
                 }
             }
         }
-        self.emit_joined(views, emit);
+        Some(group)
     }
 
     /// Emits the records of a joined connection: its events in order, its handshake and its close.
     fn emit_joined(&mut self, mut views: Vec<(usize, View)>, emit: &mut dyn FnMut(OutputRecord)) {
         self.conns += 1;
-        self.joined += u64::from(views.len() > 1);
+        self.joined += u64::from(files(&views).len() > 1);
         views.sort_by_key(|(_, view)| place(view));
         let certain = passed(&views.iter().map(|(_, view)| view).collect::<Vec<_>>(), true, &|_, _| None);
-        let round_trip_ns = self.learn(&views, &certain);
-        let timeline = Timeline { joiner: self, views: &views, conn: self.conns, round_trip_ns };
+        let (round_trip_ns, own_bounds) = self.learn(&views, &certain);
+        let timeline = Timeline { joiner: self, views: &views, conn: self.conns, round_trip_ns, own_bounds };
         timeline.emit(emit);
     }
 
     /// Learns the offset between clocks from the segments in several views. Returns the lowest round-trip time between the
-    /// first and the last view, in nanoseconds.
-    fn learn(&mut self, views: &[(usize, View)], certain: &[Passed]) -> Option<u64> {
+    /// first and the last view, in nanoseconds, and the bounds of the offset of each view's clock beside that of the first
+    /// file, as these views alone give them.
+    fn learn(&mut self, views: &[(usize, View)], certain: &[Passed]) -> (Option<u64>, Vec<Bounds>) {
+        let reference = views.iter().map(|(file, _)| *file).min();
+        let mut own_bounds = vec![Bounds::default(); views.len()];
         let time = |place: usize, index: usize| {
             let (file, view) = views.get(place)?;
             Some((*file, view.events.get(index).and_then(stamp)?.time.0))
@@ -172,9 +282,22 @@ impl Joiner {
         let (mut there, mut back) = (None::<i64>, None::<i64>);
         for Passed { from, seen } in certain {
             let times: Vec<_> = seen.iter().filter_map(|&(place, index)| Some((place, time(place, index)?))).collect();
-            for (index, &(_, (near, at_near))) in times.iter().enumerate() {
-                for &(_, (far, at_far)) in times.iter().skip(index + 1) {
+            for (index, &(near_place, (near, at_near))) in times.iter().enumerate() {
+                for &(far_place, (far, at_far)) in times.iter().skip(index + 1) {
                     let towards_far = *from == Role::Client;
+                    if Some(near) == reference
+                        && let Some(bounds) = own_bounds.get_mut(far_place)
+                    {
+                        bounds.note(at_far.saturating_sub(at_near), towards_far);
+                    }
+                    if Some(far) == reference
+                        && let Some(bounds) = own_bounds.get_mut(near_place)
+                    {
+                        bounds.note(at_near.saturating_sub(at_far), !towards_far);
+                    }
+                    if near == far {
+                        continue;
+                    }
                     if near < far {
                         self.clocks.entry((near, far)).or_default().note(at_far, at_near, towards_far);
                     } else {
@@ -193,17 +316,26 @@ impl Joiner {
                 }
             }
         }
-        u64::try_from(there?.saturating_add(back?)).ok()
+        let round_trip = there.zip(back).and_then(|(there, back)| u64::try_from(there.saturating_add(back)).ok());
+        (round_trip, own_bounds)
     }
+}
+
+/// Maximum number of groups with one initial sequence number that are compared with one that is to be emitted alone.
+const MOST_ALIKE: usize = 64;
+
+/// Returns the indices of the files of views.
+fn files(views: &[(usize, View)]) -> BTreeSet<usize> {
+    views.iter().map(|(file, _)| *file).collect()
 }
 
 /// Returns a key that orders views along the way from the client to the server: the one beside the client's socket first,
 /// the one beside the server's last, and between them by the time until the SYN was answered.
-fn place(view: &View) -> (u8, std::cmp::Reverse<Option<i64>>) {
+fn place(view: &View) -> (u8, Reverse<Option<i64>>) {
     let side = match (view.has_socket(Role::Client), view.has_socket(Role::Server)) {
         (true, false) => 0,
         (false, true) => 2,
         _ => 1,
     };
-    (side, std::cmp::Reverse(view.answer_ns()))
+    (side, Reverse(view.answer_ns()))
 }

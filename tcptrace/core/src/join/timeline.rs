@@ -8,9 +8,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use self::passage::first_seen_last;
 use super::{
-    clock::Clock,
+    clock::{Bounds, Clock, Offset},
     joiner::Joiner,
     passage::{Passed, passed},
+    unsent::Unsent,
     verdicts,
     view::{View, stamp},
 };
@@ -26,6 +27,8 @@ pub(super) struct Timeline<'a> {
     pub(super) views: &'a [(usize, View)],
     pub(super) conn: u64,
     pub(super) round_trip_ns: Option<u64>,
+    /// For each view, bounds of the offset of its clock beside that of the reference, from this connection alone.
+    pub(super) own_bounds: Vec<Bounds>,
 }
 
 impl Timeline<'_> {
@@ -36,8 +39,8 @@ impl Timeline<'_> {
         };
         let segments = if views.len() > 1 { passed(&views, false, &apart) } else { Vec::new() };
         let (mut events, began) = self.events(&segments);
-        let handshake = verdicts::handshake(&views);
-        let close = verdicts::close(&views);
+        let handshake = verdicts::handshake(&views, &Unsent(self));
+        let close = verdicts::close(&views, &Unsent(self));
         for event in &mut events {
             self.place_event(event, began);
         }
@@ -94,8 +97,15 @@ impl Timeline<'_> {
         }
         for passed in segments {
             let Some(first) = first_seen_last(passed).next() else { continue };
-            let passage = self.passage(passed);
+            if passed.seen.len() == 1 && !self.others_would_have_it(first) {
+                continue;
+            }
+            let mut passage = self.passage(passed);
+            let set = self.own_bounds.get(first.0).is_some_and(|bounds| bounds.contradict());
             if let Some((_, OutputRecord::Segment(segment))) = all.iter_mut().find(|(at, _)| *at == first) {
+                if let Some(at) = self.time_at_reference(passed).filter(|_| set) {
+                    (segment.stamp.time, passage.delay_ns) = (at, None);
+                }
                 segment.passage = Some(Box::new(passage));
             }
         }
@@ -104,24 +114,32 @@ impl Timeline<'_> {
         (all.into_iter().map(|(_, event)| event).collect(), began)
     }
 
+    /// Returns the time of a segment by the clock of the reference, if it was seen there.
+    fn time_at_reference(&self, passed: &Passed) -> Option<WallTime> {
+        let (place, index) = first_seen_last(passed)
+            .find(|&(place, _)| self.views.get(place).is_some_and(|(file, _)| *file == self.reference()))?;
+        let (_, view) = self.views.get(place)?;
+        view.events.get(index).and_then(stamp).map(|at| at.time)
+    }
+
     fn joined(&self, place: usize) -> Joined {
         let host = |place: usize| self.views.get(place).map_or_else(|| Arc::from(""), |(file, _)| self.host(*file));
         Joined {
-            only_at: (self.views.len() == 1).then(|| host(0)),
+            only_at: (self.views.iter().all(|(file, _)| *file == self.reference())).then(|| host(0)),
             verdict_of: host(place),
             round_trip_ns: self.round_trip_ns,
-            views: self.views.iter().map(|(file, view)| self.view(*file, view)).collect(),
+            views: self.views.iter().enumerate().map(|(place, (file, view))| self.view(place, *file, view)).collect(),
         }
     }
 
-    fn view(&self, file: usize, view: &View) -> JoinedView {
+    fn view(&self, place: usize, file: usize, view: &View) -> JoinedView {
         let unknown = EndpointOutput { addr: [0, 0, 0, 0].into(), port: None };
         let (client, server) = view.ends().unwrap_or((unknown, unknown));
         let handshake = view.handshake.as_ref().map(|handshake| &*handshake.record);
         let close = view.close.as_ref().map(|close| &*close.record);
         let began = view.events.first().and_then(stamp).map_or(0, |at| at.time.0);
         let clock = self.joiner.clocks.get(&(self.reference(), file));
-        let offset = clock.and_then(|clock| clock.offset_here(began));
+        let offset = self.offset(place, began);
         JoinedView {
             host: self.host(file),
             conn: handshake.map(|record| record.conn).or(close.map(|record| record.conn)).unwrap_or_default(),
@@ -141,7 +159,7 @@ impl Timeline<'_> {
         }
     }
 
-    fn host(&self, file: usize) -> Arc<str> {
+    pub(super) fn host(&self, file: usize) -> Arc<str> {
         self.joiner.hosts.get(file).map_or_else(|| Arc::from(""), |host| Arc::clone(&host.host))
     }
 
@@ -151,13 +169,19 @@ impl Timeline<'_> {
     }
 
     /// Returns a time of a view by the clock of the reference; `None` if the offset is unknown.
-    fn corrected(&self, place: usize, time: i64) -> Option<i64> {
+    pub(super) fn corrected(&self, place: usize, time: i64) -> Option<i64> {
         let (file, _) = self.views.get(place)?;
         if *file == self.reference() {
             return Some(time);
         }
+        Some(time.saturating_sub(self.offset(place, time)?.ns))
+    }
+
+    /// Returns how far the clock of a view is ahead of that of the reference at a time of that view.
+    fn offset(&self, place: usize, time: i64) -> Option<Offset> {
+        let (file, _) = self.views.get(place)?;
         let offset = self.joiner.clocks.get(&(self.reference(), *file))?.offset_here(time)?;
-        Some(time.saturating_sub(offset.ns))
+        Some(self.own_bounds.get(place).map_or(offset, |bounds| bounds.correct(offset)))
     }
 
     /// Like [`Self::corrected`]; without an offset, returns the unchanged time.

@@ -1,45 +1,62 @@
 //! One handshake and one close from those of several hosts: the verdict of the host that knows the cause, and for each end
 //! the details from the host of its socket.
 
-use super::view::View;
+use super::{unsent::Unsent, view::View};
 use crate::{
     event::Role,
     output_record::{CloseOutput, HandshakeOutput},
-    verdict::{Close, CloseEnd, CloseKind, Handshake, HandshakeEnd, Missing, Outcome, Reset, ResetCause},
+    verdict::{
+        Close, CloseEnd, CloseKind, Handshake, HandshakeEnd, Missing, Outcome, Reset, ResetCause, SameAs,
+        TranslatedSide,
+    },
 };
 
-/// Returns true if a reset has a proven cause.
-fn explained(reset: Option<Reset>) -> bool {
-    reset.is_some_and(|reset| reset.cause != ResetCause::Unknown)
+/// Returns how much a view knows about a reset: a cause that follows from segments, one that the socket of its sender proves, or
+/// that neither end sent it.
+fn explained(view: &View, reset: Option<Reset>) -> u8 {
+    match reset {
+        None | Some(Reset { cause: ResetCause::Unknown, .. }) => 0,
+        Some(Reset { cause: ResetCause::Forged, .. }) => 3,
+        Some(Reset { by, .. }) => 1 + u8::from(view.has_socket(by)),
+    }
 }
 
 /// Returns the information in a handshake, for comparison: the cause first, then whether it is complete, then whether
 /// connect() was seen.
-fn worth_of_handshake(record: &Handshake) -> [bool; 5] {
+fn worth_of_handshake(view: &View, record: &Handshake) -> [u8; 5] {
     let established = record.outcome == Some(Outcome::Established);
     let waits = record.outcome == Some(Outcome::Unanswered);
     let decided = record.outcome.is_some() && !waits;
-    [established, explained(record.reset), decided, !record.incomplete, record.connect_ns.is_some()]
+    let [established, decided, complete, connected] =
+        [established, decided, !record.incomplete, record.connect_ns.is_some()].map(u8::from);
+    [established, explained(view, record.reset), decided, complete, connected]
 }
 
 /// Returns the information in a close, for comparison: the cause first, then whether it is complete, then how many sockets
 /// were seen.
-fn worth_of_close(record: &Close) -> (bool, bool, bool, usize) {
+fn worth_of_close(view: &View, record: &Close) -> (u8, bool, bool, usize) {
     let sockets =
         [&record.states.client, &record.states.server].into_iter().filter(|states| !states.is_empty()).count();
     let known = !matches!(record.kind, CloseKind::Unfinished | CloseKind::Unseen);
-    (explained(record.reset), known, !record.incomplete, sockets)
+    (explained(view, record.reset), known, !record.incomplete, sockets)
 }
 
 /// Returns the handshake of all views, which are in order from the client to the server, and the index of the view whose
 /// verdict it is.
-pub(super) fn handshake(views: &[&View]) -> Option<(usize, HandshakeOutput)> {
+pub(super) fn handshake(views: &[&View], unsent: &Unsent<'_>) -> Option<(usize, HandshakeOutput)> {
     let all = || {
-        let known = |(place, view): (usize, &&View)| Some((place, view.handshake.clone()?));
+        let known = |(place, view): (usize, &&View)| {
+            let mut known = view.handshake.clone()?;
+            let record = &mut *known.record;
+            forget_sides(&mut record.summary, &mut record.same_as, &mut record.nat);
+            unsent.reveal(place, &mut record.reset, &mut record.summary);
+            Some((place, known))
+        };
         views.iter().enumerate().filter_map(known)
     };
     // Of several with the same information, the one nearest to the client.
-    let (place, mut joined) = all().rev().max_by_key(|(_, handshake)| worth_of_handshake(&handshake.record))?;
+    let worth = |place: usize, record: &_| views.get(place).map(|view| worth_of_handshake(view, record));
+    let (place, mut joined) = all().rev().max_by_key(|(place, handshake)| worth(*place, &handshake.record))?;
     let record = &mut *joined.record;
     if let Some((_, at_client)) = all().next() {
         let at_client = &*at_client.record;
@@ -67,12 +84,21 @@ pub(super) fn handshake(views: &[&View]) -> Option<(usize, HandshakeOutput)> {
 }
 
 /// Returns the close of all views, and the index of the view whose verdict it is.
-pub(super) fn close(views: &[&View]) -> Option<(usize, CloseOutput)> {
+pub(super) fn close(views: &[&View], unsent: &Unsent<'_>) -> Option<(usize, CloseOutput)> {
     let all = || {
-        let known = |(place, view): (usize, &&View)| Some((place, view.close.clone()?));
+        let known = |(place, view): (usize, &&View)| {
+            let mut known = view.close.clone()?;
+            let record = &mut *known.record;
+            forget_sides(&mut record.summary, &mut record.same_as, &mut record.nat);
+            if record.kind == CloseKind::Reset {
+                unsent.reveal(place, &mut record.reset, &mut record.summary);
+            }
+            Some((place, known))
+        };
         views.iter().enumerate().filter_map(known)
     };
-    let (place, mut joined) = all().rev().max_by_key(|(_, close)| worth_of_close(&close.record))?;
+    let worth = |place: usize, record: &_| views.get(place).map(|view| worth_of_close(view, record));
+    let (place, mut joined) = all().rev().max_by_key(|(place, close)| worth(*place, &close.record))?;
     let record = &mut *joined.record;
     // The client's addresses, whether or not its host has seen the close.
     if let Some((client, server)) = views.first().and_then(|view| view.ends()) {
@@ -115,6 +141,15 @@ pub(super) fn close(views: &[&View]) -> Option<(usize, CloseOutput)> {
         record.duration_ns = record.duration_ns.max(other.duration_ns);
     }
     Some((place, joined))
+}
+
+/// Takes the other sides of an address translation out of a record: their numbers count in their file, and they are part of
+/// the joined connection.
+fn forget_sides(summary: &mut String, same_as: &mut Option<Vec<u64>>, nat: &mut Option<Vec<TranslatedSide>>) {
+    if let Some(numbers) = same_as.take() {
+        *summary = summary.replacen(&SameAs(&numbers).to_string(), "", 1);
+    }
+    *nat = None;
 }
 
 /// Returns true if events of the connection were lost in this view.

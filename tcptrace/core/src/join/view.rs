@@ -6,7 +6,7 @@ use foldhash::{HashMap, HashMapExt as _};
 
 use crate::{
     event::Role,
-    output_record::{CloseOutput, EndpointOutput, HandshakeOutput, OutputRecord, Stamp},
+    output_record::{CloseOutput, EndpointOutput, HandshakeOutput, OutputRecord, SegmentOutput, Stamp},
     tcp::TcpFlags,
     text::WallTime,
 };
@@ -50,6 +50,43 @@ impl View {
         self.handshake.as_ref()?.record.server.isn
     }
 
+    /// Returns the time of the last event that a verdict includes, if the connection is over.
+    pub(super) fn over(&self) -> Option<WallTime> {
+        let close = self.close.as_ref().map(|close| close.stamp.time);
+        close.or(self.handshake.as_ref().map(|handshake| handshake.stamp.time))
+    }
+
+    /// Returns the number of the connection in its file.
+    pub(super) fn conn(&self) -> Option<u64> {
+        let close = self.close.as_ref().map(|close| close.record.conn);
+        close.or(self.handshake.as_ref().map(|handshake| handshake.record.conn))
+    }
+
+    /// Returns the numbers, in the same file, of its other sides of an address translation.
+    pub(super) fn sides(&self) -> &[u64] {
+        let close = self.close.as_ref().and_then(|close| close.record.same_as.as_deref());
+        close.or(self.handshake.as_ref().and_then(|handshake| handshake.record.same_as.as_deref())).unwrap_or_default()
+    }
+
+    /// Returns true if a segment was seen that this end sent.
+    pub(super) fn has_segment_of(&self, role: Role) -> bool {
+        self.segments().any(|segment| self.role_of(&segment.src) == role)
+    }
+
+    /// Returns the client's SYNs.
+    pub(super) fn syns(&self) -> impl Iterator<Item = &SegmentOutput> {
+        self.segments().filter(|segment| {
+            segment.flags.contains(TcpFlags::SYN) && segment.ack.is_none() && self.role_of(&segment.src) == Role::Client
+        })
+    }
+
+    pub(super) fn segments(&self) -> impl Iterator<Item = &SegmentOutput> {
+        self.events.iter().filter_map(|event| match event {
+            OutputRecord::Segment(segment) => Some(segment),
+            _ => None,
+        })
+    }
+
     /// Returns the client and the server, as this file has them.
     pub(super) fn ends(&self) -> Option<(EndpointOutput, EndpointOutput)> {
         match (&self.handshake, &self.close) {
@@ -82,10 +119,7 @@ impl View {
     /// Returns the nanoseconds from the client's first SYN to the server's first segment: the nearer to the client, the
     /// longer.
     pub(super) fn answer_ns(&self) -> Option<i64> {
-        let mut segments = self.events.iter().filter_map(|event| match event {
-            OutputRecord::Segment(segment) => Some(segment),
-            _ => None,
-        });
+        let mut segments = self.segments();
         let syn = segments.find(|segment| {
             segment.flags.contains(TcpFlags::SYN)
                 && self.role_of(&segment.src) == Role::Client

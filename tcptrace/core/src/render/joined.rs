@@ -19,16 +19,11 @@ pub(super) fn passage(passage: &Passage) -> Option<String> {
 /// Returns the lines below the heading: the hosts that saw the connection, the round-trip time, the offsets between their
 /// clocks, and the addresses by which other hosts know it.
 pub(super) fn lines(joined: &Joined) -> Vec<String> {
-    if let Some(host) = &joined.only_at {
-        return vec![format!("only {} saw it", Escaped(host.as_bytes()))];
-    }
     let hosts: Vec<_> = joined.views.iter().map(|view| Escaped(view.host.as_bytes()).to_string()).collect();
-    let mut text = format!("seen by {}", hosts.join(", then "));
-    if let Some(round_trip) = joined.round_trip_ns {
-        text += &format!(": {} there and back", HumanDuration(round_trip));
-    }
-    let clocks = joined.views.iter().zip(&hosts).filter_map(|(view, host)| clock(view, host));
-    let mut lines = vec![[text].into_iter().chain(clocks).collect::<Vec<_>>().join("; ")];
+    let mut lines = vec![match &joined.only_at {
+        Some(host) => format!("only {} saw it", Escaped(host.as_bytes())),
+        None => seen_by(joined, &hosts),
+    }];
     let Some(first) = joined.views.first() else { return lines };
     for (view, host) in joined.views.iter().zip(&hosts) {
         if (view.client, view.server) != (first.client, first.server) {
@@ -36,6 +31,19 @@ pub(super) fn lines(joined: &Joined) -> Vec<String> {
         }
     }
     lines
+}
+
+fn seen_by(joined: &Joined, hosts: &[String]) -> String {
+    // A host that translates addresses may have seen both sides.
+    let mut names: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    names.dedup();
+    let mut text = format!("seen by {}", names.join(", then "));
+    if let Some(round_trip) = joined.round_trip_ns {
+        text += &format!(": {} there and back", HumanDuration(round_trip));
+    }
+    let mut clocks: Vec<String> = joined.views.iter().zip(hosts).filter_map(|(view, host)| clock(view, host)).collect();
+    clocks.dedup();
+    [text].into_iter().chain(clocks).collect::<Vec<_>>().join("; ")
 }
 
 /// Returns an offset in nanoseconds with as many digits as its error leaves: fewer would contradict the error, and more mean

@@ -1,6 +1,9 @@
 //! The other sides of a connection whose addresses are translated on the way.
 
-use std::net::IpAddr;
+use std::{
+    fmt::{self, Display, Formatter},
+    net::IpAddr,
+};
 
 use crate::event::Endpoint;
 
@@ -34,4 +37,26 @@ pub struct TranslatedSide {
     pub client: TranslatedEnd,
     /// The server, by its address on this side.
     pub server: TranslatedEnd,
+}
+
+/// The numbers of other sides, as the part of a sentence.
+pub(crate) struct SameAs<'a>(pub(crate) &'a [u64]);
+
+impl Display for SameAs<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self(numbers) = self;
+        for (index, number) in numbers.iter().enumerate() {
+            let joined = match index {
+                0 => "; the same as",
+                _ if index + 1 == numbers.len() => " and",
+                _ => ",",
+            };
+            write!(f, "{joined} #{number}")?;
+        }
+        f.write_str(if numbers.len() == 1 {
+            ", on the other side of an address translation"
+        } else {
+            ", on other sides of an address translation"
+        })
+    }
 }

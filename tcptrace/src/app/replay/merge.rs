@@ -22,6 +22,7 @@ use crate::{
 };
 use tcptrace_core::{
     SCHEMA,
+    filter::SegmentChoice,
     join::{Joiner, RecordedHost, View},
     output_record::{EndOutput, LostOutput, OutputRecord, Stamp, StartOutput},
 };
@@ -165,6 +166,7 @@ impl Merging {
             RecordedHost {
                 host: if known { start.hostname.as_str() } else { &input.name }.into(),
                 began: start.stamp.time,
+                all_segments: start.segments == SegmentChoice::All,
             }
         };
         let recorded: Vec<RecordedHost> = inputs.iter().zip(starts).map(recorded).collect();
@@ -216,7 +218,7 @@ impl Merging {
                     outcome = outcome.and(ended);
                 }
                 // The next run of a recording.
-                Ok(Message::Begun(_)) => {}
+                Ok(Message::Begun(_)) => self.joiner.begin_run(file),
                 Err(_) => input.over = true,
             }
             if self.output.is_over() {

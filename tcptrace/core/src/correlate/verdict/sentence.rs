@@ -16,7 +16,7 @@ pub(crate) use self::{
 use crate::{
     event::Role,
     text::HumanDuration,
-    verdict::{Missing, NoSegments, ResetCause},
+    verdict::{Missing, NoSegments, ResetCause, SameAs},
 };
 
 /// Length of most sentences in bytes.
@@ -29,20 +29,9 @@ fn push_common(text: &mut String, no_segments: Option<NoSegments>, same_as: Opti
         Some(NoSegments::Translated) => "; no segments of its own: they pass with other addresses",
         None => "",
     });
-    let Some(numbers) = same_as else { return };
-    for (index, number) in numbers.iter().enumerate() {
-        let joined = match index {
-            0 => "; the same as",
-            _ if index + 1 == numbers.len() => " and",
-            _ => ",",
-        };
-        push(text, format_args!("{joined} #{number}"));
+    if let Some(numbers) = same_as {
+        push(text, format_args!("{}", SameAs(numbers)));
     }
-    text.push_str(if numbers.len() == 1 {
-        ", on the other side of an address translation"
-    } else {
-        ", on other sides of an address translation"
-    });
 }
 
 fn cause_words(cause: ResetCause) -> &'static str {

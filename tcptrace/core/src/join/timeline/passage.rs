@@ -4,10 +4,13 @@ use super::Timeline;
 use crate::{
     event::Role,
     join::{passage::Passed, verdicts, view::stamp},
-    output_record::{OutputRecord, Passage, Sighting},
+    output_record::{OutputRecord, Passage, SegmentOutput, Sighting},
     tcp::TcpFlags,
     verdict::CloseKind,
 };
+
+/// Flags of the segments that every host records.
+const CONCLUSIVE: TcpFlags = TcpFlags(TcpFlags::SYN.0 | TcpFlags::FIN.0 | TcpFlags::RST.0);
 
 impl Timeline<'_> {
     /// Returns the sightings of a segment, and true in `lost` if it was lost after the last one.
@@ -29,14 +32,22 @@ impl Timeline<'_> {
         Passage { sightings, delay_ns, lost: self.is_lost(passed) }
     }
 
+    /// Returns true if a segment that one view alone has would be in the others if their hosts had seen it.
+    pub(super) fn others_would_have_it(&self, (place, index): (usize, usize)) -> bool {
+        let event = self.views.get(place).and_then(|(_, view)| view.events.get(index));
+        let opens_or_closes = |segment: &SegmentOutput| segment.flags.intersects(CONCLUSIVE);
+        let always = matches!(event, Some(OutputRecord::Segment(segment)) if opens_or_closes(segment));
+        let all_segments = |file: usize| self.joiner.hosts.get(file).is_some_and(|host| host.all_segments);
+        always || self.views.iter().all(|(file, view)| all_segments(*file) && view.left_out == 0)
+    }
+
     /// Returns true if a host further along the path was recording and did not see this segment. Segments with data prove nothing,
     /// since offloading changes them, and neither do plain ACKs, of which not all are recorded.
     fn is_lost(&self, passed: &Passed) -> bool {
         let Some((place, index)) = first_seen_last(passed).next() else { return false };
         let Some((_, view)) = self.views.get(place) else { return false };
         let Some(OutputRecord::Segment(segment)) = view.events.get(index) else { return false };
-        let conclusive = TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST;
-        if segment.length > 0 || !segment.flags.intersects(conclusive) {
+        if segment.length > 0 || !segment.flags.intersects(CONCLUSIVE) {
             return false;
         }
         let missed = |target: usize| {
@@ -48,7 +59,8 @@ impl Timeline<'_> {
             let last = unfinished.then(|| view.events.iter().filter_map(stamp).map(|at| at.time).max()).flatten();
             let until = view.until.or(last).map(|until| self.corrected(target, until.0));
             let in_time = until.is_none_or(|until| until.is_some_and(|until| sent < until));
-            sent > began && in_time && !verdicts::has_lost_events(view) && !seen_at(passed, target)
+            let sees_segments = view.segments().next().is_some();
+            sent > began && in_time && sees_segments && !verdicts::has_lost_events(view) && !seen_at(passed, target)
         };
         match passed.from {
             Role::Client => place + 1 < self.views.len() && missed(self.views.len() - 1),

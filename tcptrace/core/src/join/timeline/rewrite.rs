@@ -74,7 +74,11 @@ impl Timeline<'_> {
                 (dropped.conn, dropped.since_start_ns) = (Some(self.conn), Some(since(&dropped.stamp)));
             }
             OutputRecord::Owner(owner) => owner.conn = Some(self.conn),
-            OutputRecord::Stalled(stalled) => stalled.record.conn = self.conn,
+            OutputRecord::Stalled(stalled) => {
+                stalled.record.conn = self.conn;
+                // Their numbers count in the file, and they are part of the joined connection.
+                (stalled.record.same_as, stalled.record.nat) = (None, None);
+            }
             _ => {}
         }
     }
