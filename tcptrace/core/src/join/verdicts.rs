@@ -98,8 +98,27 @@ pub(super) fn close(views: &[&View], unsent: &Unsent<'_>) -> Option<(usize, Clos
         views.iter().enumerate().filter_map(known)
     };
     let worth = |place: usize, record: &_| views.get(place).map(|view| worth_of_close(view, record));
-    let (place, mut joined) = all().rev().max_by_key(|(place, close)| worth(*place, &close.record))?;
+    let (mut place, mut joined) = all().rev().max_by_key(|(place, close)| worth(*place, &close.record))?;
+    // Beside the end that reset, more was seen of what it sent and got than where a cause follows from segments.
+    if let Some(Reset { by, cause }) = joined.record.reset
+        && !matches!(cause, ResetCause::Forged | ResetCause::Unknown)
+        && !views.get(place)?.has_socket(by)
+        && let Some((beside, close)) = match by {
+            Role::Client => all().next(),
+            Role::Server => all().next_back(),
+        }
+        && close.record.kind == CloseKind::Reset
+        && close.record.reset.is_some_and(|reset| reset.by == by)
+    {
+        (place, joined) = (beside, close);
+    }
+    let complete = |(_, close): (usize, CloseOutput)| Some(close.record).filter(|record| is_complete(record));
+    let sent = [
+        all().filter_map(complete).find_map(|record| record.bytes.client_to_server),
+        all().rev().filter_map(complete).find_map(|record| record.bytes.server_to_client),
+    ];
     let record = &mut *joined.record;
+    take_bytes(record, sent);
     // The client's addresses, whether or not its host has seen the close.
     if let Some((client, server)) = views.first().and_then(|view| view.ends()) {
         (record.client.addr, record.client.port) = (client.addr, client.port);
@@ -131,16 +150,29 @@ pub(super) fn close(views: &[&View], unsent: &Unsent<'_>) -> Option<(usize, Clos
                 other.data_retransmissions.server.or(record.data_retransmissions.server);
             record.retransmissions.server = other.retransmissions.server.or(record.retransmissions.server);
         }
-        record.bytes.client_to_server = record.bytes.client_to_server.max(other.bytes.client_to_server);
-        record.bytes.server_to_client = record.bytes.server_to_client.max(other.bytes.server_to_client);
         (record.gave_up, record.icmp) = match record.gave_up {
             Some(_) => (record.gave_up, record.icmp.or(other.icmp.filter(|_| other.gave_up == record.gave_up))),
             None => (other.gave_up, other.icmp),
         };
         record.dropped_segments = record.dropped_segments.or(other.dropped_segments);
-        record.duration_ns = record.duration_ns.max(other.duration_ns);
+        record.duration_ns = record.duration_ns.or(other.duration_ns);
     }
     Some((place, joined))
+}
+
+fn is_complete(record: &Close) -> bool {
+    !record.incomplete && !matches!(record.kind, CloseKind::Unfinished | CloseKind::Unseen)
+}
+
+/// Replaces the number of bytes that each end sent by what was seen beside it, also in the sentence.
+fn take_bytes(record: &mut Close, sent: [Option<u64>; 2]) {
+    let own = [&mut record.bytes.client_to_server, &mut record.bytes.server_to_client];
+    for ((own, sent), arrow) in own.into_iter().zip(sent).zip(["→", "←"]) {
+        if let (Some(told), Some(sent)) = (*own, sent) {
+            record.summary = record.summary.replacen(&format!(" {told} B {arrow}"), &format!(" {sent} B {arrow}"), 1);
+        }
+        *own = sent.or(*own);
+    }
 }
 
 /// Takes the other sides of an address translation out of a record: their numbers count in their file, and they are part of

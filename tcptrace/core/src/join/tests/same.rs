@@ -103,3 +103,30 @@ fn a_clock_that_is_set_back_moves_no_connection_to_the_past() {
     let lasted = segments(&records).iter().map(|segment| segment.since_start_ns).max().flatten();
     assert!(lasted.is_some_and(|lasted| lasted < 2_000_000_000), "{lasted:?}");
 }
+
+#[test]
+fn what_an_end_sent_was_seen_beside_it() {
+    // This host sees one direction, and cannot tell the server's FIN from a byte.
+    let (near, far) = (at_client(), at_server());
+    let one_way: Vec<Seen> = near.iter().filter(|seen| seen.1).copied().collect();
+    let hosts = [("web", 0), ("router", 0), ("db", AHEAD)];
+    let files = [views(0, INSIDE, 7, &near), views(0, INSIDE, 7, &one_way), views(AHEAD, OUTSIDE, 7, &far)];
+    let records = join(&mut joiner_of(&hosts, 8), files);
+    let Some(OutputRecord::Close(CloseOutput { record, .. })) = records.last() else { panic!("{records:?}") };
+    assert_eq!(
+        (record.bytes.client_to_server, record.bytes.server_to_client),
+        (Some(0), Some(0)),
+        "{}",
+        record.summary
+    );
+    assert!(record.summary.contains("; 0 B →, 0 B ←"), "{}", record.summary);
+
+    // The reset tells the client's host how much was sent; the server's host got nothing of it.
+    let reset = [(1_400_000, false, ACK, 1, 11), (1_500_000, true, TcpFlags::RST | ACK, 11, 1)];
+    let near = [&near[..4], &reset].concat();
+    let far = [&far[..3], &[(1_600_000, false, TcpFlags::RST | ACK, 1, 1)]].concat();
+    let records = join(&mut joiner(8), [views(0, INSIDE, 7, &near), views(AHEAD, OUTSIDE, 7, &far)]);
+    let Some(OutputRecord::Close(CloseOutput { record, .. })) = records.last() else { panic!("{records:?}") };
+    let told = format!("{} B →", record.bytes.client_to_server.expect("known"));
+    assert!(record.bytes.client_to_server == Some(10) && record.summary.contains(&told), "{}", record.summary);
+}

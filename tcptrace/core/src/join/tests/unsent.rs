@@ -79,6 +79,17 @@ fn a_refusal_from_between_is_told_as_that() {
 }
 
 #[test]
+fn the_host_beside_the_end_that_reset_knows_better_than_another() {
+    // The server's reset was lost, and what answers later data looks as if it knew no such connection.
+    let (kind, cause, summary) = followed_by(
+        &[(1_600_000, true, ACK, 1, 1), (1_600_600, false, RST, 1, 0)],
+        &[(1_500_000, false, RST | ACK, 1, 1), (1_600_200, true, ACK, 1, 1), (1_600_300, false, RST, 1, 0)],
+    );
+    assert_eq!((kind, cause), (CloseKind::Reset, ResetCause::Unknown), "{summary}");
+    assert!(summary.starts_with("reset by the server;"), "{summary}");
+}
+
+#[test]
 fn the_host_of_the_socket_knows_better_than_what_follows_from_segments() {
     use crate::event::Role::Server;
     // The server's reset was lost, and what answers later data looks as if it knew no such connection.
