@@ -6,7 +6,7 @@
 //! no view.
 //!
 //! - `view`: the records of a connection in one file;
-//! - `clock`: offset between the clocks of two hosts;
+//! - `clock`: offset between the clocks of two hosts; `offsets`: what a connection says about it;
 //! - `passage`: segments that several hosts saw;
 //! - `unsent`: resets that no host sent;
 //! - `verdicts`: one handshake and one close from those of several hosts;
@@ -15,6 +15,7 @@
 mod clock;
 mod joiner;
 mod matching;
+mod offsets;
 mod passage;
 #[cfg(test)]
 mod tests;

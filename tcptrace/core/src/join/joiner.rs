@@ -10,11 +10,11 @@ use std::{
 use foldhash::{HashMap, HashMapExt as _};
 
 use super::{
-    clock::{Bounds, Clock},
+    clock::Clock,
     matching::{Fit, fit, share_an_end},
-    passage::{Passed, passed},
+    passage::passed,
     timeline::Timeline,
-    view::{View, stamp},
+    view::View,
 };
 use crate::{event::Role, output_record::OutputRecord, text::WallTime};
 
@@ -67,7 +67,7 @@ impl Group {
         let known = self.views.iter().filter(|(_, known)| known.client_isn().is_some());
         // The sides in one file find each other by their numbers.
         let fits = known.map(|(other, known)| if *other == file { None } else { fit(known, view) });
-        fits.reduce(|one, other| one.min(other)).flatten()
+        fits.reduce(Ord::min).flatten()
     }
 }
 
@@ -267,57 +267,6 @@ impl Joiner {
         let (round_trip_ns, own_bounds) = self.learn(&views, &certain);
         let timeline = Timeline { joiner: self, views: &views, conn: self.conns, round_trip_ns, own_bounds };
         timeline.emit(emit);
-    }
-
-    /// Learns the offset between clocks from the segments in several views. Returns the lowest round-trip time between the
-    /// first and the last view, in nanoseconds, and the bounds of the offset of each view's clock beside that of the first
-    /// file, as these views alone give them.
-    fn learn(&mut self, views: &[(usize, View)], certain: &[Passed]) -> (Option<u64>, Vec<Bounds>) {
-        let reference = views.iter().map(|(file, _)| *file).min();
-        let mut own_bounds = vec![Bounds::default(); views.len()];
-        let time = |place: usize, index: usize| {
-            let (file, view) = views.get(place)?;
-            Some((*file, view.events.get(index).and_then(stamp)?.time.0))
-        };
-        let (mut there, mut back) = (None::<i64>, None::<i64>);
-        for Passed { from, seen } in certain {
-            let times: Vec<_> = seen.iter().filter_map(|&(place, index)| Some((place, time(place, index)?))).collect();
-            for (index, &(near_place, (near, at_near))) in times.iter().enumerate() {
-                for &(far_place, (far, at_far)) in times.iter().skip(index + 1) {
-                    let towards_far = *from == Role::Client;
-                    if Some(near) == reference
-                        && let Some(bounds) = own_bounds.get_mut(far_place)
-                    {
-                        bounds.note(at_far.saturating_sub(at_near), towards_far);
-                    }
-                    if Some(far) == reference
-                        && let Some(bounds) = own_bounds.get_mut(near_place)
-                    {
-                        bounds.note(at_near.saturating_sub(at_far), !towards_far);
-                    }
-                    if near == far {
-                        continue;
-                    }
-                    if near < far {
-                        self.clocks.entry((near, far)).or_default().note(at_far, at_near, towards_far);
-                    } else {
-                        self.clocks.entry((far, near)).or_default().note(at_near, at_far, !towards_far);
-                    }
-                }
-            }
-            if let (Some(&(0, (_, first))), Some(&(last_place, (_, last)))) = (times.first(), times.last())
-                && last_place + 1 == views.len()
-                && last_place > 0
-            {
-                let apart = last.saturating_sub(first);
-                match from {
-                    Role::Client => there = Some(there.map_or(apart, |least| least.min(apart))),
-                    Role::Server => back = Some(back.map_or(-apart, |least| least.min(-apart))),
-                }
-            }
-        }
-        let round_trip = there.zip(back).and_then(|(there, back)| u64::try_from(there.saturating_add(back)).ok());
-        (round_trip, own_bounds)
     }
 }
 
