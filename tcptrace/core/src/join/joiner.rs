@@ -181,15 +181,15 @@ impl Joiner {
         let groups = numbers.iter().filter_map(|number| Some((*number, self.waiting.get(number)?)));
         let fitting = groups.filter_map(|(number, group)| {
             let fit = group.fit(file, view).filter(|fit| *fit > Fit::Likely)?;
-            Some((Reverse(fit), group.views.iter().filter_map(|known| self.apart(known, (file, view))).min(), number))
+            let apart = group.views.iter().filter_map(|known| self.apart(known, (file, view))).min();
+            let fits = fit > Fit::OneEnd || apart.is_none_or(|apart| apart <= SAME_SYN);
+            fits.then_some((Reverse(fit), apart, number))
         });
         fitting.min().map(|(.., number)| number)
     }
 
     /// Returns a group whose views may be those of the same connection by all that is known, of other files.
     fn likely(&self, group: &Group) -> Option<u64> {
-        /// Maximum difference of the times of one SYN: that of the clocks, which may drift, and its way.
-        const SAME_SYN: u64 = 2_000_000_000;
         let isn = group.views.iter().find_map(|(_, view)| view.client_isn())?;
         let groups = self
             .by_isn
@@ -269,6 +269,9 @@ impl Joiner {
         timeline.emit(emit);
     }
 }
+
+/// Maximum difference of the times of one SYN, in nanoseconds: that of the clocks, which may drift, and its way.
+const SAME_SYN: u64 = 2_000_000_000;
 
 /// Maximum number of groups with one initial sequence number that are compared with one that is to be emitted alone.
 const MOST_ALIKE: usize = 64;

@@ -11,7 +11,9 @@ use crate::{output_record::SegmentOutput, tcp::TcpOption};
 pub(super) enum Fit {
     /// Only that number is the same: an address translation may be between them.
     Likely,
-    /// The addresses and ports are the same, too.
+    /// One end has the same address and port, and that of the other may be translated.
+    OneEnd,
+    /// The addresses and ports of both are the same, too.
     SameEnds,
     /// So is the number of the server, or the timestamp of a SYN.
     Certain,
@@ -23,7 +25,10 @@ pub(super) fn fit(one: &View, other: &View) -> Option<Fit> {
     if servers.is_some_and(|(one, other)| one != other) {
         return None;
     }
-    let same_ends = one.ends() == other.ends();
+    let (mut same_ends, mut one_end) = (false, false);
+    if let Some(((client, server), (others, its_server))) = one.ends().zip(other.ends()) {
+        (same_ends, one_end) = ((client, server) == (others, its_server), client == others || server == its_server);
+    }
     if servers.is_some() {
         return Some(Fit::Certain);
     }
@@ -39,6 +44,7 @@ pub(super) fn fit(one: &View, other: &View) -> Option<Fit> {
         // Two attempts. (The server's number would outweigh a firewall that replaces timestamps.)
         (true, false) => None,
         _ if same_ends => Some(Fit::SameEnds),
+        _ if one_end => Some(Fit::OneEnd),
         _ => Some(Fit::Likely),
     }
 }

@@ -31,6 +31,9 @@ fn equal_numbers_of_attempts_by_chance_join_nothing() {
     // It is behind a translation, and at the same time.
     let server = [(both, 70_000, &far[..]), (OUTSIDE, 5, &REFUSED[..])];
     assert_eq!(counts(&[(both, 70_000, &near), (INSIDE, 5, &REFUSED)], &server), (2, 2));
+    // Both ends are translated: it waits for a view that fits better, of which there is none.
+    let server = [(both, 70_000, &far[..]), (ELSEWHERE, 5, &REFUSED[..])];
+    assert_eq!(counts(&[(both, 70_000, &near), (INSIDE, 5, &REFUSED)], &server), (2, 2));
 }
 
 #[test]
