@@ -27,11 +27,12 @@ fn check_time_out(hook: &str, at: u16) -> (Value, Value) {
     let path = folder.path().join("trace.ttr");
     let tracer = start(&netns, at, &["-w", path.to_str().expect("UTF-8")]);
     let connection = opened(&ends);
-    SockRef::from(&connection.client)
-        .set_tcp_user_timeout(Some(Duration::from_secs(3)))
-        .expect("a socket has that option");
     start_dropping(&netns, hook, &format!("tcp sport {}", connection.client_address().port()));
     send(&connection.client, 100);
+    tracer.wait_for("a stall", |record| is_type(record, "stalled") && !record["dropped_segments"].is_null());
+    // It gives up at the next retransmission.
+    let patience = Some(Duration::from_secs(1));
+    SockRef::from(&connection.client).set_tcp_user_timeout(patience).expect("a socket has that option");
     let port = connection.client_address().port();
     eventually("the client's time-out", LIMIT, || ends.client.socket_state(port, at).is_none());
     ends.client.close(connection.client);
