@@ -32,13 +32,16 @@ const AHEAD: i64 = 5_000_000_000;
 /// A segment: its time in microseconds, true if it is the client's, flags, and numbers without the ISNs.
 type Seen = (i64, bool, TcpFlags, u32, u32);
 
+/// A connection in a file: its ends, the client's ISN, its segments.
+type Conn<'a> = ([([u8; 4], u16); 2], u32, &'a [Seen]);
+
 /// A host's view of connections between two endpoints, whose ISNs are `isn` and `isn + 1000`.
 fn views(ahead: i64, ends: [([u8; 4], u16); 2], isn: u32, seen: &[Seen]) -> Vec<View> {
     views_of(ahead, &[(ends, isn, seen)])
 }
 
 /// Like [`views`], of several connections in one file.
-fn views_of(ahead: i64, conns: &[([([u8; 4], u16); 2], u32, &[Seen])]) -> Vec<View> {
+fn views_of(ahead: i64, conns: &[Conn<'_>]) -> Vec<View> {
     let mut correlator = Correlator::new(NO_NAMESPACE);
     correlator.expect_all_segments();
     let (mut describer, mut views, mut found) = (Describer::of_capture(), Views::default(), Vec::new());

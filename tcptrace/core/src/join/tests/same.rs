@@ -2,9 +2,6 @@
 
 use super::*;
 
-/// A connection in a file: its ends, the client's ISN, its segments.
-type Conn<'a> = ([([u8; 4], u16); 2], u32, &'a [Seen]);
-
 const REFUSED: [Seen; 2] = [(0, true, SYN, 0, 0), (300, false, TcpFlags(TcpFlags::RST.0 | ACK.0), 0, 1)];
 const ELSEWHERE: [([u8; 4], u16); 2] = [([10, 9, 9, 9], 999), ([10, 8, 8, 8], 22)];
 
