@@ -263,3 +263,23 @@ fn orderly_connections_and_refusals_drop_nothing() {
     let trace = tracer.stop();
     assert_eq!(trace.of_type("drop"), Vec::<&Value>::new());
 }
+
+#[test]
+fn a_syn_that_was_dropped_before_leaves_late() {
+    let to = SocketAddr::from((Ipv4Addr::LOCALHOST, 4968));
+    let netns = Netns::new();
+    netns.nft("table ip t { chain c { type filter hook output priority 0; tcp dport 4968 drop; }; }");
+    let (client, server) = (Actor::new(&netns, "tt-client"), Actor::new(&netns, "tt-server"));
+    let listener = server.listen(to);
+    let tracer = start(&netns, to.port(), &[]);
+    let stream = client.begin_connect(to);
+    tracer.wait_for("the drop", |record| is_type(record, "drop"));
+    netns.nft("flush ruleset");
+    tracer.wait_for("the handshake", |record| is_type(record, "handshake"));
+    let trace = tracer.stop();
+    drop((stream, listener));
+    let handshake = only_handshake(&trace);
+    let summary = text(handshake, "summary");
+    assert!(summary.contains("; no SYN was seen to leave for 1.") && summary.ends_with(" s before"), "{summary}");
+    assert!(number(handshake, "connect_ns") >= 1_000_000_000, "{handshake}");
+}

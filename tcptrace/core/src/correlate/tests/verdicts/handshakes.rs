@@ -1,7 +1,10 @@
 //! Handshakes and their outcomes.
 
 use super::*;
-use crate::event::{BootTime, Direction, Event, Segment};
+use crate::{
+    event::{BootTime, Direction, Event, Segment},
+    tcp::OptionBytes,
+};
 
 #[test]
 fn a_reset_that_answers_the_syn_is_a_refusal() {
@@ -50,6 +53,27 @@ fn an_icmp_error_shows_the_port_of_a_syn_that_never_left() {
     assert_eq!((handshake.client.isn, handshake.retransmissions.syn), (None, None));
     assert!(handshake.summary.contains("unreachable: port unreachable"), "{}", handshake.summary);
     assert_eq!(exchange.totals().numbered, 1);
+}
+
+#[test]
+fn a_syn_that_leaves_late_is_told_of() {
+    const LATE: &str = "; no SYN was seen to leave for 2.000 s before";
+    const COOKIE: &[u8] = &[34, 10, 1, 2, 3, 4, 5, 6, 7, 8];
+    let usual: &[u8] = &[2, 4, 5, 180];
+    for (waited, options, told) in [(SECOND / 20, usual, ""), (2 * SECOND, usual, LATE), (2 * SECOND, COOKIE, "")] {
+        let mut exchange = Exchange::new();
+        exchange.state(CLIENT, SERVER, Close, SynSent);
+        exchange.pass(waited);
+        let mut syn = exchange.built(CLIENT, SERVER, SYN, C, None);
+        syn.header.options = OptionBytes::new(options);
+        exchange.event(&Event::Segment(syn));
+        exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+        exchange.state(CLIENT, SERVER, SynSent, Established);
+        exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+        let (handshakes, _) = exchange.records();
+        let summary = only(handshakes).summary;
+        assert_eq!(summary, format!("three-way handshake, established in 0.000 ms{told}"));
+    }
 }
 
 #[test]

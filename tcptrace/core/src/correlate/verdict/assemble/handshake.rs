@@ -6,7 +6,7 @@ use crate::{
         NO_NAMESPACE,
         table::{
             connection::{Connection, Side},
-            endpoint::Sent,
+            endpoint::{End, Sent},
         },
         verdict::{
             drops,
@@ -23,6 +23,9 @@ use crate::{
         WaitingFor,
     },
 };
+
+/// Nanoseconds from which on a SYN has left late, as after a neighbour had to be asked for several times.
+const LATE_NS: u64 = 100_000_000;
 
 /// Returns the record of the decided handshake, or, for `None`, of one that was not seen.
 pub(in crate::correlate) fn handshake(
@@ -102,6 +105,8 @@ pub(in crate::correlate) fn handshake(
         deferred_ns: after(conn.ack_at(), server.seen_to_enter(TcpState::Established)).filter(|_| conn.is_deferred()),
         restored: conn.is_restored(),
         unsent,
+        late_syn: after(client.seen_to_enter(TcpState::SynSent), client.syn().map(|sent| sent.first))
+            .filter(|&late| sees && late >= LATE_NS && kind != HandshakeKind::FastOpen && !has_cookie(client)),
         answer: answer(conn),
         nat_forgot: forgotten(conn, false),
         may_be_acked: handshake::may_be_acked(conn),
@@ -109,6 +114,12 @@ pub(in crate::correlate) fn handshake(
     };
     handshake.summary = sentence::handshake(&handshake, &facts);
     handshake
+}
+
+/// Returns true if the SYN has a cookie of the server, so that it may have waited for the program's data
+/// (TCP_FASTOPEN_CONNECT).
+fn has_cookie(client: &End) -> bool {
+    client.options().is_some_and(|options| TcpOptions(options).fast_open().is_some_and(|cookie| !cookie.is_empty()))
 }
 
 /// Returns the reset and the ICMP error that decided the handshake.

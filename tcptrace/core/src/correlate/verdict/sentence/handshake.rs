@@ -21,6 +21,8 @@ pub(crate) struct HandshakeFacts {
     pub(crate) restored: bool,
     /// True if the SYN was never sent, since it waited for data (TCP_FASTOPEN_CONNECT).
     pub(crate) unsent: bool,
+    /// Nanoseconds from SYN_SENT to the first SYN seen, if that is long and not the wish of the program.
+    pub(crate) late_syn: Option<u64>,
     /// Answer that was seen to come to the client's SYN.
     pub(crate) answer: Option<Answer>,
     /// The translation of its addresses that this host forgot before.
@@ -60,6 +62,9 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
     if let Some(outcome) = record.outcome {
         text.push_str(", ");
         push_outcome(&mut text, record, outcome, facts);
+    }
+    if let Some(late) = facts.late_syn.filter(|_| record.outcome == Some(Outcome::Established)) {
+        push(&mut text, format_args!("; no SYN was seen to leave for {} before", HumanDuration(late)));
     }
     let again = record.retransmissions.syn.unwrap_or(0);
     if again > 0 && record.outcome == Some(Outcome::Established) {
