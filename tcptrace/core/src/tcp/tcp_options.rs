@@ -32,6 +32,15 @@ impl TcpOptions {
         self.0.iter().any(|option| matches!(option, TcpOption::Mptcp { subtype: 7, .. }))
     }
 
+    /// Returns the option that signs the segment: TCP-MD5 (RFC 2385) or TCP-AO (RFC 5925).
+    pub fn signature(&self) -> Option<&'static str> {
+        self.last(|option| match option {
+            TcpOption::Md5(_) => Some("TCP-MD5"),
+            TcpOption::TcpAo { .. } => Some("TCP-AO"),
+            _ => None,
+        })
+    }
+
     /// Returns the timestamps.
     pub fn timestamp(&self) -> Option<Timestamp> {
         // The layout of RFC 7323, appendix A, which nearly all segments of an open connection have.

@@ -66,6 +66,9 @@ pub struct Stalled {
     /// says so.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub ignored_reset: bool,
+    /// The option that signs the client's SYN: TCP-MD5 or TCP-AO; the SYN shows it.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub signature: Option<&'static str>,
     /// Number of the connection.
     pub conn: u64,
     /// Inode number of the connection's network namespace; null if unknown.

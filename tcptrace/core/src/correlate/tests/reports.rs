@@ -240,17 +240,23 @@ fn what_a_closed_socket_waits_for_is_told_as_soon_as_it_is_known() {
 }
 
 #[test]
-fn syns_that_reach_no_interface_are_counted_by_the_socket() {
-    let mut exchange = Exchange::new();
-    exchange.state(CLIENT, SERVER, Close, SynSent);
-    exchange.pass(100 * MILLISECOND);
-    answer(&mut exchange, SocketReport { state: SynSent, ..unanswered(0, 2) });
-    exchange.pass(SECOND);
-    exchange.timeout();
-    let stalled = only(&exchange);
-    let sentence = "waiting for the client's SYN, which was not seen to leave; the client's kernel has sent it 3 times";
-    assert_eq!(waits(&stalled), (sentence, Some(Awaited::SynAck), Some(Turn::Client)));
-    assert_eq!(stalled.retransmissions, Some(2));
+fn timeouts_of_a_syn_that_reaches_no_interface_are_counted_by_the_socket() {
+    let rows = [
+        (1, "; the client's retransmission timer has expired once"),
+        (2, "; the client's retransmission timer has expired 2 times"),
+    ];
+    for (timeouts, told) in rows {
+        let mut exchange = Exchange::new();
+        exchange.state(CLIENT, SERVER, Close, SynSent);
+        exchange.pass(100 * MILLISECOND);
+        answer(&mut exchange, SocketReport { state: SynSent, ..unanswered(0, timeouts) });
+        exchange.pass(SECOND);
+        exchange.timeout();
+        let stalled = only(&exchange);
+        let sentence = format!("waiting for the client's SYN, which was not seen to leave{told}");
+        assert_eq!(waits(&stalled), (&*sentence, Some(Awaited::SynAck), Some(Turn::Client)));
+        assert_eq!(stalled.retransmissions, Some(timeouts));
+    }
 }
 
 #[test]

@@ -21,7 +21,10 @@ use crate::{
         watched::Watched,
     },
     event::{BootTime, Role},
-    tcp::TcpState::{self, CloseWait},
+    tcp::{
+        TcpOptions,
+        TcpState::{self, CloseWait},
+    },
     verdict::{Awaited, Each, Stalled, Turn},
 };
 
@@ -55,6 +58,7 @@ pub(in crate::correlate) fn record(conn: &Connection, at: BootTime, gaps: u64, w
         last: conn.last,
         since: waits.since.unwrap_or(began).min(at),
         ignored_reset: is_ignored_reset(conn),
+        signature: conn.end(client).options().and_then(|options| TcpOptions(options).signature()),
         conn: conn.number,
         netns: conn.netns(),
         client: assemble::close_end(conn, client),

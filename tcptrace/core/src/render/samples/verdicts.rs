@@ -154,6 +154,7 @@ pub(crate) fn stalled() -> StalledOutput {
         last: BootTime(1),
         since: BootTime(0),
         ignored_reset: false,
+        signature: None,
         conn: 3,
         netns: Some(4_026_531_840),
         client: close_end(54762),

@@ -59,9 +59,14 @@ impl Stalling<'_> {
         };
         let mut waits = Waits { waiting_for, turn, ..Waits::nothing_known(summary) };
         if let Some(noted) = self.conn.report(self.conn.client_side()).filter(|_| waiting_for.is_some()) {
+            // A SYN that waits in this host, as for its neighbour, is not sent again when the timer expires.
             let timeouts = noted.report.retransmissions;
             waits.timeouts = Some(timeouts);
-            waits.summary += &format!("; the client's kernel has sent it {} times", timeouts.saturating_add(1));
+            match timeouts {
+                0 => {}
+                1 => waits.summary += "; the client's retransmission timer has expired once",
+                _ => waits.summary += &format!("; the client's retransmission timer has expired {timeouts} times"),
+            }
         }
         waits
     }

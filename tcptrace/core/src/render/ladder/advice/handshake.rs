@@ -122,8 +122,10 @@ fn no_answer(record: &Handshake) -> Advice {
         return Some(unanswered::IGNORED_RESET.into());
     }
     let (server, port) = (record.server.addr, source_port(record.server.port));
+    let signature = record.client.options.and_then(|options| options.signature());
     match record.syn_left {
         Some(false) => Some(unanswered::not_sent(server).into()),
+        Some(true) if let Some(signature) = signature => Some(unanswered::signed(signature, &port).into()),
         Some(true) if server.is_loopback() || server == record.client.addr => Some(unanswered::here(&port).into()),
         Some(true) => {
             let advice = unanswered::on_the_way(&port);

@@ -28,8 +28,11 @@ pub(in super::super) fn stalled(record: &Stalled, icmp: bool) -> Advice {
         Some(Turn::Network) | None => None,
     };
     let here = record.server.addr.is_loopback() || record.server.addr == record.client.addr;
+    if let (Some(Awaited::SynAck), Some(Role::Server), Some(signature)) = (record.waiting_for, turn, record.signature) {
+        return Some(unanswered::signed(signature, &port).into());
+    }
     let text = match (record.waiting_for?, turn) {
-        (Awaited::SynAck, Some(Role::Client)) => unanswered::not_sent(record.server.addr),
+        (Awaited::SynAck, Some(Role::Client)) => unanswered::not_yet_sent(record.server.addr),
         (Awaited::SynAck, Some(Role::Server)) if here => unanswered::here(&port),
         (Awaited::SynAck, Some(Role::Server)) => unanswered::on_the_way(&port),
         (Awaited::Accept, Some(Role::Client)) => {
@@ -114,7 +117,12 @@ mod tests {
         use TcpState::{CloseWait, Established, FinWait1, SynRecv};
         use Turn::{Client, Network, Server};
         let rows = [
-            (SynAck, Some(Client), SynRecv, Some("what keeps the SYN from leaving?")),
+            (
+                SynAck,
+                Some(Client),
+                SynRecv,
+                Some("what keeps the SYN from leaving? With TCP_FASTOPEN_CONNECT, it waits"),
+            ),
             (SynAck, Some(Server), SynRecv, Some("a firewall that drops, a wrong address, or a server that is down")),
             (SynAck, None, SynRecv, None),
             (Accept, Some(Client), SynRecv, Some("TCP_DEFER_ACCEPT")),
@@ -151,6 +159,18 @@ mod tests {
         assert_eq!(stalled(&record, true), None);
         record.waiting_for = Some(Awaited::DataAck);
         assert!(stalled(&record, true).is_some());
+    }
+
+    #[test]
+    fn a_signed_syn_is_not_answered_by_a_closed_port() {
+        let mut record = samples::stalled().record;
+        (record.waiting_for, record.turn) = (Some(Awaited::SynAck), Some(Turn::Server));
+        record.signature = Some("TCP-MD5");
+        let given = stalled(&record, false).unwrap();
+        assert!(given.contains("`ss -ltn 'sport = :9999'` and the keys for TCP-MD5"), "{given}");
+        // It has been answered.
+        record.waiting_for = Some(Awaited::Ack);
+        assert!(!stalled(&record, false).unwrap().contains("TCP-MD5"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     event::{AcceptQueue, KernelName, Proof, Role},
     render::samples,
-    tcp::TcpState,
+    tcp::{OptionBytes, TcpOptions, TcpState},
     verdict::{
         Bytes, Close, CloseKind, Handshake, IcmpAnswer, IcmpReport, Missing, NoSegments, OpeningDrops,
         OpeningRetransmissions, Outcome, Reset, ResetCause, SegmentDrops, StateTime, WaitingFor,

@@ -17,6 +17,11 @@ pub(super) fn not_sent(server: IpAddr) -> String {
     format!("on the client, {way} and `nft list ruleset`: what keeps the SYN from leaving?")
 }
 
+/// Returns advice if the SYN has not left yet, and may still do so.
+pub(super) fn not_yet_sent(server: IpAddr) -> String {
+    not_sent(server) + " With TCP_FASTOPEN_CONNECT, it waits until the client's program sends data"
+}
+
 /// Returns the command that shows what is known of a link-local address. Its interface is known to the socket alone, and `ip
 /// route get` shows any.
 pub(super) fn neighbour(address: Ipv6Addr) -> String {
@@ -82,6 +87,15 @@ pub(super) fn here(port: &str) -> String {
     format!(
         "on the host of both ends, `nft list ruleset` (a rule that drops) and `ss -ltn{port}` (Recv-Q above Send-Q: the \
          queue is full)"
+    )
+}
+
+/// Returns advice if the SYN is signed with this option, so that nothing need be wrong with the way to the server: Linux sends no
+/// reset that it cannot sign. `port` is the filter of `ss` for the server's port.
+pub(super) fn signed(signature: &str, port: &str) -> String {
+    format!(
+        "on the server, `ss -ltn{port}` and the keys for {signature}, as between BGP routers: Linux answers a signed SYN \
+         neither if nobody listens there, nor if the key is missing or another. Or else a firewall that drops"
     )
 }
 

@@ -253,6 +253,17 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
                 Some("the way from the server's SYN,ACK, which was seen, to the client, and the client's own firewall"),
             ),
             (
+                |record| {
+                    record.client.options =
+                        Some(TcpOptions(OptionBytes::new(&[[19, 18].as_slice(), &[7; 16]].concat())));
+                },
+                Some(
+                    "on the server, `ss -ltn 'sport = :9999'` and the keys for TCP-MD5, as between BGP routers: Linux answers a \
+                     signed SYN neither if nobody listens there, nor if the key is missing or another. Or else a firewall that \
+                     drops",
+                ),
+            ),
+            (
                 |record| record.server.addr = record.client.addr,
                 Some(
                     "on the host of both ends, `nft list ruleset` (a rule that drops) and `ss -ltn 'sport = :9999'` \
