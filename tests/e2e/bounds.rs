@@ -20,7 +20,7 @@ const SYNS: u32 = 100_000;
 /// is mapped twice, and a margin.
 const ENOUGH_KIB: u64 = 112 << 10;
 
-/// Number of connections opened and closed in all; the number that certainly fills the table of ended connections (49,152 by
+/// Number of connections opened and closed in all; the number that certainly fills the table of ended connections (40,960 by
 /// default); and the maximum growth of memory between these two, in KiB.
 const MANY: u64 = 500_000;
 const FILLED: u64 = 130_000;

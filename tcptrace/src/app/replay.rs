@@ -118,7 +118,7 @@ fn open_output(options: &Options, session: Option<&Session>, destination: Destin
                 reduce(Duty::Replay);
             }
             // The user at the terminal looks at records while they are read, on this thread.
-            let mut output = if session.is_some() { output } else { stdout_format::draw_apart(output, options)? };
+            let mut output = if session.is_some() { output } else { output.rendered_apart()? };
             if let Some(exporter) = exporter {
                 output.export_by(*exporter);
             }

@@ -101,20 +101,6 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
     Ok(output)
 }
 
-/// Lets a thread of its own draw what goes to stdout, if that takes longer than correlating. One line of JSON takes less than
-/// handing its record to another processor.
-///
-/// # Errors
-/// When the thread cannot be started.
-pub(super) fn draw_apart(output: Output, options: &Options) -> Result<Output, SinkError> {
-    match options.output {
-        OutputFormat::Timeline | OutputFormat::Html | OutputFormat::Mermaid | OutputFormat::Svg => {
-            output.rendered_apart()
-        }
-        OutputFormat::Json | OutputFormat::Events | OutputFormat::List | OutputFormat::None => Ok(output),
-    }
-}
-
 /// The text of records that are not packets in a pcapng file; the file itself contains their times.
 const WORDS: Events = Events { color: false, absolute_seq: false, unicode: true, zone: &TimeZone::UTC };
 

@@ -36,8 +36,8 @@ use crate::event::{BootTime, SocketKey};
 /// Time for which an ended connection is kept for late segments: tcp_fin_timeout.
 const ENDED_KEPT_FOR: Duration = Duration::from_secs(60);
 
-/// Maximum number of ended connections kept, at some 400 bytes each: those of a minute at 800 a second.
-const MAX_ENDED: usize = 48 << 10;
+/// Maximum number of ended connections kept, at some 400 bytes each: those of a minute at 680 a second.
+const MAX_ENDED: usize = 40 << 10;
 
 /// All connections and sockets. Connections are in a slab; the index holds positions in it, not copies of the keys.
 #[derive(Debug, Default)]

@@ -81,12 +81,8 @@ pub(in crate::app) fn merge(paths: &[PathBuf], options: &Options) -> Result<Exit
     }
     let starts = inputs.iter().map(first).collect::<Result<Vec<_>>>()?;
     check_runs(&inputs, &starts)?;
-    let mut merging = Merging::new(
-        &inputs,
-        &starts,
-        stdout_format::draw_apart(stdout_format::open(options, None)?.patient(), options)?,
-        options,
-    );
+    let mut merging =
+        Merging::new(&inputs, &starts, stdout_format::open(options, None)?.patient().rendered_apart()?, options);
     let outcome = merging.read_all(&mut inputs);
     merging.finish(&inputs, outcome)
 }
