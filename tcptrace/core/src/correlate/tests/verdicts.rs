@@ -22,6 +22,7 @@ mod sentences;
 mod silent;
 mod syn_flags;
 mod syn_recv;
+mod timeouts;
 mod too_late;
 mod vantage;
 mod why;
