@@ -12,6 +12,7 @@
 //! - `verdicts`: one handshake and one close from those of several hosts;
 //! - `matching`: views that may be the same connection; `joiner`: groups of them; `timeline`: the records of a joined connection in order.
 
+mod candidates;
 mod clock;
 mod joiner;
 mod matching;

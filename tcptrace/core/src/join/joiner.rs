@@ -10,6 +10,7 @@ use std::{
 use foldhash::{HashMap, HashMapExt as _};
 
 use super::{
+    candidates::Candidates,
     clock::Clock,
     matching::{Fit, fit, share_an_end},
     passage::passed,
@@ -38,8 +39,8 @@ pub struct Joiner {
     pub(super) clocks: HashMap<(usize, usize), Clock>,
     most: usize,
     waiting: HashMap<u64, Group>,
-    /// Numbers in `waiting` by the client's initial sequence number.
-    by_isn: HashMap<u32, Vec<u64>>,
+    /// Numbers in `waiting` by what their views may have in common with another one.
+    candidates: Candidates,
     /// Numbers in `waiting` by the sides of an address translation that they await, each with the index of its file.
     by_side: HashMap<(usize, u64), u64>,
     /// Numbers that may be in `waiting`, the oldest first.
@@ -80,7 +81,7 @@ impl Joiner {
             clocks: HashMap::new(),
             most: most.get(),
             waiting: HashMap::new(),
-            by_isn: HashMap::new(),
+            candidates: Candidates::new(),
             by_side: HashMap::new(),
             order: VecDeque::new(),
             groups: 0,
@@ -108,8 +109,7 @@ impl Joiner {
 
     /// Adds a view of a file. `emit` gets the records of connections that are complete.
     pub fn take(&mut self, file: usize, view: View, emit: &mut dyn FnMut(OutputRecord)) {
-        let isn = view.client_isn();
-        if isn.is_none() && view.sides().is_empty() {
+        if view.client_isn().is_none() && view.sides().is_empty() {
             // Its SYN was not recorded, so it cannot be matched with other views.
             return self.emit_joined(vec![(file, view)], emit);
         }
@@ -119,12 +119,7 @@ impl Joiner {
             self.order.push_back(self.groups);
             self.groups
         });
-        if let Some(isn) = isn {
-            let numbers = self.by_isn.entry(isn).or_default();
-            if numbers.last() != Some(&number) && (same.is_none() || !numbers.contains(&number)) {
-                numbers.push(number);
-            }
-        }
+        self.candidates.add(&view, number);
         if let Some(idle) = self.idle.get_mut(file) {
             *idle += 1;
         }
@@ -177,8 +172,7 @@ impl Joiner {
     /// Returns the group whose views, of other files, this one fits best; those that fit only by the client's number wait for
     /// better ones.
     fn same_in_other_files(&self, file: usize, view: &View) -> Option<u64> {
-        let numbers = self.by_isn.get(&view.client_isn()?)?;
-        let groups = numbers.iter().filter_map(|number| Some((*number, self.waiting.get(number)?)));
+        let groups = self.candidates.alike(view).filter_map(|number| Some((number, self.waiting.get(&number)?)));
         let fitting = groups.filter_map(|(number, group)| {
             let fit = group.fit(file, view).filter(|fit| *fit > Fit::Likely)?;
             let apart = group.views.iter().filter_map(|known| self.apart(known, (file, view))).min();
@@ -191,12 +185,7 @@ impl Joiner {
     /// Returns a group whose views may be those of the same connection by all that is known, of other files.
     fn likely(&self, group: &Group) -> Option<u64> {
         let isn = group.views.iter().find_map(|(_, view)| view.client_isn())?;
-        let groups = self
-            .by_isn
-            .get(&isn)?
-            .iter()
-            .take(MOST_ALIKE)
-            .filter_map(|number| Some((*number, self.waiting.get(number)?)));
+        let groups = self.candidates.with_isn(isn).filter_map(|number| Some((number, self.waiting.get(&number)?)));
         let fitting = groups.filter_map(|(number, other)| {
             let mut nearest = None;
             for (file, view) in &group.views {
@@ -247,13 +236,7 @@ impl Joiner {
             if let Some(idle) = self.idle.get_mut(*file) {
                 *idle = idle.saturating_sub(1);
             }
-            let Some(isn) = view.client_isn() else { continue };
-            if let Some(numbers) = self.by_isn.get_mut(&isn) {
-                numbers.retain(|other| *other != number);
-                if numbers.is_empty() {
-                    self.by_isn.remove(&isn);
-                }
-            }
+            self.candidates.remove(view, number);
         }
         Some(group)
     }
@@ -272,9 +255,6 @@ impl Joiner {
 
 /// Maximum difference of the times of one SYN, in nanoseconds: that of the clocks, which may drift, and its way.
 const SAME_SYN: u64 = 2_000_000_000;
-
-/// Maximum number of groups with one initial sequence number that are compared with one that is to be emitted alone.
-const MOST_ALIKE: usize = 64;
 
 /// Returns the indices of the files of views.
 fn files(views: &[(usize, View)]) -> BTreeSet<usize> {

@@ -59,7 +59,8 @@ pub(super) fn share_an_end(one: &View, other: &View) -> bool {
     })
 }
 
-fn timestamp(segment: &SegmentOutput) -> Option<u32> {
+/// Returns the timestamp of a segment.
+pub(super) fn timestamp(segment: &SegmentOutput) -> Option<u32> {
     segment.options.0.iter().find_map(|option| match option {
         TcpOption::Timestamp(timestamp) => Some(timestamp.value),
         _ => None,
