@@ -3,6 +3,7 @@
 mod commands;
 mod links;
 mod pictures;
+mod top_level;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -184,9 +184,7 @@ impl<R> Frames<R> {
         let backwards = counters.backwards.saturating_sub(outliers);
         Counters { bytes: self.input.taken(), outliers, backwards, ..counters }
     }
-}
 
-impl<R> Frames<R> {
     /// Returns the frame if it need not wait for older ones.
     fn in_order(&mut self, framed: Framed) -> Option<Framed> {
         if self.decoder.has_several_writers() {

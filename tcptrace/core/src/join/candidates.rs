@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use foldhash::{HashMap, HashMapExt as _};
 use smallvec::SmallVec;
 
-use super::{matching::timestamp, view::View};
+use super::view::View;
 
 /// Maximum number of connections to compare a view with for one thing that they have in common: the oldest, whose other views
 /// are the most likely to come.
@@ -76,7 +76,7 @@ fn keys(view: &View) -> impl Iterator<Item = (u32, Common)> {
     let ends = view.ends().into_iter().flat_map(|(client, server)| {
         [Common::Client(client.addr, client.port), Common::Server(server.addr, server.port)]
     });
-    let timestamps = view.syns().filter_map(timestamp).map(Common::Timestamp);
+    let timestamps = view.syn_timestamps().map(Common::Timestamp);
     let server = view.server_isn().map(Common::ServerIsn);
     let all = [Common::Nothing].into_iter().chain(server).chain(ends).chain(timestamps);
     let isn = view.client_isn();

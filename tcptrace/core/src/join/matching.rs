@@ -4,7 +4,6 @@
 //! client alone, as of an attempt that was refused, proves less: scanners and small devices use one number for all attempts.
 
 use super::view::View;
-use crate::{output_record::SegmentOutput, tcp::TcpOption};
 
 /// How well two views with the same initial sequence number of the client fit.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -33,9 +32,7 @@ pub(super) fn fit(one: &View, other: &View) -> Option<Fit> {
         return Some(Fit::Certain);
     }
     let (mut any, mut same) = (false, false);
-    for (sent, seen) in
-        one.syns().filter_map(timestamp).flat_map(|at| other.syns().filter_map(timestamp).map(move |seen| (at, seen)))
-    {
+    for (sent, seen) in one.syn_timestamps().flat_map(|at| other.syn_timestamps().map(move |seen| (at, seen))) {
         any = true;
         same |= sent == seen;
     }
@@ -56,13 +53,5 @@ pub(super) fn share_an_end(one: &View, other: &View) -> bool {
             || server.addr == its_server.addr
             || client.port == others.port
             || server.port == its_server.port
-    })
-}
-
-/// Returns the timestamp of a segment.
-pub(super) fn timestamp(segment: &SegmentOutput) -> Option<u32> {
-    segment.options.0.iter().find_map(|option| match option {
-        TcpOption::Timestamp(timestamp) => Some(timestamp.value),
-        _ => None,
     })
 }

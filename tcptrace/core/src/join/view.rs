@@ -80,6 +80,11 @@ impl View {
         })
     }
 
+    /// Returns the timestamps in the client's SYNs.
+    pub(super) fn syn_timestamps(&self) -> impl Iterator<Item = u32> {
+        self.syns().filter_map(|syn| syn.options.timestamp()).map(|timestamp| timestamp.value)
+    }
+
     pub(super) fn segments(&self) -> impl Iterator<Item = &SegmentOutput> {
         self.events.iter().filter_map(|event| match event {
             OutputRecord::Segment(segment) => Some(segment),
