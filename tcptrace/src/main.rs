@@ -10,12 +10,12 @@ use tcptrace::{
 };
 use tcptrace_core::output_record;
 
-/// musl's allocator requests memory from the kernel and returns it so often that drawing ladders took twice as long.
 #[cfg(target_env = "musl")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+mod allocator;
 
 fn main() -> ExitCode {
+    #[cfg(target_env = "musl")]
+    allocator::configure();
     if let Some(failed) = tcptrace::command::run_if_asked() {
         return failed;
     }

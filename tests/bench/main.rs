@@ -16,7 +16,6 @@ mod start;
 mod statistics;
 mod tool;
 mod turns;
-mod usage;
 
 use std::{
     path::{Path, PathBuf},

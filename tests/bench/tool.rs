@@ -10,12 +10,9 @@ use std::{
 };
 
 use rustix::process::Signal;
-use tcptrace_tests::{LIMIT, Lines, Netns, Process, binary, eventually, held_objects};
+use tcptrace_tests::{LIMIT, Lines, Netns, Process, binary, eventually, held_objects, usage};
 
-use crate::{
-    lost::{Lost, count_lines},
-    usage,
-};
+use crate::lost::{Lost, count_lines};
 
 /// In a command line, the beginning of the name of the file that is written.
 const FILE: &str = "FILE";

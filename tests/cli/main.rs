@@ -5,6 +5,7 @@ mod dissected;
 mod documents;
 mod kinds;
 mod leaks;
+mod memory;
 mod merged;
 mod only;
 mod otlp;

@@ -48,6 +48,7 @@ mod traffic;
 mod tshark;
 mod tun;
 mod unpacked;
+pub mod usage;
 mod verdict;
 mod veth;
 mod words;
