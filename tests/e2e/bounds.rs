@@ -88,10 +88,10 @@ fn a_flood_of_syns_fills_no_memory_and_real_connections_stay() {
     let sender = RawSender::new(&attacker);
     let flood = |numbers: std::ops::Range<u32>| {
         for number in numbers {
-            // Scattered over the addresses of 11.0.0.0/8 and the ports.
+            // Scattered over the addresses of 11.0.0.0/8, and over ports that no client is given.
             let scattered = number.wrapping_mul(2_654_435_761);
             let from = Ipv4Addr::from_bits(0x0b00_0000 | scattered >> 8);
-            let from = SocketAddr::from((from, 1024 + (scattered % 60_000) as u16));
+            let from = SocketAddr::from((from, 1024 + (scattered % 30_000) as u16));
             let packet = tcp_packet(from, ends.address, SYN, (number, 0), &[], &[]);
             sender.send(&packet, ends.address.ip());
         }
