@@ -268,6 +268,39 @@ fn files_that_do_not_match_are_told_and_parts_of_one_run_are_refused() {
 }
 
 #[test]
+fn captures_with_one_direction_each_are_no_two_hosts() {
+    const SOURCE_PORT: usize = 16 + 20;
+    let captures = Captures::new();
+    let bytes = fs::read(captures.path("a.pcap")).expect("a file");
+    let (header, mut rest) = bytes.split_at(24);
+    let mut halves = [header.to_vec(), header.to_vec()];
+    while let Some(length) = rest.get(8..12) {
+        let length = u32::from_le_bytes(length.try_into().expect("four bytes"));
+        let (frame, others) = rest.split_at(16 + usize::try_from(length).expect("a frame is short"));
+        let from_server = frame[SOURCE_PORT..SOURCE_PORT + 2] == 80_u16.to_be_bytes();
+        halves[usize::from(from_server)].extend(frame);
+        rest = others;
+    }
+    for (name, half) in ["to.pcap", "from.pcap"].into_iter().zip(&halves) {
+        fs::write(captures.path(name), half).expect("a file can be written");
+    }
+    let (code, stdout, stderr) = captures.read(&["to.pcap", "from.pcap"], &[]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    let said = "to.pcap and from.pcap have one direction each of the same connections: join them with `mergecap -w both.pcapng";
+    assert!(stderr.contains(said), "{stderr}");
+    // Of the first connection only a SYN, and its answer: either may have been lost on the way to where the other was seen.
+    let lengths = [24 + 56, 24 + 56];
+    for ((name, half), length) in ["syn.pcap", "answer.pcap"].into_iter().zip(&halves).zip(lengths) {
+        fs::write(captures.path(name), &half[..length]).expect("a file can be written");
+    }
+    let (code, _, stderr) = captures.read(&["syn.pcap", "answer.pcap"], &[]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    // Each file with both directions is a view of its own.
+    let (code, _, stderr) = captures.read(&["a.pcap", "to.pcap"], &[]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
 fn a_reader_who_leaves_early_is_not_told_that_the_files_do_not_match() {
     let folder = tempfile::tempdir().expect("a folder");
     let server: SocketAddr = "192.0.2.2:80".parse().expect("an endpoint");

@@ -5,6 +5,7 @@ mod binary;
 mod capture;
 mod contents;
 mod event_filter;
+mod halves;
 mod merge;
 pub(super) mod open_sockets;
 mod progress;

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use log::warn;
 
-use super::{Destination, FLUSH_TIMEOUT, PATIENT_FLUSH_TIMEOUT, Source, read, reading::Reading};
+use super::{Destination, FLUSH_TIMEOUT, PATIENT_FLUSH_TIMEOUT, Source, halves, read, reading::Reading};
 use crate::{
     app::stdout_format,
     cli::Options,
@@ -58,13 +58,15 @@ struct Input {
 /// Reads the files to their ends.
 ///
 /// # Errors
-/// When one cannot be read, or not to its end; when two are parts of one run; and when no connection is in more than one.
+/// When one cannot be read, or not to its end; when two are parts of one run, or of one capture; and when no connection is in
+/// more than one.
 pub(in crate::app) fn merge(paths: &[PathBuf], options: &Options) -> Result<ExitCode> {
     let nothing = File::options().write(true).open("/dev/null").context("cannot open /dev/null")?;
     reduce_to_opening()?;
     let sources = paths.iter().map(|path| Source::open(path)).collect::<Result<Vec<_>>>()?;
     // The files may come from anybody, so rights are dropped before they are parsed.
     reduce(Duty::Replay);
+    halves::check(&sources)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _context = runtime.enter();
     let mut inputs = Vec::new();
