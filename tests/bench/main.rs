@@ -16,6 +16,7 @@ mod start;
 mod statistics;
 mod tool;
 mod turns;
+mod usage;
 
 use std::{
     path::{Path, PathBuf},

@@ -7,16 +7,14 @@ use std::{
 };
 
 use serde_json::Value;
-use tcptrace_tests::{
-    Process, binary, output,
-    usage::{self, Usage},
-};
+use tcptrace_tests::{Process, binary, output};
 
 use crate::{
     Options, load,
     report::{Report, code, progress},
     statistics::Spread,
     tool,
+    usage::{self, Usage},
 };
 
 /// In a command line, the capture.

@@ -10,9 +10,12 @@ use std::{
 };
 
 use rustix::process::Signal;
-use tcptrace_tests::{LIMIT, Lines, Netns, Process, binary, eventually, held_objects, usage};
+use tcptrace_tests::{LIMIT, Lines, Netns, Process, binary, eventually, held_objects};
 
-use crate::lost::{Lost, count_lines};
+use crate::{
+    lost::{Lost, count_lines},
+    usage,
+};
 
 /// In a command line, the beginning of the name of the file that is written.
 const FILE: &str = "FILE";

@@ -48,7 +48,6 @@ mod traffic;
 mod tshark;
 mod tun;
 mod unpacked;
-pub mod usage;
 mod verdict;
 mod veth;
 mod words;

@@ -9,22 +9,16 @@ use std::{
 
 /// The resources that a command used from its start to its end.
 #[derive(Clone, Copy)]
-pub struct Usage {
-    /// Wall-clock time from its start to its end.
-    pub elapsed: Duration,
+pub(crate) struct Usage {
+    pub(crate) elapsed: Duration,
     /// The processors' time, of all threads, the kernel's on its behalf included.
-    pub processors: Duration,
-    /// Largest resident memory, in KiB; at least that of the caller so far, with which a child begins.
-    pub most_memory: u64,
+    pub(crate) processors: Duration,
+    /// Largest resident memory, in KiB.
+    pub(crate) most_memory: u64,
 }
 
-/// Runs a command to its end and throws away what it writes.
-///
-/// # Panics
-///
-/// Panics if it cannot be started, or ends with another status than 0.
-#[track_caller]
-pub fn run(command: &mut Command) -> Usage {
+/// Runs a command to its end, which has to be well, and throws away what it writes.
+pub(crate) fn run(command: &mut Command) -> Usage {
     let began = Instant::now();
     let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // Not waited for by the standard library, which does not ask what it has used.
@@ -50,10 +44,10 @@ fn duration(time: libc::timeval) -> Duration {
 }
 
 /// User space is told of hundredths of a second, whatever the kernel counts in (USER_HZ).
-pub const TICKS_PER_SECOND: f64 = 100.0;
+pub(crate) const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Clock ticks that a running process has used so far.
-pub fn ticks(pid: u32) -> u64 {
+pub(crate) fn ticks(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process that runs has statistics");
     ticks_in(&stat).unwrap_or_else(|| panic!("no times: {stat}"))
 }
@@ -66,8 +60,9 @@ fn ticks_in(stat: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use tcptrace_tests::kibibytes;
+
     use super::*;
-    use crate::kibibytes;
 
     #[test]
     fn times_stand_behind_the_name() {
