@@ -3,6 +3,7 @@
 mod close;
 mod drops;
 mod handshake;
+pub(crate) mod sentence;
 mod severity;
 mod stalled;
 mod translation;

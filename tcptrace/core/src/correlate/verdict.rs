@@ -7,6 +7,5 @@ pub(in crate::correlate) mod handshake;
 mod inferred_states;
 pub(in crate::correlate) mod progress;
 mod reset;
-pub(crate) mod sentence;
 pub(in crate::correlate) mod stalled;
 pub(in crate::correlate) mod state_times;

@@ -5,10 +5,7 @@ use super::{unsent::Unsent, view::View};
 use crate::{
     event::Role,
     output_record::{CloseOutput, HandshakeOutput},
-    verdict::{
-        Close, CloseEnd, CloseKind, Handshake, HandshakeEnd, Missing, Outcome, Reset, ResetCause, SameAs,
-        TranslatedSide,
-    },
+    verdict::{Close, CloseEnd, CloseKind, Handshake, HandshakeEnd, Missing, Outcome, Reset, ResetCause},
 };
 
 /// Returns how much a view knows about a reset: a cause that follows from segments, one that the socket of its sender proves, or
@@ -48,8 +45,9 @@ pub(super) fn handshake(views: &[&View], unsent: &Unsent<'_>) -> Option<(usize, 
         let known = |(place, view): (usize, &&View)| {
             let mut known = view.handshake.clone()?;
             let record = &mut *known.record;
-            forget_sides(&mut record.summary, &mut record.same_as, &mut record.nat);
-            unsent.reveal(place, &mut record.reset, &mut record.summary);
+            // Their numbers count in their file, and they are part of the joined connection.
+            (record.same_as, record.nat) = (None, None);
+            record.facts.unsent_at = unsent.reveal(place, &mut record.reset);
             Some((place, known))
         };
         views.iter().enumerate().filter_map(known)
@@ -58,6 +56,7 @@ pub(super) fn handshake(views: &[&View], unsent: &Unsent<'_>) -> Option<(usize, 
     let worth = |place: usize, record: &_| views.get(place).map(|view| worth_of_handshake(view, record));
     let (place, mut joined) = all().rev().max_by_key(|(place, handshake)| worth(*place, &handshake.record))?;
     let record = &mut *joined.record;
+    record.summarize();
     if let Some((_, at_client)) = all().next() {
         let at_client = &*at_client.record;
         (record.client.addr, record.client.port) = (at_client.client.addr, at_client.client.port);
@@ -89,9 +88,10 @@ pub(super) fn close(views: &[&View], unsent: &Unsent<'_>) -> Option<(usize, Clos
         let known = |(place, view): (usize, &&View)| {
             let mut known = view.close.clone()?;
             let record = &mut *known.record;
-            forget_sides(&mut record.summary, &mut record.same_as, &mut record.nat);
+            // As in a handshake.
+            (record.same_as, record.nat) = (None, None);
             if record.kind == CloseKind::Reset {
-                unsent.reveal(place, &mut record.reset, &mut record.summary);
+                record.facts.unsent_at = unsent.reveal(place, &mut record.reset);
             }
             Some((place, known))
         };
@@ -118,7 +118,10 @@ pub(super) fn close(views: &[&View], unsent: &Unsent<'_>) -> Option<(usize, Clos
         all().rev().filter_map(complete).find_map(|record| record.bytes.server_to_client),
     ];
     let record = &mut *joined.record;
-    take_bytes(record, sent);
+    let [to_server, to_client] = sent;
+    record.bytes.client_to_server = to_server.or(record.bytes.client_to_server);
+    record.bytes.server_to_client = to_client.or(record.bytes.server_to_client);
+    record.summarize();
     // The client's addresses, whether or not its host has seen the close.
     if let Some((client, server)) = views.first().and_then(|view| view.ends()) {
         (record.client.addr, record.client.port) = (client.addr, client.port);
@@ -162,26 +165,6 @@ pub(super) fn close(views: &[&View], unsent: &Unsent<'_>) -> Option<(usize, Clos
 
 fn is_complete(record: &Close) -> bool {
     !record.incomplete && !matches!(record.kind, CloseKind::Unfinished | CloseKind::Unseen)
-}
-
-/// Replaces the number of bytes that each end sent by what was seen beside it, also in the sentence.
-fn take_bytes(record: &mut Close, sent: [Option<u64>; 2]) {
-    let own = [&mut record.bytes.client_to_server, &mut record.bytes.server_to_client];
-    for ((own, sent), arrow) in own.into_iter().zip(sent).zip(["→", "←"]) {
-        if let (Some(told), Some(sent)) = (*own, sent) {
-            record.summary = record.summary.replacen(&format!(" {told} B {arrow}"), &format!(" {sent} B {arrow}"), 1);
-        }
-        *own = sent.or(*own);
-    }
-}
-
-/// Takes the other sides of an address translation out of a record: their numbers count in their file, and they are part of
-/// the joined connection.
-fn forget_sides(summary: &mut String, same_as: &mut Option<Vec<u64>>, nat: &mut Option<Vec<TranslatedSide>>) {
-    if let Some(numbers) = same_as.take() {
-        *summary = summary.replacen(&SameAs(&numbers).to_string(), "", 1);
-    }
-    *nat = None;
 }
 
 /// Returns true if events of the connection were lost in this view.

@@ -4,7 +4,7 @@ use std::{net::IpAddr, num::NonZeroU16, sync::Arc};
 
 use strum::{IntoStaticStr, VariantNames};
 
-use super::{Each, Missing, NoSegments, Reset, Role, SegmentDrops, TranslatedSide};
+use super::{Each, Missing, NoSegments, Reset, Role, SegmentDrops, TranslatedSide, sentence::CloseFacts};
 use crate::{
     event::{BootTime, Cgroup, Comm, Exit, Proof},
     tcp::TcpState,
@@ -229,6 +229,9 @@ pub struct Close {
     pub missing: Vec<Missing>,
     /// The record as one English sentence.
     pub summary: String,
+    /// What else the sentence tells.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) facts: CloseFacts,
 }
 
 impl Close {

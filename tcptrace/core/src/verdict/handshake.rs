@@ -4,7 +4,7 @@ use std::{net::IpAddr, num::NonZeroU16, sync::Arc};
 
 use strum::{IntoStaticStr, VariantNames};
 
-use super::{Missing, NoSegments, OpeningDrops, Reset, SegmentDrops, TranslatedSide};
+use super::{Missing, NoSegments, OpeningDrops, Reset, SegmentDrops, TranslatedSide, sentence::HandshakeFacts};
 use crate::{
     event::{AcceptQueue, BootTime, Cgroup, Comm, icmp},
     tcp::TcpOptions,
@@ -230,4 +230,7 @@ pub struct Handshake {
     pub missing: Vec<Missing>,
     /// The record as one English sentence.
     pub summary: String,
+    /// What else the sentence tells.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) facts: HandshakeFacts,
 }

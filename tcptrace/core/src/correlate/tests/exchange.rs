@@ -130,8 +130,18 @@ impl Exchange {
         let (mut handshakes, mut closes) = (Vec::new(), Vec::new());
         for placed in self.finish_all() {
             match placed {
-                Correlated::Handshake(record) => handshakes.push(*record),
-                Correlated::Close(record) => closes.push(*record),
+                Correlated::Handshake(mut record) => {
+                    let told = record.summary.clone();
+                    record.summarize();
+                    assert_eq!(told, record.summary, "the record holds all that the sentence tells");
+                    handshakes.push(*record);
+                }
+                Correlated::Close(mut record) => {
+                    let told = record.summary.clone();
+                    record.summarize();
+                    assert_eq!(told, record.summary, "the record holds all that the sentence tells");
+                    closes.push(*record);
+                }
                 _ => {}
             }
         }

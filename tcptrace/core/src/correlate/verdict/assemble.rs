@@ -11,13 +11,13 @@ pub(in crate::correlate) use self::{
     close::{Seen, close},
     handshake::handshake,
 };
-use super::{reset, sentence::Forgotten};
+use super::reset;
 use crate::{
     correlate::{
         table::connection::{Connection, NatForgot, Side},
         watched::Watched,
     },
-    verdict::{Missing, NoSegments, TranslatedSide},
+    verdict::{Missing, NoSegments, TranslatedSide, sentence::Forgotten},
 };
 
 /// Returns the reason why no segment of the connection was seen, if none was; `watched` tells whose segments are seen.

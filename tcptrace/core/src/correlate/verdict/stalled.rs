@@ -10,7 +10,7 @@ use super::{
     close::may_have_closed,
     handshake::is_ignored_reset,
     progress::{Phase, phase},
-    sentence, state_times,
+    state_times,
 };
 use crate::{
     correlate::{
@@ -25,7 +25,7 @@ use crate::{
         TcpOptions,
         TcpState::{self, CloseWait},
     },
-    verdict::{Awaited, Each, Stalled, Turn},
+    verdict::{Awaited, Each, Stalled, Turn, sentence},
 };
 
 /// Returns the record. `gaps` is the number of losses so far, `watched` tells whose segments are seen.

@@ -1,7 +1,10 @@
 //! Resets that arrive, but that the host of their sender did not send.
 
 use super::*;
-use crate::verdict::ResetCause;
+use crate::{
+    event::Exit,
+    verdict::{Bytes, Close, ResetCause, TimeWait},
+};
 
 const RST: TcpFlags = TcpFlags::RST;
 
@@ -107,4 +110,43 @@ fn the_host_of_the_socket_knows_better_than_what_follows_from_segments() {
     let records = join(&mut joiner, [views(0, INSIDE, 3, &near), server]);
     let Some(OutputRecord::Close(CloseOutput { record, .. })) = records.last() else { panic!("{records:?}") };
     assert_eq!(record.reset.map(|reset| (reset.by, reset.cause)), Some((Server, ResetCause::UnreadData)));
+}
+
+/// The sentence of a reset in the server's name, at the client of a connection whose close is changed by `change` there.
+fn told(change: impl Fn(&mut Close)) -> String {
+    let mut near = views(0, INSIDE, 3, &[&at_client()[..4], &[(1_600_400, false, RST, 1, 0)]].concat());
+    let far = views(AHEAD, OUTSIDE, 3, &[&at_server()[..3], &[(1_600_500, true, RST, 1, 0)]].concat());
+    for close in near.iter_mut().filter_map(|view| view.close.as_mut()) {
+        change(&mut close.record);
+        close.record.summarize();
+    }
+    let records = join(&mut joiner(8), [near, far]);
+    let Some(OutputRecord::Close(CloseOutput { record, .. })) = records.last() else { panic!("{records:?}") };
+    record.summary.clone()
+}
+
+#[test]
+fn a_sentence_keeps_what_else_it_says() {
+    let summary = told(|close| {
+        close.idle_ns = Some(60_000_000_000);
+        close.duration_ns = Some(61_000_000_000);
+        close.time_wait = Some(TimeWait::Server);
+    });
+    assert!(
+        summary.starts_with(
+            "idle for 60.0 s, then reset in the server's name: db did not see it leave, as when a firewall on the way sends it; "
+        ) && summary.contains("; lasted 1 m 01 s; the server holds TIME_WAIT"),
+        "{summary}"
+    );
+}
+
+#[test]
+fn an_end_that_did_not_reset_is_not_told_to_have_left_without_an_answer() {
+    let bytes = Bytes { client_to_server: Some(78), server_to_client: Some(0) };
+    let summary = told(|close| {
+        close.bytes = bytes;
+        close.server.exit = Some(Exit { signal: Some(9), code: None });
+    });
+    assert!(!summary.contains("were answered"), "{summary}");
+    assert!(summary.contains("; the server's process was killed by signal 9"), "{summary}");
 }

@@ -15,6 +15,7 @@ pub(super) fn handshake(
     let Handshake {
         at: _,
         started: _,
+        facts: _,
         encapsulation: _,
         conn,
         netns,
@@ -80,6 +81,7 @@ pub(super) fn close(CloseOutput { stamp, encapsulation, joined, context, record 
     let Close {
         at: _,
         started: _,
+        facts: _,
         encapsulation: _,
         conn,
         netns,

@@ -7,6 +7,7 @@ use crate::verdict::{
     Awaited, Bytes, Close, CloseEnd, CloseKind, Each, Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, IcmpReport,
     Missing, NoSegments, OpeningDrops, OpeningRetransmissions, Outcome, Reset, ResetCause, Rtt, SegmentDrops, Severity,
     Stalled, StateTime, TimeWait, TranslatedSide, Turn, WaitingFor,
+    sentence::{CloseFacts, HandshakeFacts},
 };
 
 /// An established connection, with every optional field set.
@@ -62,6 +63,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
         incomplete: true,
         missing: vec![Missing::Syn, Missing::Lost],
         summary: "three-way handshake".to_owned(),
+        facts: HandshakeFacts::default(),
     };
     HandshakeOutput { stamp: stamp(), encapsulation: None, joined: None, context: context(), record: Box::new(record) }
 }
@@ -143,6 +145,7 @@ pub(crate) fn close() -> CloseOutput {
         incomplete: false,
         missing: Vec::new(),
         summary: "closed by the server".to_owned(),
+        facts: CloseFacts::default(),
     };
     CloseOutput { stamp: stamp(), encapsulation: None, joined: None, context: context(), record: Box::new(record) }
 }

@@ -16,15 +16,15 @@ use crate::{
             close::{self, Closing},
             drops,
             handshake::{ETIMEDOUT, timed_out},
-            reset,
-            sentence::{self, CloseFacts},
-            state_times,
+            reset, state_times,
         },
         watched::Watched,
     },
     event::{BootTime, Process, Role},
     text::Errno,
-    verdict::{Bytes, Close, CloseEnd, CloseKind, Each, Missing, Reset, ResetCause, SegmentDrops},
+    verdict::{
+        Bytes, Close, CloseEnd, CloseKind, Each, Missing, Reset, ResetCause, SegmentDrops, sentence::CloseFacts,
+    },
 };
 
 /// Segments that are seen.
@@ -93,6 +93,7 @@ pub(in crate::correlate) fn close(
         incomplete: !missing.is_empty(),
         missing,
         summary: String::new(),
+        facts: CloseFacts::default(),
     };
     name_once(&mut close);
     close.idle_ns = idle_ns(conn, &close, seen.data);
@@ -102,7 +103,7 @@ pub(in crate::correlate) fn close(
     if watched.untimed {
         close.forget_times();
     }
-    let facts = CloseFacts {
+    close.facts = CloseFacts {
         late_bytes: reset.and_then(|(side, _)| reset::late_bytes(conn, side)),
         other_closed: reset.is_some_and(|(side, _)| conn.end(side.other()).fin().is_some()),
         nat_forgot: forgotten(conn, seen.data),
@@ -115,8 +116,9 @@ pub(in crate::correlate) fn close(
         silent: silent(conn).map(|side| conn.shown_role(side)),
         missed_fin: missed_fin.map(|side| conn.shown_role(side)),
         unacked: Each { client: has_unacked_fin(client), server: has_unacked_fin(server) },
+        unsent_at: None,
     };
-    close.summary = sentence::close(&close, &facts);
+    close.summarize();
     close
 }
 

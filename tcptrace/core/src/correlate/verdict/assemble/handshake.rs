@@ -12,7 +12,6 @@ use crate::{
             drops,
             handshake::{self, Opened},
             reset,
-            sentence::{self, Answer, HandshakeFacts},
         },
         watched::Watched,
     },
@@ -21,6 +20,7 @@ use crate::{
     verdict::{
         Handshake, HandshakeEnd, HandshakeKind, IcmpAnswer, OpeningRetransmissions, Outcome, Reset, ResetCause,
         WaitingFor,
+        sentence::{Answer, HandshakeFacts},
     },
 };
 
@@ -99,8 +99,9 @@ pub(in crate::correlate) fn handshake(
         incomplete: !missing.is_empty(),
         missing,
         summary: String::new(),
+        facts: HandshakeFacts::default(),
     };
-    let facts = HandshakeFacts {
+    handshake.facts = HandshakeFacts {
         syns: client.syn().map_or(0, Sent::count),
         deferred_ns: after(conn.ack_at(), server.seen_to_enter(TcpState::Established)).filter(|_| conn.is_deferred()),
         restored: conn.is_restored(),
@@ -111,8 +112,9 @@ pub(in crate::correlate) fn handshake(
         nat_forgot: forgotten(conn, false),
         may_be_acked: handshake::may_be_acked(conn),
         lasted: after(Some(conn.first), Some(conn.last)),
+        unsent_at: None,
     };
-    handshake.summary = sentence::handshake(&handshake, &facts);
+    handshake.summarize();
     handshake
 }
 

@@ -2,10 +2,10 @@
 
 use super::{Stalling, Waits, state, times};
 use crate::{
-    correlate::verdict::{handshake::is_ignored_reset, sentence::IGNORED_RESET},
+    correlate::verdict::handshake::is_ignored_reset,
     event::{AcceptQueue, Role},
     tcp::TcpState::{self, Established, SynRecv, SynSent},
-    verdict::{Awaited, Turn},
+    verdict::{Awaited, Turn, sentence::IGNORED_RESET},
 };
 
 impl Stalling<'_> {

@@ -7,15 +7,14 @@ mod unfinished;
 
 use std::fmt::Write as _;
 
-pub(super) use self::handshake::IGNORED_RESET;
 pub(crate) use self::{
-    close::{CloseFacts, close},
+    close::CloseFacts,
     drops::{push_drops, push_segment_drops},
-    handshake::{Answer, HandshakeFacts, handshake},
+    handshake::{Answer, HandshakeFacts, IGNORED_RESET},
 };
 use crate::{
     event::Role,
-    text::HumanDuration,
+    text::{Escaped, HumanDuration},
     verdict::{Missing, NoSegments, ResetCause, SameAs},
 };
 
@@ -58,6 +57,15 @@ fn cause_words(cause: ResetCause) -> &'static str {
     }
 }
 
+/// Appends that a reset, the end of which `how` tells, came in the name of an end whose host did not see it leave.
+fn push_unsent_reset(text: &mut String, how: &str, by: Role, host: &str) {
+    let (by, host) = (name(by), Escaped(host.as_bytes()));
+    push(
+        text,
+        format_args!("{how} in the {by}'s name: {host} did not see it leave, as when a firewall on the way sends it"),
+    );
+}
+
 fn name(role: Role) -> &'static str {
     match role {
         Role::Client => "client",
@@ -90,7 +98,7 @@ fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 }
 
 /// An address translation that the kernel of this host forgot in the middle of a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Forgotten {
     /// Nanoseconds from then to the reset, if one followed.
     pub(crate) before_ns: Option<u64>,

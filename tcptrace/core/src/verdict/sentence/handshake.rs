@@ -1,17 +1,19 @@
 //! The sentence of a handshake.
 
+use std::sync::Arc;
+
 use super::{
     Forgotten, USUAL, cause_words, name, push, push_common, push_drops, push_forgotten, push_missing,
-    push_segment_drops,
+    push_segment_drops, push_unsent_reset,
 };
 use crate::{
     event::{AcceptQueue, Role},
     text::HumanDuration,
-    verdict::{Handshake, HandshakeKind, IcmpAnswer, NoSegments, Outcome, ResetCause, WaitingFor},
+    verdict::{Handshake, HandshakeKind, IcmpAnswer, NoSegments, Outcome, Reset, ResetCause, WaitingFor},
 };
 
 /// Facts for the sentence of a handshake that are not in its record.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct HandshakeFacts {
     /// Number of SYNs seen.
     pub(crate) syns: u32,
@@ -31,10 +33,12 @@ pub(crate) struct HandshakeFacts {
     pub(crate) may_be_acked: bool,
     /// Nanoseconds from the first event to the last.
     pub(crate) lasted: Option<u64>,
+    /// The host of the end in whose name the reset came, if its recording shows that it did not send it.
+    pub(crate) unsent_at: Option<Arc<str>>,
 }
 
 /// An answer to a SYN that its sender's socket did not accept, or that does not complete the handshake.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Answer {
     SynAck,
     /// A SYN of the server's own.
@@ -46,11 +50,16 @@ pub(crate) enum Answer {
 }
 
 /// Words for a reset that the client does not take for an answer (RFC 9293 §3.10.7.3).
-pub(in crate::correlate) const IGNORED_RESET: &str =
-    "a reset was seen: it does not acknowledge the SYN, so the client ignores it";
+pub(crate) const IGNORED_RESET: &str = "a reset was seen: it does not acknowledge the SYN, so the client ignores it";
 
-/// Returns the sentence of a handshake.
-pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
+impl Handshake {
+    /// Renders the sentence anew.
+    pub(crate) fn summarize(&mut self) {
+        self.summary = handshake(self, &self.facts);
+    }
+}
+
+fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
     let mut text = String::with_capacity(USUAL);
     text.push_str(match record.kind {
         HandshakeKind::ThreeWay => "three-way handshake",
@@ -96,6 +105,7 @@ pub(crate) fn handshake(record: &Handshake, facts: &HandshakeFacts) -> String {
 
 fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: &HandshakeFacts) {
     let lasted = facts.lasted.map(HumanDuration);
+    let unsent = record.reset.map(|reset| reset.by).zip(facts.unsent_at.as_deref());
     match outcome {
         Outcome::Established => {
             text.push_str("established");
@@ -104,9 +114,10 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
                 push(text, format_args!(" in {}", HumanDuration(time)));
             }
         }
-        Outcome::Refused => match record.icmp {
-            Some(icmp) => push(text, format_args!("refused by ICMP: {}", icmp.kind)),
-            _ => text.push_str(match record.reset.map(|reset| reset.cause) {
+        Outcome::Refused => match (record.icmp, unsent) {
+            (_, Some((by, host))) => push_unsent_reset(text, "refused by a reset", by, host),
+            (Some(icmp), None) => push(text, format_args!("refused by ICMP: {}", icmp.kind)),
+            (None, None) => text.push_str(match record.reset.map(|reset| reset.cause) {
                 Some(_) if record.syn_left == Some(false) => {
                     "refused: a reset from this host itself, as of a firewall rule"
                 }
@@ -124,28 +135,7 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
                 Some(cause) => return push(text, format_args!("refused by the server{}", cause_words(cause))),
             }),
         },
-        Outcome::Reset => match record.reset.map(|reset| (reset.by, reset.cause)) {
-            Some((Role::Client, _)) if facts.may_be_acked => {
-                text.push_str(
-                    "reset by the client; whether it was established is unknown, since the capture has no ACKs",
-                );
-            }
-            Some((Role::Client, cause)) if !is_of_its_socket(cause) => {
-                text.push_str("reset by the client before it was complete");
-                // The host of a scan knows nothing of the connection.
-                let unknown = matches!(cause, ResetCause::Unknown | ResetCause::NoConnection);
-                if unknown && record.kind == HandshakeKind::ThreeWay {
-                    text.push_str(", as health checks and scans do");
-                }
-            }
-            Some((by, cause)) => {
-                push(text, format_args!("reset by the {} before it was complete{}", name(by), cause_words(cause)));
-                if let Some(IcmpAnswer { from, kind, .. }) = record.icmp {
-                    push(text, format_args!("; an ICMP error from {from} about its SYN,ACK had ended it: {kind}"));
-                }
-            }
-            None => text.push_str("reset before it was complete"),
-        },
+        Outcome::Reset => push_reset(text, record, facts),
         Outcome::Unreachable => {
             push(
                 text,
@@ -199,6 +189,32 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             }
             push_queue(text, record.accept_queue);
         }
+    }
+}
+
+/// Appends that a reset ended the handshake.
+fn push_reset(text: &mut String, record: &Handshake, facts: &HandshakeFacts) {
+    let Some(Reset { by, cause }) = record.reset else { return text.push_str("reset before it was complete") };
+    let may_be_acked = by == Role::Client && facts.may_be_acked;
+    if let Some(host) = &facts.unsent_at {
+        push_unsent_reset(text, "reset", by, host);
+    } else if may_be_acked {
+        text.push_str("reset by the client");
+    } else if by == Role::Client && !is_of_its_socket(cause) {
+        text.push_str("reset by the client before it was complete");
+        // The host of a scan knows nothing of the connection.
+        let unknown = matches!(cause, ResetCause::Unknown | ResetCause::NoConnection);
+        if unknown && record.kind == HandshakeKind::ThreeWay {
+            text.push_str(", as health checks and scans do");
+        }
+        return;
+    } else {
+        push(text, format_args!("reset by the {} before it was complete{}", name(by), cause_words(cause)));
+    }
+    if may_be_acked {
+        text.push_str("; whether it was established is unknown, since the capture has no ACKs");
+    } else if let Some(IcmpAnswer { from, kind, .. }) = record.icmp {
+        push(text, format_args!("; an ICMP error from {from} about its SYN,ACK had ended it: {kind}"));
     }
 }
 

@@ -1,17 +1,19 @@
 //! The sentence of a close.
 
+use std::sync::Arc;
+
 use super::{
-    Forgotten, USUAL, cause_words, name, push, push_common, push_missing, push_segment_drops,
+    Forgotten, USUAL, cause_words, name, push, push_common, push_missing, push_segment_drops, push_unsent_reset,
     unfinished::push_unfinished,
 };
 use crate::{
     event::{Exit, Role},
     text::{Errno, HumanBytes, HumanDuration},
-    verdict::{Close, CloseKind, Each, IcmpReport, ResetCause, TimeWait},
+    verdict::{Close, CloseKind, Each, IcmpReport, Reset, ResetCause, TimeWait},
 };
 
 /// Facts for the sentence of a close that are not in its record.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct CloseFacts {
     /// Payload bytes that arrived at the end that sent the reset after it had closed.
     pub(crate) late_bytes: Option<u64>,
@@ -37,10 +39,18 @@ pub(crate) struct CloseFacts {
     pub(crate) missed_fin: Option<Role>,
     /// True for the ends whose FINs were seen, but not the acknowledgements of them.
     pub(crate) unacked: Each<bool>,
+    /// The host of the end in whose name the reset came, if its recording shows that it did not send it.
+    pub(crate) unsent_at: Option<Arc<str>>,
 }
 
-/// Returns the sentence of a close.
-pub(crate) fn close(record: &Close, facts: &CloseFacts) -> String {
+impl Close {
+    /// Renders the sentence anew.
+    pub(crate) fn summarize(&mut self) {
+        self.summary = close(self, &self.facts);
+    }
+}
+
+fn close(record: &Close, facts: &CloseFacts) -> String {
     let mut text = String::with_capacity(USUAL);
     push_idle(&mut text, record);
     push_how(&mut text, record, facts);
@@ -200,13 +210,16 @@ fn push_how(text: &mut String, record: &Close, facts: &CloseFacts) {
         }
         CloseKind::Unfinished => return push_unfinished(text, record, facts),
         CloseKind::Reset => {
-            text.push_str("reset");
-            if let Some(reset) = record.reset {
-                match reset.cause {
-                    ResetCause::Forged => push(text, format_args!(" in the {}'s name", name(reset.by))),
-                    _ => push(text, format_args!(" by the {}", name(reset.by))),
+            match (record.reset, &facts.unsent_at) {
+                (Some(reset), Some(host)) => push_unsent_reset(text, "reset", reset.by, host),
+                (Some(Reset { by, cause }), None) => {
+                    match cause {
+                        ResetCause::Forged => push(text, format_args!("reset in the {}'s name", name(by))),
+                        _ => push(text, format_args!("reset by the {}", name(by))),
+                    }
+                    push_cause(text, cause, record, facts);
                 }
-                push_cause(text, reset.cause, record, facts);
+                (None, _) => text.push_str("reset"),
             }
             return push_silent(text, "; ", facts.silent);
         }
