@@ -20,7 +20,7 @@ use tcptrace_core::{
 };
 
 use self::destination::Destination;
-pub use self::destination::Shown;
+pub use self::destination::{Collect, Shown};
 use crate::{
     metrics::Metrics,
     otlp::Exporter,
@@ -144,13 +144,18 @@ impl Output {
         Self::to(Destination::new(Shown::json(emit), sink).patient())
     }
 
-    /// Gives every record to `render`, whose output is discarded; `nothing` is /dev/null.
+    /// Gives every record to `to`, and writes nothing; `nothing` is /dev/null.
     ///
     /// # Errors
     /// When a thread for writing cannot be started.
-    pub fn discarding(nothing: OwnedFd, render: Box<dyn Render>) -> Result<Self, SinkError> {
-        let shown = Shown { render, emit: Emit::ALL, selection: None, tally: None, discards: false };
-        Self::open_to(Sink::stream(nothing, BUDGET)?, shown, None)
+    pub fn collecting(nothing: OwnedFd, to: Box<dyn Collect>) -> Result<Self, SinkError> {
+        Ok(Self::to(Destination::collecting(Sink::stream(nothing, BUDGET)?, to)))
+    }
+
+    /// Returns the types of records that anything uses.
+    pub fn needs(&self) -> Emit {
+        let everything = self.has_file() || self.fail_on.is_some() || self.metrics.is_some() || self.exporter.is_some();
+        if everything { Emit::ALL } else { self.stdout.needs }
     }
 
     /// Returns true if there is a file of `--write`.

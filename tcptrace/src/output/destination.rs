@@ -12,6 +12,15 @@ use tcptrace_core::{
 use super::{chunks::Chunks, rendering::Rendering};
 use crate::sink::{Finish, Held, Sink, SinkError};
 
+/// Takes records as they are, in place of a renderer.
+pub trait Collect: Send {
+    /// Takes a record.
+    fn collect(&mut self, record: OutputRecord);
+
+    /// Passes on what it holds back: the next record may have to be waited for.
+    fn flush(&mut self);
+}
+
 /// The records that a destination gets, and their form.
 pub struct Shown {
     /// Renders records.
@@ -61,9 +70,18 @@ enum Renderer {
     Here(Chunks),
     /// On a thread of its own, which waits for a slow reader.
     Apart(Rendering),
+    /// Nothing is rendered: another part of the program gets the records.
+    Nowhere(Box<dyn Collect>),
 }
 
 impl Destination {
+    /// Creates a destination that gives every record to `to`, and nothing to `sink`.
+    pub(super) fn collecting(sink: Sink, to: Box<dyn Collect>) -> Self {
+        let renderer = Renderer::Nowhere(to);
+        let (selection, tally, unreported) = (None, None, LossCounts::default());
+        Self { emit: Emit::ALL, selection, tally, discards: false, needs: Emit::ALL, sink, renderer, unreported }
+    }
+
     pub(super) fn new(shown: Shown, sink: Sink) -> Self {
         let needs = shown.needs();
         let Shown { render, emit, selection, tally, discards } = shown;
@@ -89,7 +107,7 @@ impl Destination {
                 chunks.patient = true;
                 Renderer::Apart(Rendering::start(chunks)?)
             }
-            apart @ Renderer::Apart(_) => apart,
+            other @ (Renderer::Apart(_) | Renderer::Nowhere(_)) => other,
         };
         Ok(Self { renderer, ..self })
     }
@@ -128,6 +146,12 @@ impl Destination {
             Renderer::Here(chunks) => chunks.hand_over(),
             Renderer::Apart(rendering) => {
                 rendering.hand_over(flush);
+                Held::default()
+            }
+            Renderer::Nowhere(to) => {
+                if flush {
+                    to.flush();
+                }
                 Held::default()
             }
         };
@@ -171,6 +195,7 @@ impl Renderer {
         match self {
             Self::Here(chunks) => chunks.add(&record),
             Self::Apart(rendering) => rendering.add(record.into_owned()),
+            Self::Nowhere(to) => to.collect(record.into_owned()),
         }
     }
 
@@ -178,6 +203,7 @@ impl Renderer {
         match self {
             Self::Here(chunks) => chunks.is_full(),
             Self::Apart(rendering) => rendering.is_full(),
+            Self::Nowhere(_) => false,
         }
     }
 }

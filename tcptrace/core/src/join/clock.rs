@@ -4,7 +4,7 @@
 //! offset on one side, and a segment in the other direction bounds it on the other. The offset lies between the two bounds;
 //! no segment shows where exactly, as the delays of the two directions may differ.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 /// Length of a slot, within which the clocks are assumed to run at the same rate.
 const SLOT_NS: i64 = 1_000_000_000;
@@ -93,8 +93,16 @@ impl Clock {
 
     /// Like [`Self::offset`], at a time of the host here. The clocks may be years apart, so the offset is looked up twice.
     pub(super) fn offset_here(&self, here: i64) -> Option<Offset> {
+        self.offset_around(here).map(|(offset, _)| offset)
+    }
+
+    /// Like [`Self::offset_here`]; also returns the times of the host here at which the offset is the same.
+    pub(super) fn offset_around(&self, here: i64) -> Option<(Offset, RangeInclusive<i64>)> {
         let first = self.slots.values().find_map(|bounds| bounds.offset())?;
-        self.offset(here.saturating_sub(first.ns))
+        let there = here.saturating_sub(first.ns);
+        let into_slot = there.rem_euclid(SLOT_NS);
+        let around = here.saturating_sub(into_slot)..=here.saturating_add(SLOT_NS - 1 - into_slot);
+        Some((self.offset(there)?, around))
     }
 
     /// Returns the nanoseconds per second by which the clock here gains on the other, from the first to the last slot in
@@ -123,6 +131,8 @@ mod tests {
         clock.note(5_000_003_900, 3_000, true);
         assert_eq!(clock.offset(0), Some(Offset { ns: 4_999_999_900, error_ns: 300 }));
         assert_eq!(clock.offset_here(5_000_000_000), clock.offset(0));
+        let (_, around) = clock.offset_around(5_000_000_000).expect("both directions");
+        assert_eq!(around, 4_999_999_900..=5_999_999_899, "a second of the other host");
         assert_eq!(clock.drift_ppb(), None);
     }
 

@@ -1,23 +1,19 @@
 //! Matching of the views that belong together, and estimation of the offsets between their clocks.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeSet, VecDeque},
-    num::NonZeroUsize,
-    sync::Arc,
-};
+use std::{cmp::Reverse, collections::VecDeque, num::NonZeroUsize, sync::Arc};
 
 use foldhash::{HashMap, HashMapExt as _};
+use smallvec::{SmallVec, smallvec};
 
 use super::{
     candidates::Candidates,
     clock::Clock,
     matching::{Fit, fit, share_an_end},
-    passage::passed,
+    passage::Segments,
     timeline::Timeline,
-    view::View,
+    view::{Member, View},
 };
-use crate::{event::Role, output_record::OutputRecord, text::WallTime};
+use crate::{event::Role, filter::Emit, output_record::OutputRecord, text::WallTime};
 
 /// The host that a file was recorded on.
 #[derive(Clone, Debug)]
@@ -37,6 +33,8 @@ pub struct Joiner {
     pub(super) hosts: Vec<RecordedHost>,
     /// Clocks of the second file beside the first, by their indices.
     pub(super) clocks: HashMap<(usize, usize), Clock>,
+    /// Types of the records that are emitted.
+    pub(super) emitted: Emit,
     most: usize,
     waiting: HashMap<u64, Group>,
     /// Numbers in `waiting` by what their views may have in common with another one.
@@ -53,10 +51,13 @@ pub struct Joiner {
     given_up: u64,
 }
 
-/// Views of one connection, each with the index of its file.
+/// Views of one connection.
+pub(super) type Members = SmallVec<[Member; 2]>;
+
+/// A connection that waits for further views.
 #[derive(Debug, Default)]
 struct Group {
-    views: Vec<(usize, View)>,
+    views: Members,
     /// Other sides of an address translation that a file names, but that are not over yet.
     awaited: Vec<(usize, u64)>,
 }
@@ -73,12 +74,14 @@ impl Group {
 }
 
 impl Joiner {
-    /// Creates a joiner for the files of these hosts. At most `most` views wait for others.
-    pub fn new(hosts: Vec<RecordedHost>, most: NonZeroUsize) -> Self {
+    /// Creates a joiner for the files of these hosts, which emits the types of records in `emitted`. At most `most` views wait
+    /// for others.
+    pub fn new(hosts: Vec<RecordedHost>, emitted: Emit, most: NonZeroUsize) -> Self {
         let idle = vec![0; hosts.len()];
         Self {
             hosts,
             clocks: HashMap::new(),
+            emitted,
             most: most.get(),
             waiting: HashMap::new(),
             candidates: Candidates::new(),
@@ -108,10 +111,10 @@ impl Joiner {
     }
 
     /// Adds a view of a file. `emit` gets the records of connections that are complete.
-    pub fn take(&mut self, file: usize, view: View, emit: &mut dyn FnMut(OutputRecord)) {
+    pub fn take(&mut self, file: usize, view: Box<View>, emit: &mut dyn FnMut(OutputRecord)) {
         if view.client_isn().is_none() && view.sides().is_empty() {
             // Its SYN was not recorded, so it cannot be matched with other views.
-            return self.emit_joined(vec![(file, view)], emit);
+            return self.emit_joined(smallvec![(file, view)], emit);
         }
         let same = self.side_of(file, &view).or_else(|| self.same_in_other_files(file, &view));
         let number = same.unwrap_or_else(|| {
@@ -119,7 +122,6 @@ impl Joiner {
             self.order.push_back(self.groups);
             self.groups
         });
-        self.candidates.add(&view, number);
         if let Some(idle) = self.idle.get_mut(file) {
             *idle += 1;
         }
@@ -132,8 +134,12 @@ impl Joiner {
             }
         }
         group.views.push((file, view));
-        if group.awaited.is_empty() && files(&group.views).len() == self.hosts.len() {
+        if group.awaited.is_empty() && files(&group.views) == self.hosts.len() {
             self.release(number, emit);
+        } else {
+            let waiting = &self.waiting;
+            let views_of = |number| waiting.get(&number).map_or(&[][..], |group| &group.views[..]);
+            self.candidates.add(number, views_of);
         }
         while self.waiting.len() > self.most {
             let Some(oldest) = self.order.pop_front() else { break };
@@ -175,11 +181,21 @@ impl Joiner {
         let groups = self.candidates.alike(view).filter_map(|number| Some((number, self.waiting.get(&number)?)));
         let fitting = groups.filter_map(|(number, group)| {
             let fit = group.fit(file, view).filter(|fit| *fit > Fit::Likely)?;
+            Some((fit, number, group))
+        });
+        let fitting: SmallVec<[_; 4]> = fitting.collect();
+        // Mostly there is nothing to choose from.
+        if let [(fit, number, _)] = fitting[..]
+            && fit > Fit::OneEnd
+        {
+            return Some(number);
+        }
+        let nearest = fitting.into_iter().filter_map(|(fit, number, group)| {
             let apart = group.views.iter().filter_map(|known| self.apart(known, (file, view))).min();
             let fits = fit > Fit::OneEnd || apart.is_none_or(|apart| apart <= SAME_SYN);
             fits.then_some((Reverse(fit), apart, number))
         });
-        fitting.min().map(|(.., number)| number)
+        nearest.min().map(|(.., number)| number)
     }
 
     /// Returns a group whose views may be those of the same connection by all that is known, of other files.
@@ -205,9 +221,9 @@ impl Joiner {
 
     /// Returns the least nanoseconds between a SYN of one view and one of another, by corrected clocks; `None` if the offset
     /// between these is not known.
-    fn apart(&self, (one, known): &(usize, View), (other, view): (usize, &View)) -> Option<u64> {
+    fn apart(&self, (one, known): &Member, (other, view): (usize, &View)) -> Option<u64> {
         let (near, far, first, second) =
-            if *one < other { (*one, other, known, view) } else { (other, *one, view, known) };
+            if *one < other { (*one, other, &**known, view) } else { (other, *one, view, &**known) };
         let clock = self.clocks.get(&(near, far))?;
         let times = second.syns().filter_map(|syn| {
             let at = syn.stamp.time.0;
@@ -219,7 +235,7 @@ impl Joiner {
 
     fn release(&mut self, number: u64, emit: &mut dyn FnMut(OutputRecord)) {
         let Some(mut group) = self.remove(number) else { return };
-        while files(&group.views).len() < self.hosts.len()
+        while files(&group.views) < self.hosts.len()
             && let Some(other) = self.likely(&group).and_then(|number| self.remove(number))
         {
             group.views.extend(other.views);
@@ -242,23 +258,25 @@ impl Joiner {
     }
 
     /// Emits the records of a joined connection: its events in order, its handshake and its close.
-    fn emit_joined(&mut self, mut views: Vec<(usize, View)>, emit: &mut dyn FnMut(OutputRecord)) {
+    fn emit_joined(&mut self, mut views: Members, emit: &mut dyn FnMut(OutputRecord)) {
         self.conns += 1;
-        self.joined += u64::from(files(&views).len() > 1);
-        views.sort_by_key(|(_, view)| place(view));
-        let certain = passed(&views.iter().map(|(_, view)| view).collect::<Vec<_>>(), true, &|_, _| None);
-        let (round_trip_ns, own_bounds) = self.learn(&views, &certain);
-        let timeline = Timeline { joiner: self, views: &views, conn: self.conns, round_trip_ns, own_bounds };
-        timeline.emit(emit);
+        self.joined += u64::from(files(&views) > 1);
+        if views.len() > 1 {
+            views.sort_by_cached_key(|(_, view)| place(view));
+        }
+        let segments = Segments::of(&views);
+        let (round_trip_ns, own_bounds) = self.learn(&views, &segments.certain());
+        Timeline::new(self, self.conns, views, round_trip_ns, own_bounds).emit(segments, emit);
     }
 }
 
 /// Maximum difference of the times of one SYN, in nanoseconds: that of the clocks, which may drift, and its way.
 const SAME_SYN: u64 = 2_000_000_000;
 
-/// Returns the indices of the files of views.
-fn files(views: &[(usize, View)]) -> BTreeSet<usize> {
-    views.iter().map(|(file, _)| *file).collect()
+/// Returns the number of files that views come from.
+fn files(views: &[Member]) -> usize {
+    let is_first = |(at, (file, _)): &(usize, &Member)| !views.iter().take(*at).any(|(other, _)| other == file);
+    views.iter().enumerate().filter(is_first).count()
 }
 
 /// Returns a key that orders views along the way from the client to the server: the one beside the client's socket first,

@@ -1,27 +1,33 @@
 //! What the segments of a connection that several hosts saw say about their clocks.
 
+use smallvec::{SmallVec, smallvec};
+
 use super::{
     clock::Bounds,
     joiner::Joiner,
     passage::Passed,
-    view::{View, stamp},
+    view::{Member, stamp},
 };
 use crate::event::Role;
+
+/// For each view, bounds of the offset of its clock.
+pub(super) type OwnBounds = SmallVec<[Bounds; 2]>;
 
 impl Joiner {
     /// Learns the offset between clocks from the segments in several views. Returns the lowest round-trip time between the
     /// first and the last view, in nanoseconds, and the bounds of the offset of each view's clock beside that of the first
     /// file, as these views alone give them.
-    pub(super) fn learn(&mut self, views: &[(usize, View)], certain: &[Passed]) -> (Option<u64>, Vec<Bounds>) {
+    pub(super) fn learn(&mut self, views: &[Member], certain: &[Passed]) -> (Option<u64>, OwnBounds) {
         let reference = views.iter().map(|(file, _)| *file).min();
-        let mut own_bounds = vec![Bounds::default(); views.len()];
+        let mut own_bounds: OwnBounds = smallvec![Bounds::default(); views.len()];
         let time = |place: usize, index: usize| {
             let (file, view) = views.get(place)?;
             Some((*file, view.events.get(index).and_then(stamp)?.time.0))
         };
         let (mut there, mut back) = (None::<i64>, None::<i64>);
         for Passed { from, seen } in certain {
-            let times: Vec<_> = seen.iter().filter_map(|&(place, index)| Some((place, time(place, index)?))).collect();
+            let times: SmallVec<[_; 2]> =
+                seen.iter().filter_map(|&(place, index)| Some((place, time(place, index)?))).collect();
             for (index, &(near_place, (near, at_near))) in times.iter().enumerate() {
                 for &(far_place, (far, at_far)) in times.iter().skip(index + 1) {
                     let towards_far = *from == Role::Client;

@@ -1,8 +1,8 @@
 //! Matching of the segments that several hosts saw.
 
-use std::collections::BTreeMap;
+use smallvec::{SmallVec, smallvec};
 
-use super::view::View;
+use super::view::{Member, View, stamp};
 use crate::{
     event::Role,
     output_record::{OutputRecord, SegmentOutput},
@@ -46,63 +46,94 @@ impl Key {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Passed {
     pub(super) from: Role,
-    pub(super) seen: Vec<(usize, usize)>,
+    pub(super) seen: SmallVec<[(usize, usize); 2]>,
 }
 
-/// Returns the segments of views, which are in order from the client to the server. With `certain`, only those are returned
-/// of which every view has the same number, so that there is no ambiguity; the others are matched by time. `apart` returns
-/// the nanoseconds from a segment of the first view to one of the second by corrected clocks, and `None` if the offset is
-/// unknown.
-pub(super) fn passed(
-    views: &[&View],
-    certain: bool,
-    apart: &dyn Fn((usize, i64), (usize, i64)) -> Option<i64>,
-) -> Vec<Passed> {
-    let mut by_key: BTreeMap<Key, Vec<Passed>> = BTreeMap::new();
-    for (place, view) in views.iter().enumerate() {
-        let mut here: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
-        for (index, event) in view.events.iter().enumerate() {
-            if let OutputRecord::Segment(segment) = event {
-                here.entry(Key::of(view, segment)).or_default().push(index);
-            }
-        }
-        for (key, indices) in here {
-            let from = if key.from_client { Role::Client } else { Role::Server };
-            let known = by_key.entry(key).or_default();
-            let new = |index: usize| Passed { from, seen: vec![(place, index)] };
-            if known.len() == indices.len() {
-                known.iter_mut().zip(indices).for_each(|(passed, index)| passed.seen.push((place, index)));
-            } else if certain || known.is_empty() {
-                known.extend(indices.into_iter().map(new));
-            } else {
-                by_time(views, known, place, &indices, apart);
-            }
-        }
+impl Passed {
+    /// Returns where it was seen, in the order in which it travelled.
+    pub(super) fn way(&self) -> impl Iterator<Item = (usize, usize)> {
+        let last = self.seen.len().saturating_sub(1);
+        let place = move |at: usize| if self.from == Role::Client { at } else { last - at };
+        (0..self.seen.len()).filter_map(move |at| self.seen.get(place(at)).copied())
     }
-    let all = by_key.into_values().flatten();
-    if certain { all.filter(|passed| passed.seen.len() > 1).collect() } else { all.collect() }
+}
+
+/// Returns the nanoseconds from a time of one view to one of another, by corrected clocks.
+type Apart<'a> = dyn Fn((usize, i64), (usize, i64)) -> Option<i64> + 'a;
+
+/// A segment that one view has: what stays the same on its way, the index of the view and that of the event in it.
+type Seen = (Key, usize, usize);
+
+/// The segments of views, which are in order from the client to the server; equal ones are together.
+#[derive(Debug)]
+pub(super) struct Segments(Vec<Seen>);
+
+impl Segments {
+    pub(super) fn of(views: &[Member]) -> Self {
+        let mut sorted = Vec::with_capacity(views.iter().map(|(_, view)| view.events.len()).sum());
+        for (place, (_, view)) in views.iter().enumerate() {
+            for (index, event) in view.events.iter().enumerate() {
+                if let OutputRecord::Segment(segment) = event {
+                    sorted.push((Key::of(view, segment), place, index));
+                }
+            }
+        }
+        sorted.sort_unstable();
+        Self(sorted)
+    }
+
+    /// Returns the segments that several views have and of which each has the same number, so that there is no ambiguity.
+    pub(super) fn certain(&self) -> Vec<Passed> {
+        let mut certain = self.matched(|known, place, here| known.extend(alone(place, here)));
+        certain.retain(|passed| passed.seen.len() > 1);
+        certain
+    }
+
+    /// Returns all segments. Those of which the views do not have the same number are matched by time: `apart` returns the
+    /// nanoseconds from a segment of the first view to one of the second by corrected clocks, and `None` if the offset is
+    /// unknown.
+    pub(super) fn all(&self, views: &[Member], apart: &Apart<'_>) -> Vec<Passed> {
+        self.matched(|known, place, here| by_time(views, known, place, here, apart))
+    }
+
+    /// Matches equal segments, in the order of each view; `ambiguous` matches those of a view with the known ones if their
+    /// numbers differ.
+    fn matched(&self, ambiguous: impl Fn(&mut Vec<Passed>, usize, &[Seen])) -> Vec<Passed> {
+        let Self(sorted) = self;
+        let (mut all, mut known) = (Vec::with_capacity(sorted.len()), Vec::new());
+        for same in sorted.chunk_by(|(one, ..), (other, ..)| one == other) {
+            for here in same.chunk_by(|(_, one, _), (_, other, _)| one == other) {
+                let place = here.first().map_or(0, |&(_, place, _)| place);
+                if known.is_empty() {
+                    known.extend(alone(place, here));
+                } else if known.len() == here.len() {
+                    let both = known.iter_mut().zip(here);
+                    both.for_each(|(passed, &(_, place, index)): (&mut Passed, _)| passed.seen.push((place, index)));
+                } else {
+                    ambiguous(&mut known, place, here);
+                }
+            }
+            all.append(&mut known);
+        }
+        all
+    }
 }
 
 /// Joins equal segments of which one host saw more than the other: each with the nearest in time, in order. Without clocks,
 /// the last ones match, since it is those sent again that arrived.
-fn by_time(
-    views: &[&View],
-    known: &mut Vec<Passed>,
-    place: usize,
-    indices: &[usize],
-    apart: &dyn Fn((usize, i64), (usize, i64)) -> Option<i64>,
-) {
+fn by_time(views: &[Member], known: &mut Vec<Passed>, place: usize, here: &[Seen], apart: &Apart<'_>) {
     let time = |place: usize, index: usize| {
-        views.get(place).and_then(|view| view.events.get(index)).and_then(super::view::stamp).map_or(0, |at| at.time.0)
+        let view = views.get(place).map(|(_, view)| view);
+        view.and_then(|view| view.events.get(index)).and_then(stamp).map_or(0, |at| at.time.0)
     };
     let mut taken = vec![false; known.len()];
     let mut rest = Vec::new();
-    for &index in indices.iter().rev() {
-        let here = (place, time(place, index));
+    for seen @ &(_, _, index) in here.iter().rev() {
+        let at_here = (place, time(place, index));
         let free = known.iter().enumerate().filter(|(at, _)| !taken.get(*at).copied().unwrap_or(true));
         let nearest = free.rev().min_by_key(|(_, passed)| {
             let there = passed.seen.last().map_or((0, 0), |&(place, index)| (place, time(place, index)));
-            apart(there, here).map_or(0, i64::unsigned_abs)
+            apart(there, at_here).map_or(0, i64::unsigned_abs)
         });
         match nearest.map(|(at, _)| at) {
             Some(at) => {
@@ -113,9 +144,17 @@ fn by_time(
                     passed.seen.push((place, index));
                 }
             }
-            None => rest.push(index),
+            None => rest.push(*seen),
         }
     }
-    let from = known.first().map_or(Role::Client, |passed| passed.from);
-    known.extend(rest.into_iter().rev().map(|index| Passed { from, seen: vec![(place, index)] }));
+    rest.reverse();
+    known.extend(alone(place, &rest));
+}
+
+/// Returns segments that no other view has so far.
+fn alone(place: usize, here: &[Seen]) -> impl Iterator<Item = Passed> {
+    here.iter().map(move |&(key, _, index)| {
+        let from = if key.from_client { Role::Client } else { Role::Server };
+        Passed { from, seen: smallvec![(place, index)] }
+    })
 }

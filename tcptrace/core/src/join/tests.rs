@@ -12,6 +12,7 @@ use crate::{
     correlate::{Correlator, NO_NAMESPACE},
     describe::Describer,
     event::{BootTime, Endpoint, Event, Role, Segment},
+    filter::Emit,
     output_record::{CloseOutput, EndpointOutput, HandshakeOutput, OutputRecord, SegmentOutput, StalledOutput},
     render::samples,
     tcp::{OptionBytes, SeqNumber, TcpFlags, TcpHeader},
@@ -46,7 +47,7 @@ fn views_of(ahead: i64, conns: &[Conn<'_>]) -> Vec<View> {
     correlator.expect_all_segments();
     let (mut describer, mut views, mut found) = (Describer::of_capture(), Views::default(), Vec::new());
     let at = |micros: i64| BootTime(u64::try_from(BEGAN + ahead + micros * 1_000).expect("after 1970"));
-    let mut emit = |correlated| found.extend(views.take(&describer.entry(correlated)));
+    let mut emit = |correlated| found.extend(views.take(describer.entry(correlated)).map(|view| *view));
     let mut all = Vec::new();
     for &(ends, isn, seen) in conns {
         all.extend(seen.iter().map(|&seen| (ends, isn, seen)));
@@ -71,7 +72,7 @@ fn views_of(ahead: i64, conns: &[Conn<'_>]) -> Vec<View> {
         correlator.handle_event(&Event::Segment(segment), &mut emit);
     }
     correlator.finish(at(100_000_000), &mut emit);
-    found.extend(views.finish(WallTime(BEGAN + ahead + 100_000_000_000)));
+    found.extend(views.finish(WallTime(BEGAN + ahead + 100_000_000_000)).map(|view| *view));
     found
 }
 
@@ -86,7 +87,7 @@ fn joiner_of(hosts: &[(&str, i64)], most: usize) -> Joiner {
         began: WallTime(BEGAN + ahead - 1_000_000),
         all_segments: false,
     };
-    Joiner::new(hosts.iter().map(recorded).collect(), NonZeroUsize::new(most).expect("some"))
+    Joiner::new(hosts.iter().map(recorded).collect(), Emit::ALL, NonZeroUsize::new(most).expect("some"))
 }
 
 const INSIDE: [([u8; 4], u16); 2] = [([10, 0, 0, 1], 40_000), ([192, 0, 2, 2], 80)];
@@ -119,7 +120,7 @@ fn at_server() -> Vec<Seen> {
 fn join<const FILES: usize>(joiner: &mut Joiner, files: [Vec<View>; FILES]) -> Vec<OutputRecord> {
     let mut records = Vec::new();
     for (file, views) in files.into_iter().enumerate() {
-        views.into_iter().for_each(|view| joiner.take(file, view, &mut |record| records.push(record)));
+        views.into_iter().for_each(|view| joiner.take(file, Box::new(view), &mut |record| records.push(record)));
     }
     joiner.finish(&mut |record| records.push(record));
     records
@@ -235,10 +236,10 @@ fn a_refusal_is_joined_without_the_servers_number() {
     // The server's file comes first: the order on the way is that of the answers.
     let mut records = Vec::new();
     for view in views(AHEAD, OUTSIDE, 9, &far) {
-        joiner.take(1, view, &mut |record| records.push(record));
+        joiner.take(1, Box::new(view), &mut |record| records.push(record));
     }
     for view in views(0, INSIDE, 9, &near) {
-        joiner.take(0, view, &mut |record| records.push(record));
+        joiner.take(0, Box::new(view), &mut |record| records.push(record));
     }
     assert_eq!(joiner.counts(), (1, 1));
     let Some(OutputRecord::Handshake(HandshakeOutput { joined: Some(joined), .. })) = records.last() else {
@@ -254,7 +255,8 @@ fn no_more_wait_than_there_is_room_for() {
     let mut reported = 0;
     for isn in 1..=5 {
         for view in views(0, INSIDE, isn * 10_000, &at_client()) {
-            joiner.take(0, view, &mut |record| reported += u32::from(matches!(record, OutputRecord::Close(_))));
+            joiner
+                .take(0, Box::new(view), &mut |record| reported += u32::from(matches!(record, OutputRecord::Close(_))));
         }
     }
     assert_eq!((reported, joiner.given_up(), joiner.waiting(0)), (3, 3, 2));

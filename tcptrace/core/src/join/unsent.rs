@@ -14,12 +14,12 @@ use crate::{
 pub(super) struct Unsent<'a>(pub(super) &'a Timeline<'a>);
 
 impl Unsent<'_> {
-    /// Changes the cause of a view's reset if the host of its sender did not see it leave. Returns that host.
-    pub(super) fn reveal(&self, place: usize, reset: &mut Option<Reset>) -> Option<Arc<str>> {
-        let reset = reset.as_mut()?;
-        let host = self.not_seen_at(place, reset.by)?;
-        reset.cause = ResetCause::Forged;
-        Some(host)
+    /// Returns a view's reset, with its cause changed if the host of its sender did not see it leave, and that host.
+    pub(super) fn reveal(&self, place: usize, reset: Option<Reset>) -> (Option<Reset>, Option<Arc<str>>) {
+        match reset.and_then(|reset| Some((reset, self.not_seen_at(place, reset.by)?))) {
+            Some((reset, host)) => (Some(Reset { cause: ResetCause::Forged, ..reset }), Some(host)),
+            None => (reset, None),
+        }
     }
 
     /// Returns the host nearest to an end if it saw other segments of that end, recorded when the view got a reset of it, and did

@@ -1,7 +1,5 @@
 //! A connection as recorded in one file, from its first event to its last record.
 
-use std::collections::VecDeque;
-
 use foldhash::{HashMap, HashMapExt as _};
 
 use crate::{
@@ -17,8 +15,11 @@ const FIRST: usize = 64;
 /// Number of events kept from its end.
 const LAST: usize = 64;
 
+/// A view, and the index of its file.
+pub(super) type Member = (usize, Box<View>);
+
 /// A connection that is over, as recorded in one file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct View {
     /// Its handshake, if that was seen at all.
     pub(super) handshake: Option<HandshakeOutput>,
@@ -143,15 +144,8 @@ pub(super) fn stamp(event: &OutputRecord) -> Option<Stamp> {
 /// Collects the records of one file until a connection is over.
 #[derive(Debug)]
 pub struct Views {
-    open: HashMap<u64, Open>,
-}
-
-#[derive(Debug, Default)]
-struct Open {
-    handshake: Option<HandshakeOutput>,
-    first: Vec<OutputRecord>,
-    last: VecDeque<OutputRecord>,
-    left_out: u64,
+    /// Connections by their numbers.
+    open: HashMap<u64, Box<View>>,
 }
 
 impl Default for Views {
@@ -163,61 +157,77 @@ impl Default for Views {
 impl Views {
     /// Adds a record. Returns the view of a connection if the record is its last one. Later events, and the records of
     /// listeners and of sockets that existed before, are not part of a view.
-    pub fn take(&mut self, record: &OutputRecord) -> Option<View> {
-        match record {
-            OutputRecord::State(state) if !state.late => self.event(state.conn?, record),
-            OutputRecord::Segment(segment) if !segment.late => self.event(segment.conn, record),
-            OutputRecord::Icmp(icmp) if !icmp.late => self.event(icmp.conn, record),
-            OutputRecord::Hint(hint) if !hint.late => self.event(hint.conn?, record),
-            OutputRecord::Drop(dropped) if !dropped.late => self.event(dropped.conn?, record),
-            OutputRecord::Owner(owner) => self.event(owner.conn?, record),
-            OutputRecord::Stalled(stalled) => self.event(stalled.record.conn, record),
-            OutputRecord::Handshake(handshake) => {
-                let conn = handshake.record.conn;
-                self.open.entry(conn).or_default().handshake = Some(handshake.clone());
-                if handshake.record.failure().is_some() {
-                    return self.over(conn, None);
-                }
-            }
-            OutputRecord::Close(close) => return self.over(close.record.conn, Some(close.clone())),
-            OutputRecord::Evicted(evicted) => {
-                if self.open.get(&evicted.conn).is_some_and(|open| open.handshake.is_some()) {
-                    return self.over(evicted.conn, None);
-                }
-                self.open.remove(&evicted.conn);
-            }
-            // The next run of a recording, whose connections have numbers of their own.
-            OutputRecord::Start(_) => self.open.clear(),
-            _ => {}
-        }
+    pub fn take(&mut self, record: OutputRecord) -> Option<Box<View>> {
+        let conn = match &record {
+            OutputRecord::State(state) if !state.late => state.conn?,
+            OutputRecord::Segment(segment) if !segment.late => segment.conn,
+            OutputRecord::Icmp(icmp) if !icmp.late => icmp.conn,
+            OutputRecord::Hint(hint) if !hint.late => hint.conn?,
+            OutputRecord::Drop(dropped) if !dropped.late => dropped.conn?,
+            OutputRecord::Owner(owner) => owner.conn?,
+            OutputRecord::Stalled(stalled) => stalled.record.conn,
+            _ => return self.take_other(record),
+        };
+        self.event(conn, record);
         None
     }
 
     /// Ends the file at `until`: returns the open connections whose handshakes were seen, as far as recorded, in the order
     /// of their numbers.
-    pub fn finish(&mut self, until: WallTime) -> Vec<View> {
+    pub fn finish(&mut self, until: WallTime) -> impl Iterator<Item = Box<View>> {
         let mut open: Vec<u64> = self.open.keys().copied().collect();
         open.sort_unstable();
         let views = open.into_iter().filter_map(|conn| self.over(conn, None));
-        views.filter(|view| view.handshake.is_some()).map(|view| View { until: Some(until), ..view }).collect()
+        views.filter(|view| view.handshake.is_some()).map(move |mut view| {
+            view.until = Some(until);
+            view
+        })
     }
 
-    fn event(&mut self, conn: u64, record: &OutputRecord) {
-        let open = self.open.entry(conn).or_default();
-        if open.first.len() < FIRST {
-            open.first.push(record.clone());
+    /// Handles a verdict, or the end of a connection.
+    fn take_other(&mut self, record: OutputRecord) -> Option<Box<View>> {
+        match record {
+            OutputRecord::Handshake(handshake) => {
+                let (conn, failed) = (handshake.record.conn, handshake.record.failure().is_some());
+                self.open.entry(conn).or_default().handshake = Some(handshake);
+                if failed { self.over(conn, None) } else { None }
+            }
+            OutputRecord::Close(close) => self.over(close.record.conn, Some(close)),
+            OutputRecord::Evicted(evicted) => self.over(evicted.conn, None).filter(|view| view.handshake.is_some()),
+            // The next run of a recording, whose connections have numbers of their own.
+            OutputRecord::Start(_) => {
+                self.open.clear();
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn event(&mut self, conn: u64, record: OutputRecord) {
+        let View { events, left_out, .. } = &mut **self.open.entry(conn).or_default();
+        if events.len() < FIRST + LAST {
+            events.push(record);
             return;
         }
-        open.last.push_back(record.clone());
-        if open.last.len() > LAST {
-            open.last.pop_front();
-            open.left_out += 1;
+        // Takes the place of the oldest of the last ones.
+        if let Some(oldest) = events.get_mut(FIRST + oldest(*left_out)) {
+            *oldest = record;
         }
+        *left_out += 1;
     }
 
-    fn over(&mut self, conn: u64, close: Option<CloseOutput>) -> Option<View> {
-        let Open { handshake, first: mut events, last, left_out } = self.open.remove(&conn).unwrap_or_default();
-        events.extend(last);
-        Some(View { handshake, close, events, left_out, until: None })
+    fn over(&mut self, conn: u64, close: Option<CloseOutput>) -> Option<Box<View>> {
+        let mut view = self.open.remove(&conn).unwrap_or_default();
+        view.close = close;
+        let oldest = oldest(view.left_out);
+        if let Some(last) = view.events.get_mut(FIRST..).filter(|_| oldest > 0) {
+            last.rotate_left(oldest);
+        }
+        Some(view)
     }
+}
+
+/// Returns the place of the oldest of the last events after so many before it were left out.
+fn oldest(left_out: u64) -> usize {
+    (left_out % LAST as u64) as usize
 }

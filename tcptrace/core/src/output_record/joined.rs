@@ -49,7 +49,8 @@ pub struct Joined {
     /// null unless both saw both directions.
     pub round_trip_ns: Option<u64>,
     /// The view of each host, from the client to the server.
-    pub views: Vec<JoinedView>,
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<JoinedView>"))]
+    pub views: Arc<[JoinedView]>,
 }
 
 /// The connection as one host has it.

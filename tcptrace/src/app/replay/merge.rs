@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     sync::mpsc::{Receiver, SyncSender, sync_channel},
-    thread,
+    thread, vec,
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -27,8 +27,8 @@ use tcptrace_core::{
     output_record::{EndOutput, LostOutput, OutputRecord, Stamp, StartOutput},
 };
 
-/// Maximum number of messages by which a thread is ahead of the joiner.
-const AHEAD: usize = 256;
+/// Maximum number of batches by which a thread is ahead of the joiner.
+const AHEAD: usize = 4;
 
 /// Maximum number of connections that wait for the views of other files.
 const MOST_WAITING: NonZeroUsize = NonZeroUsize::new(1 << 16).unwrap();
@@ -51,8 +51,22 @@ pub(super) enum Message {
 /// A file that is being read.
 struct Input {
     name: String,
-    messages: Receiver<Message>,
+    batches: Receiver<Vec<Message>>,
+    /// The messages of the last batch that have not been handled.
+    messages: vec::IntoIter<Message>,
     over: bool,
+}
+
+impl Input {
+    /// Returns the next message, waiting for it; `None` if none follows.
+    fn next(&mut self) -> Option<Message> {
+        loop {
+            if let Some(message) = self.messages.next() {
+                return Some(message);
+            }
+            self.messages = self.batches.recv().ok()?.into_iter();
+        }
+    }
 }
 
 /// Reads the files to their ends.
@@ -72,16 +86,16 @@ pub(in crate::app) fn merge(paths: &[PathBuf], options: &Options) -> Result<Exit
     let mut inputs = Vec::new();
     for source in sources {
         let name = source.name.clone();
-        let (sender, messages) = sync_channel(AHEAD);
+        let (sender, batches) = sync_channel(AHEAD);
         let nothing = nothing.try_clone().context("cannot open /dev/null again")?;
         let options = of_one_file(options);
         thread::Builder::new()
             .name("read".to_owned())
             .spawn(move || run(source, nothing, &options, &sender))
             .context("cannot start a thread for reading; raise the limit on processes (ulimit -u)")?;
-        inputs.push(Input { name, messages, over: false });
+        inputs.push(Input { name, batches, messages: Vec::new().into_iter(), over: false });
     }
-    let starts = inputs.iter().map(first).collect::<Result<Vec<_>>>()?;
+    let starts = inputs.iter_mut().map(first).collect::<Result<Vec<_>>>()?;
     check_runs(&inputs, &starts)?;
     let mut merging =
         Merging::new(&inputs, &starts, stdout_format::open(options, None)?.patient().rendered_apart()?, options);
@@ -99,22 +113,22 @@ fn of_one_file(options: &Options) -> Options {
 }
 
 /// Reads a file, on its thread. If the receiver has gone, the process is about to end.
-fn run(source: Source, nothing: File, options: &Options, sender: &SyncSender<Message>) {
+fn run(source: Source, nothing: File, options: &Options, sender: &SyncSender<Vec<Message>>) {
     let outcome = (|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let _context = runtime.enter();
-        let output = Output::discarding(nothing.into(), Box::new(Reading::new(sender.clone())))?;
+        let output = Output::collecting(nothing.into(), Box::new(Reading::new(sender.clone())))?;
         read(source, options, None, Destination::Merged(Box::new(output.patient()))).map(|_| ())
     })();
-    let _gone = sender.send(Message::Over(outcome));
+    let _gone = sender.send(vec![Message::Over(outcome)]);
 }
 
 /// Returns the first record of a file.
-fn first(input: &Input) -> Result<StartOutput> {
-    match input.messages.recv() {
-        Ok(Message::Begun(start)) if start.stamp.time.is_known() => Ok(*start),
-        Ok(Message::Begun(_)) => Err(untimed(&input.name)),
-        Ok(Message::Over(Err(error))) => Err(error),
+fn first(input: &mut Input) -> Result<StartOutput> {
+    match input.next() {
+        Some(Message::Begun(start)) if start.stamp.time.is_known() => Ok(*start),
+        Some(Message::Begun(_)) => Err(untimed(&input.name)),
+        Some(Message::Over(Err(error))) => Err(error),
         _ => Err(anyhow!("{}: it holds no events", input.name)),
     }
 }
@@ -186,7 +200,7 @@ impl Merging {
         if let Some(start) = start {
             let _patient = output.write(OutputRecord::Start(start));
         }
-        let joiner = Joiner::new(recorded, MOST_WAITING);
+        let joiner = Joiner::new(recorded, output.needs(), MOST_WAITING);
         Self { joiner, output, events: 0, lost: 0, open: 0, evicted: 0, last: first }
     }
 
@@ -197,27 +211,27 @@ impl Merging {
             // Reading where the fewest connections wait for the other files keeps few of them in memory.
             let open = inputs.iter_mut().enumerate().filter(|(_, input)| !input.over);
             let Some((file, input)) = open.min_by_key(|(file, _)| self.joiner.waiting(*file)) else { return outcome };
-            match input.messages.recv() {
-                Ok(Message::View(view)) if !view.has_times() => return Err(untimed(&input.name)),
-                Ok(Message::View(view)) => {
+            match input.next() {
+                Some(Message::View(view)) if !view.has_times() => return Err(untimed(&input.name)),
+                Some(Message::View(view)) => {
                     let Self { joiner, output, .. } = self;
-                    joiner.take(file, *view, &mut |record| _ = output.write(record));
+                    joiner.take(file, view, &mut |record| _ = output.write(record));
                 }
-                Ok(Message::Lost(lost)) => _ = self.output.write(OutputRecord::Lost(lost)),
-                Ok(Message::Ended(end)) => {
+                Some(Message::Lost(lost)) => _ = self.output.write(OutputRecord::Lost(lost)),
+                Some(Message::Ended(end)) => {
                     self.events += end.events;
                     self.lost = self.lost.saturating_add(end.lost);
                     self.open += end.open;
                     self.evicted += end.evicted;
                     self.last = self.last.into_iter().chain([end.stamp]).max_by_key(|stamp| stamp.time);
                 }
-                Ok(Message::Over(ended)) => {
+                Some(Message::Over(ended)) => {
                     input.over = true;
                     outcome = outcome.and(ended);
                 }
                 // The next run of a recording.
-                Ok(Message::Begun(_)) => self.joiner.begin_run(file),
-                Err(_) => input.over = true,
+                Some(Message::Begun(_)) => self.joiner.begin_run(file),
+                None => input.over = true,
             }
             if self.output.is_over() {
                 return outcome;

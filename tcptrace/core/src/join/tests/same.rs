@@ -1,7 +1,7 @@
 //! Which views are one connection, and by which clock.
 
 use super::*;
-use crate::join::candidates::Candidates;
+use crate::join::{candidates::Candidates, view::Member};
 
 const REFUSED: [Seen; 2] = [(0, true, SYN, 0, 0), (300, false, TcpFlags(TcpFlags::RST.0 | ACK.0), 0, 1)];
 const ELSEWHERE: [([u8; 4], u16); 2] = [([10, 9, 9, 9], 999), ([10, 8, 8, 8], 22)];
@@ -136,16 +136,14 @@ fn what_an_end_sent_was_seen_beside_it() {
 fn an_attempt_of_a_large_scan_with_one_number_is_compared_with_few_others() {
     let view = |ends| views(0, ends, 5, &REFUSED).pop().expect("one attempt");
     let from = |port| [([10, 0, 0, 1], port), ([192, 0, 2, 2], 80)];
+    let attempts: Vec<[Member; 1]> = (0..=1_000).map(|port| [(0, Box::new(view(from(port))))]).collect();
+    let views_of = |number: u64| &attempts[usize::try_from(number).expect("few")][..];
     let mut candidates = Candidates::new();
-    for port in 1..=1_000 {
-        candidates.add(&view(from(port)), port.into());
-    }
+    (1..=1_000).for_each(|number| candidates.add(number, views_of));
     assert_eq!(candidates.alike(&view(ELSEWHERE)).next(), None, "nothing else is the same");
     let alike: Vec<u64> = candidates.alike(&view(from(700))).collect();
     assert!(alike.contains(&700) && alike.len() < 100, "{alike:?}");
     assert!((1..100).contains(&candidates.with_isn(5).count()));
-    for port in 1..=1_000 {
-        candidates.remove(&view(from(port)), port.into());
-    }
+    (1..=1_000).for_each(|number| candidates.remove(&views_of(number)[0].1, number));
     assert_eq!(candidates.with_isn(5).count(), 0);
 }

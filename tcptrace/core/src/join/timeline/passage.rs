@@ -1,5 +1,7 @@
 //! Sightings of a segment by several hosts, and its loss on the way between them.
 
+use smallvec::SmallVec;
+
 use super::Timeline;
 use crate::{
     event::Role,
@@ -15,9 +17,9 @@ const CONCLUSIVE: TcpFlags = TcpFlags(TcpFlags::SYN.0 | TcpFlags::FIN.0 | TcpFla
 impl Timeline<'_> {
     /// Returns the sightings of a segment, and true in `lost` if it was lost after the last one.
     pub(super) fn passage(&self, passed: &Passed) -> Passage {
-        let mut sightings = Vec::new();
-        let mut times = Vec::new();
-        for (place, index) in first_seen_last(passed) {
+        let mut sightings = Vec::with_capacity(passed.seen.len());
+        let mut times = SmallVec::<[_; 2]>::new();
+        for (place, index) in passed.way() {
             let Some((file, view)) = self.views.get(place) else { continue };
             let Some(at) = view.events.get(index).and_then(stamp) else { continue };
             sightings.push(Sighting { host: self.host(*file), time: at.time });
@@ -44,7 +46,7 @@ impl Timeline<'_> {
     /// Returns true if a host further along the path was recording and did not see this segment. Segments with data prove nothing,
     /// since offloading changes them, and neither do plain ACKs, of which not all are recorded.
     fn is_lost(&self, passed: &Passed) -> bool {
-        let Some((place, index)) = first_seen_last(passed).next() else { return false };
+        let Some((place, index)) = passed.way().next() else { return false };
         let Some((_, view)) = self.views.get(place) else { return false };
         let Some(OutputRecord::Segment(segment)) = view.events.get(index) else { return false };
         if segment.length > 0 || !segment.flags.intersects(CONCLUSIVE) {
@@ -66,14 +68,6 @@ impl Timeline<'_> {
             Role::Client => place + 1 < self.views.len() && missed(self.views.len() - 1),
             Role::Server => place > 0 && missed(0),
         }
-    }
-}
-
-/// Sightings of a segment, in the order in which it travelled.
-pub(super) fn first_seen_last(passed: &Passed) -> Box<dyn Iterator<Item = (usize, usize)> + '_> {
-    match passed.from {
-        Role::Client => Box::new(passed.seen.iter().copied()),
-        Role::Server => Box::new(passed.seen.iter().rev().copied()),
     }
 }
 

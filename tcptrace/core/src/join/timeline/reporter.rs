@@ -3,7 +3,7 @@
 use super::Timeline;
 use crate::{
     event::Role,
-    join::view::View,
+    join::view::{Member, View},
     output_record::{OutputRecord, StalledOutput, Stamp},
     verdict::Turn,
 };
@@ -29,7 +29,7 @@ impl Timeline<'_> {
             Some(nearest) => nearest == place,
             // Captures name processes without any socket: the first that does so reports it.
             None => {
-                let names = |(_, other): &(usize, View)| {
+                let names = |(_, other): &Member| {
                     let is_same = |event: &OutputRecord| matches!(event, OutputRecord::Owner(owner) if other.role_of(&owner.local) == role);
                     other.events.iter().any(is_same)
                 };
@@ -54,7 +54,7 @@ impl Timeline<'_> {
             Some(Turn::Server) => Some(Role::Server),
             Some(Turn::Network) | None => None,
         };
-        let views = || self.views.iter().map(|(_, view)| view).enumerate();
+        let views = || self.views.iter().map(|(_, view)| &**view).enumerate();
         let noticed = || views().filter(|(at, view)| view.events.iter().any(|event| same(*at, event)));
         let knows = |(_, view): &(usize, &View)| role.is_some_and(|role| view.has_socket(role));
         noticed().find(knows).or_else(|| noticed().next()).is_none_or(|(at, _)| at == place)

@@ -3,7 +3,6 @@
 use super::Timeline;
 use crate::{
     event::Role,
-    join::view::View,
     output_record::{EndpointOutput, OutputRecord, Stamp},
     text::WallTime,
 };
@@ -25,8 +24,9 @@ impl Timeline<'_> {
         }
     }
 
-    /// Replaces the addresses in an event by those that the client sees.
-    pub(super) fn rename(&self, view: &View, event: &mut OutputRecord) {
+    /// Replaces the addresses in an event of a view by those that the client sees.
+    pub(super) fn rename(&self, place: usize, event: &mut OutputRecord) {
+        let Some((_, view)) = self.views.get(place) else { return };
         let Some((client, server)) = self.views.first().and_then(|(_, view)| view.ends()) else { return };
         let rename = |end: &mut EndpointOutput| {
             *end = if view.role_of(end) == Role::Client { client } else { server };
