@@ -22,7 +22,7 @@ use tcptrace_core::{
     decode::{ring::doubles::Doubles, ttr::Setup},
     describe::Describer,
     event::{BootTime, Event, KernelReasons, Loss, LossSource},
-    filter::SegmentChoice,
+    filter::{SegmentChoice, StatesOf},
     loss_ledger::LossLedger,
     output_record::{EndOutput, Origin, OutputRecord, StartOutput},
 };
@@ -107,6 +107,11 @@ impl Pipeline {
     /// Declares that no segment comes.
     pub fn expect_no_segments(&mut self) {
         self.correlator.expect_no_segments();
+    }
+
+    /// Declares the sockets whose state changes come; `None` for both ends of every connection.
+    pub fn expect_states_of(&mut self, choice: Option<StatesOf>) {
+        self.correlator.expect_states_of(choice);
     }
 
     /// Sets the maximum number of connections to remember.

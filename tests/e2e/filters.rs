@@ -1,9 +1,14 @@
 //! Filters: events that do not match never reach user space. The tests count `end.events`, the records taken from the ring
 //! buffer, instead of lines on stdout.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    time::Duration,
+};
 
-use tcptrace_tests::{Connection, Ends, Netns, Trace, Tracer, Veth, endpoint, lines_of, number};
+use serde_json::{Value, json};
+use socket2::SockRef;
+use tcptrace_tests::{Connection, Ends, Netns, Trace, Tracer, Veth, endpoint, is_type, lines_of, number};
 
 /// Number of connections that do not match, beside the one that does. Tests with them run alone: the kernel skips a program
 /// that an interrupt hits in the middle of itself, so one test's noise would be another one's loss.
@@ -182,6 +187,29 @@ fn the_local_end_of_a_segment_depends_on_its_direction() {
     let trace = tracer.stop();
     only(&trace, &left, 4218, 5 + 7);
     assert_eq!(segments(&trace, &left, 4218), SEGMENTS);
+}
+
+#[test]
+fn an_end_whose_states_are_left_out_is_not_awaited() {
+    const PORT: u16 = 4226;
+    let (left, right) = (Netns::new(), Netns::new());
+    let veth = Veth::between(&left, &right, 0);
+    let by_port = (Ends::on(&left, v4(PORT)), &["--remote-port", "4226"][..]);
+    let by_netns = (Ends::between(&left, &right, veth.right_v4(PORT)), &["--netns", "own"][..]);
+    for (ends, arguments) in [by_port, by_netns] {
+        let tracer = Tracer::start(&left, arguments);
+        let connection = ends.open();
+        let established = |record: &Value| is_type(record, "handshake") && record["outcome"] == "established";
+        tracer.wait_until("a handshake", |records| records.iter().any(established));
+        SockRef::from(&connection.client).set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
+        ends.client.close(connection.client);
+        tracer.wait_until("a close", |records| records.iter().any(|record| is_type(record, "close")));
+        let trace = tracer.stop();
+        let close = trace.only_verdicts(&left).close.expect("a close");
+        let told = json!([close["kind"], close["reset"]]);
+        assert_eq!(told, json!(["reset", { "by": "client", "cause": "linger" }]), "{close:#}");
+        ends.server.close(connection.server);
+    }
 }
 
 /// Opens connections between pairs of addresses of `lo`; returns the ports that were traced.

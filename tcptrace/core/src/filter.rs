@@ -7,6 +7,7 @@ mod hosts;
 mod only;
 mod ports;
 mod segment_choice;
+mod states_of;
 #[cfg(test)]
 mod tests;
 mod who;
@@ -22,6 +23,7 @@ pub use self::{
     only::{Only, OnlyError},
     ports::{PortSet, PortSetError},
     segment_choice::SegmentChoice,
+    states_of::StatesOf,
     who::{Glob, GlobError, KnownEnd, Who},
 };
 

@@ -39,7 +39,11 @@ use crate::{
     procfs::kernel_threads::KernelThreads,
     say::say,
 };
-use tcptrace_core::{describe::Describer, event::BootTime, filter::Filter};
+use tcptrace_core::{
+    describe::Describer,
+    event::BootTime,
+    filter::{Filter, StatesOf},
+};
 
 /// A trace: the loaded programs, their attachments, and the pipeline that processes their records.
 #[derive(Debug)]
@@ -74,6 +78,8 @@ pub(super) struct Trace {
     wanted: Vec<String>,
     segments: Segments,
     filter: String,
+    /// The sockets whose states are traced, where options leave some out.
+    states_of: Option<StatesOf>,
     /// True if stderr is a terminal that may be watched: it gets a notice if no event comes.
     watched: bool,
     /// The packet counters of the interfaces when everything had been attached, if `watched`.
@@ -126,7 +132,10 @@ impl Trace {
         let own = selection.as_ref().is_none_or(|selection| selection.contains(netns));
         let owners = OwnerLookup::start(&options.filter, own, object.held_sockets());
         // The output is opened last, because this empties the file of `--write`: nothing else can fail after it.
-        let (pipeline, began) = open_pipeline(options, session, &object, netns, across)?;
+        let (mut pipeline, began) = open_pipeline(options, session, &object, netns, across)?;
+        let traced_netns = matches!(selection, Some(Selection::Only(_))) || !wanted.is_empty();
+        let states_of = StatesOf::of(&options.filter, traced_netns && object.has_types());
+        pipeline.expect_states_of(states_of.clone());
         Ok(Self {
             pipeline,
             object,
@@ -150,6 +159,7 @@ impl Trace {
             wanted,
             segments: options.segments,
             filter: options.filter.to_string(),
+            states_of,
             watched: options.watched,
             passed: Passed::default(),
         })

@@ -30,6 +30,7 @@ fn recorder(budget: usize, describer: &Describer) -> (PipeReader, Recorder) {
         interfaces: Vec::new(),
         segments: SegmentChoice::Control,
         filter: String::new(),
+        states_of: None,
         began_ns: None,
         run: None,
     };

@@ -78,6 +78,7 @@ impl Run {
             interfaces: Vec::new(),
             segments: SegmentChoice::All,
             filter: String::new(),
+            states_of: None,
             began_ns: netns.map(|_| at.0),
             run: None,
         };

@@ -14,7 +14,10 @@ use super::{
     table::{Table, listeners::Listeners},
     watched::Watched,
 };
-use crate::event::{BootTime, Cgroup, CgroupKey, Event};
+use crate::{
+    event::{BootTime, Cgroup, CgroupKey, Event},
+    filter::StatesOf,
+};
 
 impl Correlator {
     /// Creates a correlator. Segments, and sockets whose namespace is unknown, belong to namespace `netns` (inode
@@ -63,6 +66,12 @@ impl Correlator {
     /// Declares that no segment is recorded: then nothing is said about those that were not seen.
     pub fn expect_no_segments(&mut self) {
         self.watched.segments = false;
+    }
+
+    /// Declares the sockets whose state changes are recorded; `None` for both ends of every connection. Those of others are not
+    /// awaited.
+    pub fn expect_states_of(&mut self, choice: Option<StatesOf>) {
+        self.watched.states_of = choice;
     }
 
     /// Declares that every segment is seen in one place, such as a mirror port: none has a copy on another interface.

@@ -3,6 +3,7 @@
 use foldhash::HashSet;
 
 use super::{NO_NAMESPACE, table::connection::Connection};
+use crate::{event::Segment, filter::StatesOf};
 
 /// Namespaces whose segments are seen.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(super) struct Watched {
     others: HashSet<u32>,
     /// True if segments are recorded at all.
     pub(super) segments: bool,
+    /// The sockets whose state changes are recorded; `None` for all.
+    pub(super) states_of: Option<StatesOf>,
     /// True if events have come without recorded times: durations are unknown.
     pub(super) untimed: bool,
 }
@@ -20,7 +23,7 @@ pub(super) struct Watched {
 impl Watched {
     /// Creates it for a tracer in this namespace.
     pub(super) fn new(here: u32) -> Self {
-        Self { here, others: HashSet::default(), segments: true, untimed: false }
+        Self { here, others: HashSet::default(), segments: true, states_of: None, untimed: false }
     }
 
     /// Notes that segments of this namespace are seen.
@@ -29,6 +32,14 @@ impl Watched {
         if netns != self.here {
             self.others.insert(netns);
         }
+    }
+
+    /// Returns true if the states of the socket that sent a segment are left out. `leaves` is true if its segments are seen as
+    /// they leave it, and not only as they arrive.
+    pub(super) fn leaves_out_states(&self, segment: &Segment, leaves: bool) -> bool {
+        self.states_of.as_ref().is_some_and(|choice| {
+            !choice.has_ports(segment.src.port, segment.dst.port) || choice.traced_netns && !leaves
+        })
     }
 
     /// Returns true if the connection is in a namespace whose segments are not seen, as far as is known.

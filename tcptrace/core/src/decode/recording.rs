@@ -29,7 +29,7 @@ use self::{decoder::Decoder, lines::Lines};
 use super::Input;
 use crate::{
     event::{BootTime, Cgroup, CgroupKey, Event, Existing},
-    filter::SegmentChoice,
+    filter::{SegmentChoice, StatesOf},
     text::WallTime,
 };
 
@@ -78,6 +78,8 @@ pub struct Start {
     pub segments: SegmentChoice,
     /// The filter in words; empty for none.
     pub filter: String,
+    /// The sockets whose states were recorded; `None` for both ends of every connection.
+    pub states_of: Option<StatesOf>,
     /// Start of the run, in nanoseconds of the recorded host's `CLOCK_BOOTTIME`.
     pub began_ns: Option<u64>,
     /// UUID of the run, if the recording has it.

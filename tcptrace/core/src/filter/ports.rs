@@ -34,6 +34,14 @@ impl PortSet {
         }
     }
 
+    /// Returns the ports that are also in `other`.
+    pub(super) fn in_both(mut self, other: &Self) -> Self {
+        for (word, other) in self.words.iter_mut().zip(other.words()) {
+            *word &= other;
+        }
+        self
+    }
+
     fn insert(&mut self, port: u16) {
         let (word, bit) = place(port);
         if let Some(word) = self.words.get_mut(word) {
@@ -51,6 +59,23 @@ impl PortSet {
             }
         }
         runs
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for PortSet {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for PortSet {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+        // Two filters may have nothing in common.
+        let none = || Self { words: Box::new([0; WORDS]) };
+        if text.is_empty() { Ok(none()) } else { text.parse().map_err(serde::de::Error::custom) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Stamp;
 use crate::{
     event::{Existing, LossSource},
-    filter::SegmentChoice,
+    filter::{SegmentChoice, StatesOf},
 };
 
 /// The beginning of a trace: what is traced, where, and by which version.
@@ -32,6 +32,9 @@ pub struct StartOutput {
     pub segments: SegmentChoice,
     /// The filter in words; empty without a filter.
     pub filter: String,
+    /// The sockets whose state changes are traced; null for both ends of every connection.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub states_of: Option<StatesOf>,
     /// Time at which this run of tcptrace began, in nanoseconds of `CLOCK_BOOTTIME`. It is the same in every `start` of a run,
     /// which SIGHUP writes at the beginning of each new file. Null if read from a capture.
     pub began_ns: Option<u64>,

@@ -60,6 +60,7 @@ pub(crate) fn start() -> StartOutput {
         interfaces: vec!["eth0".into(), "lo".into()],
         segments: SegmentChoice::Control,
         filter: "port 80".into(),
+        states_of: None,
         began_ns: Some(1_000),
         run: Some("6f5902ac-2370-4a4d-9e0a-7c5d0a1e8f21".into()),
     }

@@ -173,6 +173,7 @@ impl Replay<'_> {
             netns: None,
             interfaces: vec![self.name.clone()],
             segments: self.options.segments.into(),
+            states_of: None,
             filter: self.options.filter.to_string(),
             began_ns: None,
             run: None,

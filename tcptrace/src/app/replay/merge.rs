@@ -193,6 +193,7 @@ impl Merging {
             netns: None,
             interfaces: inputs.iter().map(|input| input.name.clone()).collect(),
             segments: options.segments.into(),
+            states_of: None,
             filter: options.filter.to_string(),
             began_ns: None,
             run: None,

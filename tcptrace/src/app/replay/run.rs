@@ -10,7 +10,7 @@ use tcptrace_core::{
     decode::recording::{Moment, Start},
     describe::Describer,
     event::Existing,
-    filter::{Filter, SegmentChoice},
+    filter::{Filter, SegmentChoice, StatesOf},
     output_record::StartOutput,
 };
 
@@ -67,6 +67,8 @@ impl Replay<'_> {
         if start.segments.min(wanted) == SegmentChoice::None {
             self.pipeline.expect_no_segments();
         }
+        let states_of = StatesOf::in_both(start.states_of.clone(), StatesOf::of(&self.options.filter, false));
+        self.pipeline.expect_states_of(states_of.clone());
         self.note(start.moment);
         self.pipeline.show_control_only((start.segments, wanted) == (SegmentChoice::All, SegmentChoice::Control));
         let start = StartOutput {
@@ -79,6 +81,7 @@ impl Replay<'_> {
             interfaces: start.interfaces.clone(),
             segments: start.segments.min(wanted),
             filter: both(&start.filter, &self.options.filter),
+            states_of,
             began_ns: start.began_ns,
             run: start.run.clone(),
         };

@@ -29,6 +29,7 @@ impl Trace {
             interfaces: self.attachments.names(),
             segments: self.segments.into(),
             filter: self.filter.clone(),
+            states_of: self.states_of.clone(),
             began_ns: Some(self.began.0),
             run: self.run.clone(),
         }

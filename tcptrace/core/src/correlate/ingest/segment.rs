@@ -65,6 +65,11 @@ impl Correlator {
         let (retransmission, addition) = if probe { (false, None) } else { conn.end(from).retransmits(segment) };
         let late = conn.ended;
         let control = learn(conn, from, segment, full);
+        if segment.socket.is_some() && self.watched.states_of.is_some() {
+            let leaves = conn.end(from).leaves() || segment.direction == Some(Direction::Out);
+            let left_out = self.watched.leaves_out_states(segment, leaves);
+            conn.end_mut(from).set_states_left_out(left_out);
+        }
         conn.end_mut(from).note_run(addition);
         let ace = accurate_ecn::ace(conn, from, segment, note);
         if kinds.is_none() && (full || !control) {

@@ -95,6 +95,8 @@ flags!(EndFlags of End: u16 {
     spoke, set_spoke;
     /// True if its segments are seen as they leave its socket.
     leaves, set_leaves;
+    /// True if its socket is on this host, but its states are not recorded.
+    states_left_out, set_states_left_out;
 });
 
 impl End {
@@ -114,6 +116,11 @@ impl End {
     /// Returns true if its SYN was seen, with or without ACK.
     pub(in crate::correlate) fn syn_seen(&self) -> bool {
         self.sent_syn || self.sent_synack
+    }
+
+    /// Returns true if a socket on this host is this end, and its states have been seen or are to be seen.
+    pub(in crate::correlate) fn has_states(&self) -> bool {
+        self.had_socket || self.here && !self.states_left_out()
     }
 
     /// Returns the time at which it first entered a state.

@@ -47,6 +47,7 @@ pub(super) fn lines(describer: &mut Describer, placed: &[Correlated], now: BootT
         interfaces: Vec::new(),
         segments: SegmentChoice::Control,
         filter: String::new(),
+        states_of: None,
         began_ns: (!capture).then_some(1),
         run: None,
     };

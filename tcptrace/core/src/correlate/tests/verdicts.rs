@@ -20,6 +20,7 @@ mod reset_causes;
 mod resets;
 mod sentences;
 mod silent;
+mod states_left_out;
 mod syn_flags;
 mod syn_recv;
 mod timeouts;

@@ -180,7 +180,7 @@ fn gave_up(conn: &Connection, closed: Closed) -> Opened {
 /// Returns the outcome of a reset that no socket on this host needs to confirm.
 fn refused_elsewhere(conn: &Connection) -> Option<Opened> {
     let (client, server) = conn.roles();
-    if client.had_socket || server.had_socket || server.here {
+    if client.had_socket || server.has_states() {
         return reset_of_half(conn);
     }
     match (client.rst(), server.rst()) {
@@ -200,7 +200,7 @@ fn reset_of_half(conn: &Connection) -> Option<Opened> {
     let open = client.had_socket && client.open_sockets > 0;
     let reset = client.rst().or(server.rst()).is_some();
     let gone = !server.had_socket || ended_early(conn, server).is_some_and(is_given_up);
-    if !(server.here && gone && !proven_open(conn) && reset && !open) {
+    if !(server.has_states() && gone && !proven_open(conn) && reset && !open) {
         return None;
     }
     Some(Opened::plain(if server.sent_synack { Outcome::Reset } else { Outcome::Refused }))
@@ -215,7 +215,7 @@ pub(in crate::correlate) fn may_be_acked(conn: &Connection) -> bool {
 /// socket on this host tells more.
 pub(super) fn out_of_order_until(conn: &Connection) -> Option<BootTime> {
     let (client, server) = conn.roles();
-    let elsewhere = !conn.ends.iter().any(|end| end.here || end.had_socket);
+    let elsewhere = !conn.ends.iter().any(End::has_states);
     let lacks = client.sent_syn && !server.syn_seen() || conn.missed_ack();
     conn.ack_at().filter(|_| lacks && elsewhere && conn.shows_all()).map(|at| at.plus(OUT_OF_ORDER))
 }

@@ -144,6 +144,7 @@ impl Decoder {
             interfaces: fields.interfaces,
             segments: fields.segments.unwrap_or(SegmentChoice::Control),
             filter: fields.filter,
+            states_of: fields.states_of,
             began_ns: fields.began_ns,
             run: fields.run.map(Arc::from),
         };

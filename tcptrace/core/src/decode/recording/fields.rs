@@ -9,7 +9,7 @@ use crate::{
         AcceptQueue, Comm, Container, Counters, Direction, Endpoint, ExistingGroup, Exit, HintName, KernelName,
         LossSource, OwnerSource, Proof, reset_reason::ResetReason,
     },
-    filter::SegmentChoice,
+    filter::{SegmentChoice, StatesOf},
     tcp::{TcpFlags, TcpOptions, TcpState},
     text::{Errno, WallTime},
 };
@@ -37,6 +37,7 @@ pub(super) struct Start {
     pub(super) interfaces: Vec<String>,
     pub(super) segments: Option<SegmentChoice>,
     pub(super) filter: String,
+    pub(super) states_of: Option<StatesOf>,
     pub(super) began_ns: Option<u64>,
     pub(super) run: Option<String>,
 }

@@ -28,6 +28,7 @@ impl Events {
             interfaces,
             segments: _,
             filter,
+            states_of: _,
             began_ns: _,
             run: _,
         } = entry;

@@ -24,7 +24,7 @@ pub(super) fn proven_open(conn: &Connection) -> bool {
 /// Returns the time at which the last of the ends on this host reached ESTABLISHED; `None` if one has not, or none is
 /// here.
 pub(super) fn reached(conn: &Connection) -> Option<BootTime> {
-    let here = |end: &&End| end.here && !conn.is_self_connect() || end.had_socket;
+    let here = |end: &&End| end.has_states() && !conn.is_self_connect() || end.had_socket;
     let mut reached = None;
     for side in [Side::First, Side::Second] {
         let end = conn.end(side);
@@ -64,7 +64,7 @@ pub(super) fn established(conn: &Connection, now: BootTime, over: bool) -> bool 
             conn.ack_at().is_some() || nothing_more || over || now >= at.plus(ACK_LATE)
         }
         None => {
-            let elsewhere = !conn.ends.iter().any(|end| end.here || end.had_socket);
+            let elsewhere = !conn.ends.iter().any(End::has_states);
             elsewhere && (conn.ack_at().is_some() || proven_open(conn))
         }
     }
@@ -88,7 +88,7 @@ pub(super) fn stays_in_opening(conn: &Connection) -> bool {
         end.open_sockets > 0 && matches!(last, Some(SynSent | SynRecv))
     };
     let reached = |end: &End| established_at(conn, end).is_some() || stays(end);
-    let known = conn.ends.iter().all(|end| if end.had_socket { reached(end) } else { !end.here });
+    let known = conn.ends.iter().all(|end| if end.had_socket { reached(end) } else { !end.has_states() });
     // The ACK may not have arrived: this host dropped it, or the SYN,ACK was sent again. With Fast Open there is a socket before it.
     let arrived = |acked| conn.ends.iter().all(|end| end.synack().is_none_or(|synack| synack.last <= acked));
     let acked = conn.ack_at().is_some_and(arrived) && drops::until(conn, conn.last, 0).is_none();
