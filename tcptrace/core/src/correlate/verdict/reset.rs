@@ -82,7 +82,10 @@ pub(in crate::correlate) fn awaited(conn: &Connection) -> Option<BootTime> {
         // A reset attributed to the other end may be this one's.
         let other_unseen = conn.end(side.other()).rst().is_some_and(|rst| !rst.seen);
         let undecided = closed.error == Some(ECONNRESET) && other_unseen && matches!(closed.from, FinWait1 | FinWait2);
-        let wanted = end.rst().is_none() && (undecided || resets(conn, side, &closed));
+        // No close() in peace ends a socket in these states. Without BTF nothing tells why it did.
+        let untold = closed.error.is_none() && matches!(closed.from, Established | CloseWait);
+        let unproven = untold && conn.end(side.other()).rst().is_none() && !is_silent(conn, side);
+        let wanted = end.rst().is_none() && (undecided || unproven || resets(conn, side, &closed));
         wanted.then(|| closed.at.plus(RESET_FOLLOWS))
     };
     SIDES.into_iter().filter_map(until).max()

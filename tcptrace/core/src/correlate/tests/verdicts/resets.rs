@@ -176,3 +176,29 @@ fn a_close_with_proof_is_a_reset_whether_it_is_seen_or_not() {
     };
     assert_eq!([true, false].map(cause), [Reset { by: Role::Client, cause: ResetCause::UnreadData }; 2]);
 }
+
+/// Without BTF neither an error nor the process tells why a socket left CLOSE_WAIT for CLOSE, which no peaceful close does.
+#[test]
+fn without_btf_the_reset_of_a_socket_that_was_closed_is_waited_for() {
+    let mut exchange = Exchange::new();
+    exchange.without_btf();
+    exchange.state(CLIENT, SERVER, Close, SynSent);
+    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.state(CLIENT, SERVER, SynSent, Established);
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
+    exchange.state(SERVER, CLIENT, Listen, SynRecv);
+    exchange.state(SERVER, CLIENT, SynRecv, Established);
+    exchange.state(CLIENT, SERVER, Established, FinWait1);
+    exchange.segment(CLIENT, SERVER, FIN, C + 8, Some(S + 1), 0);
+    exchange.state(SERVER, CLIENT, Established, CloseWait);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 9), 0);
+    exchange.state(CLIENT, SERVER, FinWait1, FinWait2);
+    exchange.state(CLIENT, SERVER, FinWait2, Close);
+    exchange.state(SERVER, CLIENT, CloseWait, Close);
+    exchange.pass(30_000);
+    exchange.segment(SERVER, CLIENT, RST, S + 1, Some(C + 9), 0);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.kind, close.initiator, close.missing), (CloseKind::Reset, Some(Role::Client), vec![]));
+    assert_eq!(close.reset.map(|reset| reset.by), Some(Role::Server));
+}
