@@ -6,7 +6,7 @@ use strum::{IntoStaticStr, VariantNames};
 
 use super::{Missing, NoSegments, OpeningDrops, Reset, SegmentDrops, TranslatedSide, sentence::HandshakeFacts};
 use crate::{
-    event::{AcceptQueue, BootTime, Cgroup, Comm, icmp},
+    event::{AcceptQueue, BootTime, Cgroup, Comm, Exit, icmp},
     tcp::TcpOptions,
 };
 
@@ -100,6 +100,8 @@ pub struct HandshakeEnd {
     pub thread: Option<Comm>,
     /// User of the process that made or accepted its socket, by the initial user namespace; null if unknown.
     pub uid: Option<u32>,
+    /// How its process ended, if it was exiting as it closed this end before that was established; null otherwise.
+    pub exit: Option<Exit>,
     /// TCP options of this end's SYN or SYN,ACK; null if that was not seen.
     pub options: Option<TcpOptions>,
     /// Control group of its socket, with the container, the pod and the systemd unit that its path names; absent if unknown or

@@ -13,7 +13,7 @@ pub(crate) use self::{
     handshake::{Answer, HandshakeFacts, IGNORED_RESET},
 };
 use crate::{
-    event::Role,
+    event::{Exit, Role},
     text::{Escaped, HumanDuration},
     verdict::{Missing, NoSegments, ResetCause, SameAs},
 };
@@ -70,6 +70,19 @@ fn name(role: Role) -> &'static str {
     match role {
         Role::Client => "client",
         Role::Server => "server",
+    }
+}
+
+/// Appends how the process of an end came to its end.
+fn push_exit(text: &mut String, exit: Exit) {
+    match exit {
+        Exit { signal: Some(signal), .. } => push(text, format_args!("killed by signal {signal}")),
+        Exit { code, .. } => {
+            text.push_str("exiting");
+            if let Some(code) = code.filter(|&code| code != 0) {
+                push(text, format_args!(" with status {code}"));
+            }
+        }
     }
 }
 

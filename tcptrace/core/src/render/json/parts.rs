@@ -47,7 +47,7 @@ impl Line<'_> {
     }
 
     pub(super) fn handshake_end(&mut self, end: &HandshakeEnd) -> &mut Self {
-        let HandshakeEnd { addr, port, netns, netns_name, isn, pid, comm, thread, uid, options, cgroup } = end;
+        let HandshakeEnd { addr, port, netns, netns_name, isn, pid, comm, thread, uid, exit, options, cgroup } = end;
         self.raw(r#"{"addr":""#).address(*addr);
         self.raw(r#"","port":"#).number_or_null(*port);
         self.raw(r#","netns":"#).number_or_null(*netns);
@@ -57,6 +57,7 @@ impl Line<'_> {
         self.raw(r#","comm":"#).comm_or_null(*comm);
         self.raw(r#","thread":"#).comm_or_null(*thread);
         self.raw(r#","uid":"#).number_or_null(*uid);
+        self.raw(r#","exit":"#).exit_or_null(*exit);
         self.raw(r#","options":"#);
         match options {
             Some(options) => self.options(options),

@@ -22,6 +22,7 @@ pub(crate) fn handshake() -> HandshakeOutput {
         comm: Some(Comm(*b"curl\0\0\0\0\0\0\0\0\0\0\0\0")),
         thread: Some(comm("resolver")),
         uid: Some(1000),
+        exit: Some(Exit { signal: Some(9), code: None }),
         options: Some(segment().options),
         cgroup: None,
     };

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    Forgotten, USUAL, cause_words, name, push, push_common, push_missing, push_segment_drops, push_unsent_reset,
+    Forgotten, USUAL, cause_words, name, push, push_common, push_exit, push_missing, push_segment_drops,
+    push_unsent_reset,
     unfinished::push_unfinished,
 };
 use crate::{
-    event::{Exit, Role},
+    event::Role,
     text::{Errno, HumanBytes, HumanDuration},
     verdict::{Close, CloseKind, Each, IcmpReport, Reset, ResetCause, TimeWait},
 };
@@ -138,16 +139,9 @@ fn push_exits(text: &mut String, record: &Close) {
             false => push(text, format_args!("; the {}'s process was ", name(role))),
         };
         match end.exit {
-            Some(Exit { signal: Some(signal), .. }) => {
+            Some(exit) if own || exit.signal.is_some() => {
                 whose(text);
-                push(text, format_args!("killed by signal {signal}"));
-            }
-            Some(Exit { code, .. }) if own => {
-                whose(text);
-                text.push_str("exiting");
-                if let Some(code) = code.filter(|&code| code != 0) {
-                    push(text, format_args!(" with status {code}"));
-                }
+                push_exit(text, exit);
             }
             _ => {}
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Forgotten, USUAL, cause_words, name, push, push_common, push_drops, push_forgotten, push_missing,
+    Forgotten, USUAL, cause_words, name, push, push_common, push_drops, push_exit, push_forgotten, push_missing,
     push_segment_drops, push_unsent_reset,
 };
 use crate::{
@@ -168,6 +168,10 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             push_syns(text, "and", facts);
             push_answer(text, facts.answer);
             push_queue(text, record.accept_queue);
+            if let Some(exit) = record.client.exit {
+                text.push_str("; its process was ");
+                push_exit(text, exit);
+            }
         }
         Outcome::NoPort => {
             text.push_str("not begun: connect() found no free local port, or no free pair of ports to this address");

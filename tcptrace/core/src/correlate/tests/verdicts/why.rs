@@ -265,3 +265,20 @@ fn the_process_of_the_end_that_closed_first_is_named_first() {
     let words = "; its process was killed by signal 9; the client's process was killed by signal 9; ";
     assert!(close.summary.contains(words), "{}", close.summary);
 }
+
+#[test]
+fn a_client_that_was_ended_as_it_waited_for_an_answer_says_so() {
+    for (exit, words) in [
+        (KILLED, "one SYN without an answer; its process was killed by signal 9"),
+        (Exit { signal: None, code: Some(1) }, "one SYN without an answer; its process was exiting with status 1"),
+    ] {
+        let mut exchange = Exchange::new();
+        exchange.state(CLIENT, SERVER, Close, SynSent);
+        exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+        exchange.pass(SECOND);
+        exchange.by(12).exiting(exit).state(CLIENT, SERVER, SynSent, Close);
+        let handshake = failed(&mut exchange);
+        assert_eq!((handshake.outcome, handshake.client.exit), (Some(Outcome::Cancelled), Some(exit)));
+        assert!(handshake.summary.ends_with(words), "{}", handshake.summary);
+    }
+}

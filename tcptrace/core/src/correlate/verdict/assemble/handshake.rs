@@ -101,6 +101,10 @@ pub(in crate::correlate) fn handshake(
         summary: String::new(),
         facts: HandshakeFacts::default(),
     };
+    if handshake.outcome.is_some_and(|outcome| outcome != Outcome::Established) {
+        let exit = |end: &End| end.closer().and_then(|task| task.exit);
+        (handshake.client.exit, handshake.server.exit) = (exit(client), exit(server));
+    }
     handshake.facts = HandshakeFacts {
         syns: client.syn().map_or(0, Sent::count),
         deferred_ns: after(conn.ack_at(), server.seen_to_enter(TcpState::Established)).filter(|_| conn.is_deferred()),
@@ -178,6 +182,7 @@ fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
         thread: end.opener_thread(),
         options: end.options().map(TcpOptions),
         uid: end.uid(),
+        exit: None,
         cgroup: end.cgroup(),
     }
 }

@@ -44,6 +44,7 @@ fn any_handshake_end() -> impl Strategy<Value = HandshakeEnd> {
             comm: comm.map(Comm),
             thread: thread.map(Comm),
             uid: isn.map(|isn| isn / 2),
+            exit: port.map(|status| Exit::of_wait_status(status.into())),
             options,
             cgroup,
         }
