@@ -11,7 +11,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tcptrace_tests::{
     Connection, Ends, LIMIT, Netns, Trace, Tracer, Veth, binary, eventually, is_type, output, receive, receive_end,
     send, set_option, text,
@@ -256,6 +256,28 @@ fn what_was_printed_is_read_from_a_pipe_and_filtered() {
         let text = String::from_utf8(run.expect("it runs").stdout).expect("UTF-8");
         let end: Value = serde_json::from_str(text.lines().last().expect("lines")).expect("JSON");
         assert_eq!(end["connections"], connections, "{arguments:?}: {text}");
+    }
+}
+
+/// Between two namespaces, a recording has each segment once, on its way out, and yet both ends are local.
+#[test]
+fn filters_on_one_end_keep_both_directions_between_namespaces() {
+    let (left, right) = (Netns::new(), Netns::new());
+    let veth = Veth::between(&left, &right, 0);
+    let ends = Ends::between(&left, &right, veth.right_v4(4924));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("trace.jsonl");
+    let recorded = ["-w", path.to_str().expect("UTF-8"), "--netns", left.name(), "--netns", right.name()];
+    let tracer = Tracer::start(&left, &recorded);
+    ends.close_in_four(ends.open());
+    tracer.stop();
+    for option in ["--remote-port", "--local-port"] {
+        let read = replay(&path, &[option, "4924"]);
+        let records = read.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let closes = records.filter(|record| is_type(record, "close"));
+        let told: Vec<Value> =
+            closes.map(|close| json!([close["kind"], close["initiator"], close["missing"]])).collect();
+        assert_eq!(told, [json!(["four_segment", "client", ["states"]])], "{option}: {read}");
     }
 }
 

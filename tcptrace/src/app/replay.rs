@@ -28,7 +28,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 pub(super) use self::merge::merge;
-use self::{contents::Contents, progress::Progress};
+use self::{contents::Contents, event_filter::Between, progress::Progress};
 use super::{FLUSH_TIMEOUT, export, stdout_format, summary, top::Session};
 use crate::{
     cli::{Options, Verbosity},
@@ -176,6 +176,8 @@ struct Replay<'a> {
     began: BootTime,
     /// Times of the first and of the latest event of this run.
     times: Option<(BootTime, BootTime)>,
+    /// Connections of this run between two namespaces.
+    between: Between,
     /// Number of connections that ended in earlier runs of a recording.
     ended: u64,
     events: u64,
@@ -201,6 +203,7 @@ impl<'a> Replay<'a> {
             session,
             began: BootTime::default(),
             times: None,
+            between: Between::default(),
             ended: 0,
             events: 0,
         })
@@ -235,7 +238,8 @@ impl<'a> Replay<'a> {
     /// Handles an event whose segment passed `interface`. Breaks if `--duration` or `--count` is reached, or the output has
     /// no reader any more.
     fn take(&mut self, event: &Event, interface: Option<&str>) -> ControlFlow<()> {
-        let chosen = event_filter::is_chosen(event, interface, self.options);
+        let between = self.between.has(event, &self.options.filter);
+        let chosen = event_filter::is_chosen(event, interface, between, self.options);
         self.take_if(event, chosen)
     }
 

@@ -168,7 +168,7 @@ fn chosen(options: &Options, names: Names) -> impl Fn(&Event) -> bool + 'static 
         let names = names.borrow();
         let name =
             place.and_then(|(netns, index)| names.get(&(netns.unwrap_or(0), index)).or_else(|| names.get(&(0, index))));
-        event_filter::is_chosen(event, name.map(String::as_str), &options)
+        event_filter::is_chosen(event, name.map(String::as_str), false, &options)
     }
 }
 

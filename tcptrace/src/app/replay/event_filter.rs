@@ -1,23 +1,51 @@
 //! Selection of the events of a file that a live trace with the same options would have shown.
 
+use std::{collections::HashSet, net::IpAddr};
+
 use crate::cli::{Options, Segments};
 use tcptrace_core::{
-    event::{Direction, Event},
+    event::{Direction, Endpoint, Event},
     filter::{Ends, Filter},
 };
 
 /// The name of the loopback device in every network namespace.
 const LOOPBACK: &str = "lo";
 
-/// Returns true if an event is to be shown. `interface` is the one that its segment passed, if known.
-pub(super) fn is_chosen(event: &Event, interface: Option<&str>, options: &Options) -> bool {
+/// Connections between two namespaces of the recorded host, as far as they are known. Both ends are local, but a recording
+/// has each segment once, as it was seen first: on its way out.
+#[derive(Debug, Default)]
+pub(super) struct Between(HashSet<[(IpAddr, u16); 2]>);
+
+impl Between {
+    /// Returns true if an event is a segment of such a connection, and remembers those that it reveals: its segments and states
+    /// belong to a connection of another namespace than theirs.
+    pub(super) fn has(&mut self, event: &Event, filter: &Filter) -> bool {
+        let (ends, elsewhere) = match event {
+            // Only these depend on which end is local.
+            _ if filter.local_ports.is_none() && filter.remote_ports.is_none() => return false,
+            Event::Segment(segment) => ([segment.src, segment.dst], segment.conn_netns),
+            Event::State(change) => ([change.local, change.remote], change.conn_netns),
+            _ => return false,
+        };
+        let mut ends = ends.map(|Endpoint { addr, port }| (addr, port));
+        ends.sort_unstable();
+        if elsewhere.is_some() {
+            self.0.insert(ends);
+        }
+        matches!(event, Event::Segment(_)) && self.0.contains(&ends)
+    }
+}
+
+/// Returns true if an event is to be shown. `interface` is the one that its segment passed, if known; `between` is true if
+/// either end of the segment may be the local one.
+pub(super) fn is_chosen(event: &Event, interface: Option<&str>, between: bool, options: &Options) -> bool {
     // `--segments none` does not apply to ICMP errors.
     let wanted = options.segments != Segments::None || !matches!(event, Event::Segment(_) | Event::Drop(_));
-    wanted && matches(&options.filter, event, interface)
+    wanted && matches(&options.filter, event, interface, between)
 }
 
 /// Returns true if an event matches a filter.
-pub(super) fn matches(filter: &Filter, event: &Event, interface: Option<&str>) -> bool {
+pub(super) fn matches(filter: &Filter, event: &Event, interface: Option<&str>, between: bool) -> bool {
     // An incoming segment is for a local socket, an outgoing one is from it. An ICMP error quotes a segment of the opposite
     // direction.
     let (src, dst, direction) = match event {
@@ -34,7 +62,7 @@ pub(super) fn matches(filter: &Filter, event: &Event, interface: Option<&str>) -
     };
     let named = |name| filter.interfaces.iter().any(|wanted| wanted == name);
     let holds = match direction {
-        _ if interface == Some(LOOPBACK) => filter.matches(src, dst, Ends::Either),
+        _ if between || interface == Some(LOOPBACK) => filter.matches(src, dst, Ends::Either),
         Some(Direction::Out) => filter.matches(src, dst, Ends::LocalIsFirst),
         Some(Direction::In) => filter.matches(dst, src, Ends::LocalIsFirst),
         None => filter.matches(src, dst, Ends::Either),

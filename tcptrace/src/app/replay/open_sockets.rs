@@ -144,7 +144,7 @@ impl<'a> Run<'a> {
 
     fn event(&mut self, event: &Event) {
         self.last = self.last.max(event.at());
-        if event_filter::matches(self.filter, event, None) {
+        if event_filter::matches(self.filter, event, None, false) {
             self.correlator.handle_event(event, &mut |_| {});
         }
     }
