@@ -49,8 +49,8 @@ pub struct Choices {
     /// Only connections of these network namespaces; may be repeated
     ///
     /// `own` is that of tcptrace itself, `all` are all of this host, including those that come later; any other is a name of
-    /// `ip netns` or docker, the PID of a process in it, or a path. The default is `all`; in a PID namespace other than the
-    /// host's, as in a container, it is `own`. With --interface, socket states are those of all namespaces.
+    /// `ip netns` or docker, the PID of a process in it, or a path. The default is `all`; with --interface, and in a PID namespace
+    /// other than the host's, as in a container, it is `own`.
     #[arg(long, value_name = "own|all|NAME|PID|PATH", help_heading = "Filters", conflicts_with_all = ["interface", "read"], value_parser = values::netns)]
     pub netns: Vec<String>,
 
