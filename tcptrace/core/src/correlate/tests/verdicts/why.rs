@@ -20,6 +20,21 @@ fn no_connection_was_idle_for_longer_than_it_lasted() {
     assert!(close.summary.contains("; lasted 2.388 s"), "{}", close.summary);
 }
 
+/// A socket counts in ticks, and may say more than the connection lasted.
+#[test]
+fn ticks_do_not_make_a_connection_idle_for_longer_than_it_lasted() {
+    let mut exchange = established();
+    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 22);
+    exchange.pass(2_098_000_000);
+    exchange.counting(Counters { idle_ns: Some(2_108_000_000), ..Counters::default() });
+    exchange.by(3).state(SERVER, CLIENT, Established, Close);
+    exchange.segment(SERVER, CLIENT, RST, S + 1, Some(C + 23), 0);
+    exchange.with_error(104).state(CLIENT, SERVER, Established, Close);
+    let (_, close) = whole(&mut exchange);
+    assert!(close.idle_ns <= close.duration_ns, "{:?} {:?}", close.idle_ns, close.duration_ns);
+    assert!(close.summary.starts_with("idle for 2.0 s, then reset by the server"), "{}", close.summary);
+}
+
 #[test]
 fn a_server_that_closes_an_idle_connection() {
     let mut exchange = established();

@@ -45,7 +45,9 @@ pub(super) fn idle_ns(conn: &Connection, close: &Close, shows_data: bool) -> Opt
     // Data that came only after the first FIN, which counts the SYN, the data and itself.
     let first_fin = conn.first_fin.and_then(|side| conn.end(side).fin());
     let only_later = first_fin.is_some_and(|fin| fin.end <= 2 && fin.other_sent <= 1);
-    counters.idle_ns.filter(|_| !no_data && !only_later)
+    let idle = counters.idle_ns.filter(|_| !no_data && !only_later);
+    // Sockets count in ticks of the kernel's clock.
+    idle.map(|idle| close.duration_ns.map_or(idle, |lasted| idle.min(lasted)))
 }
 
 /// Returns the round-trip times.
