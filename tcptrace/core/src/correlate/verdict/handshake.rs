@@ -3,7 +3,8 @@
 mod established;
 mod observed;
 
-use self::established::{established, proven_open, reached, stays_in_opening};
+pub(super) use self::established::reached;
+use self::established::{established, proven_open, stays_in_opening};
 pub(in crate::correlate) use self::observed::{is_ignored_reset, is_unsent, kind, missing, syn_left};
 use super::reset;
 use crate::{

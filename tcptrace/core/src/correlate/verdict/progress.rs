@@ -3,7 +3,7 @@
 use super::{
     close,
     drops::RETRANSMISSION,
-    handshake::{is_not_awaited, out_of_order_until},
+    handshake::{is_not_awaited, out_of_order_until, reached},
 };
 use crate::{
     correlate::table::{
@@ -44,7 +44,8 @@ pub(in crate::correlate) fn due(conn: &Connection) -> Option<BootTime> {
         return None;
     }
     // It is established, and only its record waits.
-    if !conn.opened && !conn.mid_life && out_of_order_until(conn).is_some() {
+    let by_states = || conn.has_segments && reached(conn).is_some();
+    if !conn.opened && !conn.mid_life && (out_of_order_until(conn).is_some() || by_states()) {
         return None;
     }
     let due = stalled_from(conn)?.plus(stall_level(conn.stalls.into()));

@@ -47,7 +47,7 @@ fn they_are_not_awaited() {
         assert!(exchange.placed().iter().any(|placed| matches!(placed, Correlated::Handshake(_))), "at once");
         exchange.pass(90 * SECOND);
         exchange.timeout();
-        assert_eq!(stalls(&mut exchange), [], "nothing is waited for");
+        assert_eq!(stalls(&exchange), [], "nothing is waited for");
     }
 }
 
@@ -77,6 +77,30 @@ fn keep_alive_gives_up_an_open_connection() {
             (CloseKind::TimedOut, Some(ResetCause::Keepalive))
         );
     }
+}
+
+/// As with `--local-port`, where the client's ACK passes only interfaces at which the port is not the local one.
+#[test]
+fn a_socket_that_is_established_awaits_no_ack() {
+    let mut exchange = Exchange::new();
+    let ports = SERVER.to_string().parse().expect("a port");
+    let choice = StatesOf { local_ports: Some(ports), ..StatesOf::default() };
+    exchange.connections().expect_states_of(Some(choice));
+    sent(&mut exchange, Direction::In, CLIENT, SYN, C, None);
+    sent(&mut exchange, Direction::Out, SERVER, SYN, S, Some(C + 1));
+    exchange.pass(1_000);
+    exchange.state(SERVER, CLIENT, Listen, SynRecv);
+    exchange.state(SERVER, CLIENT, SynRecv, Established);
+    for _ in 0..30 {
+        exchange.pass(SECOND / 10);
+        exchange.timeout();
+    }
+    assert_eq!(stalls(&exchange), [], "nothing is waited for");
+    let handshake = exchange.placed().iter().find_map(|placed| match placed {
+        Correlated::Handshake(record) => Some((record.outcome, record.missing.clone())),
+        _ => None,
+    });
+    assert_eq!(handshake, Some((Some(Outcome::Established), vec![Missing::Ack])));
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(super) fn proven_open(conn: &Connection) -> bool {
 
 /// Returns the time at which the last of the ends on this host reached ESTABLISHED; `None` if one has not, or none is
 /// here.
-pub(super) fn reached(conn: &Connection) -> Option<BootTime> {
+pub(in crate::correlate::verdict) fn reached(conn: &Connection) -> Option<BootTime> {
     let here = |end: &&End| end.has_states() && !conn.is_self_connect() || end.had_socket;
     let mut reached = None;
     for side in [Side::First, Side::Second] {
