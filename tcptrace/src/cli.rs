@@ -123,9 +123,9 @@ pub struct Cli {
 
     /// Serve metrics for Prometheus at this address
     ///
-    /// Counts and durations of handshakes and closes at http://ADDR:PORT/metrics, in Prometheus' text format or as
-    /// OpenMetrics. A port alone listens on 127.0.0.1 only. Every connection is counted, including those that
-    /// --only and --emit leave out.
+    /// Counts and durations of handshakes and closes at http://ADDR:PORT/metrics, in Prometheus' text format, as OpenMetrics,
+    /// or as protocol buffers with native histograms. A port alone listens on 127.0.0.1 only. Every connection is counted,
+    /// including those that --only and --emit leave out.
     #[arg(long, value_name = "[ADDR:]PORT", help_heading = "Output", value_parser = values::socket_address, conflicts_with = "read")]
     pub metrics: Option<SocketAddr>,
 

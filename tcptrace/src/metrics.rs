@@ -4,22 +4,27 @@
 //! delays the trace. Names follow the metrics that OpenTelemetry proposes for TCP (`system.network.tcp.*`), in Prometheus'
 //! spelling.
 
+mod exponential;
 mod families;
+mod format;
 mod labels;
+mod protobuf;
 mod server;
 mod table;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use self::server::{Listener, ServeError};
-use self::{
-    families::names,
-    labels::{CloseLabels, HandshakeLabels, LossLabels, Names, RoleLabels, StallLabels},
-    table::{Count, Durations, Table},
-};
 pub(crate) use self::{
+    exponential::{Exponential, ZERO_THRESHOLD},
     families::{Family, Points, Times},
     table::Bounds,
+};
+use self::{
+    families::{BUILD, Name, names, sentence},
+    format::Format,
+    labels::{CloseLabels, HandshakeLabels, LossLabels, Names, RoleLabels, StallLabels},
+    table::{Count, Durations, Table},
 };
 use crate::host_clock;
 use prometheus_client::{
@@ -53,30 +58,6 @@ struct OfConnections;
 
 impl Bounds for OfConnections {
     const SECONDS: [f64; 12] = [1e-3, 0.01, 0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0];
-}
-
-/// The format of a response.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Format {
-    /// The text format of Prometheus 0.0.4.
-    Text,
-    /// OpenMetrics 1.0 text.
-    OpenMetrics,
-}
-
-impl Format {
-    /// Returns the best format that the `Accept` header of a request names; text if it names none.
-    fn accepted(accept: &str) -> Self {
-        if accept.contains("application/openmetrics-text") { Self::OpenMetrics } else { Self::Text }
-    }
-
-    /// Returns the value of the `Content-Type` header.
-    fn content_type(self) -> &'static str {
-        match self {
-            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
-            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        }
-    }
 }
 
 /// Counts of connections and their events since tracing began.
@@ -120,7 +101,8 @@ impl Default for Metrics {
         names::OPEN.register(registry, metrics.open.clone());
         names::LOST.register(registry, metrics.lost.clone());
         names::EVICTED.register(registry, metrics.evicted.clone());
-        registry.register("tcptrace_build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        let (name, help, labels) = BUILD;
+        registry.register(name, help, Info::new(labels));
         registry.register_collector(Box::new(ProcessorTime));
         metrics
     }
@@ -197,6 +179,7 @@ impl Metrics {
         match format {
             Format::Text => prometheus_text::encode(&mut encoded, &self.registry)?,
             Format::OpenMetrics => text::encode(&mut encoded, &self.registry)?,
+            Format::Protobuf => return Ok(protobuf::encode(self)),
         }
         Ok(encoded.into_bytes())
     }
@@ -209,8 +192,9 @@ struct ProcessorTime;
 impl Collector for ProcessorTime {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let counter = ConstCounter::new(host_clock::process_time().as_secs_f64());
-        let help = names::PROCESSOR_TIME.help;
-        counter.encode(encoder.encode_descriptor("process_cpu", help, Some(&Unit::Seconds), counter.metric_type())?)
+        let Name { prometheus, help, .. } = names::PROCESSOR_TIME;
+        let (help, unit) = (sentence(help), Some(&Unit::Seconds));
+        counter.encode(encoder.encode_descriptor(prometheus, &help, unit, counter.metric_type())?)
     }
 }
 

@@ -83,10 +83,10 @@ impl Exporter {
     pub fn start(target: Target, source: Source, selection: Option<Selection>) -> Result<Self, StartError> {
         let (queue, own) = (Arc::new(Queue::new(BUDGET)), OwnConnections::default());
         let url = target.endpoint.to_string();
-        let encoder = Encoder::new(Arc::clone(&queue), own.clone(), source, target.settings.resource.clone());
-        let (gzip, interval, port) = (target.settings.gzip, target.settings.interval, target.endpoint.port);
+        let (settings, port) = (target.settings.clone(), target.endpoint.port);
+        let encoder = Encoder::new(Arc::clone(&queue), own.clone(), source, &settings);
         let client = Client::new(target, own);
-        let delivery = Delivery::new(client, Arc::clone(&queue), source, url.clone(), gzip, interval);
+        let delivery = Delivery::new(client, Arc::clone(&queue), source, url.clone(), &settings);
         let runtime = runtime::Builder::new_current_thread().enable_all().thread_name("otlp-lookup").build()?;
         let (alive, running) = mpsc::channel();
         let run = move || {

@@ -142,6 +142,28 @@ fn headers_compression_and_resource_come_from_the_environment() {
 }
 
 #[test]
+fn histograms_are_exponential_on_request() {
+    let collector = Collector::start();
+    let (code, _, stderr) = run(export("reset.jsonl", &collector.url())
+        .env("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "base2_exponential_bucket_histogram"));
+    assert_eq!(code, Some(0), "{stderr}");
+    let exported = collector.exported();
+    let name = "system.network.tcp.connection.duration";
+    let metric = exported.metrics.iter().find(|metric| metric["name"] == name).expect("its duration");
+    // The one connection took more than 2^(-27/8) s, and at most 2^(-26/8) s.
+    let expected = json!({
+        "attributes": {"network.tcp.handshake.role": "both"},
+        "count": 1,
+        "sum": 0.103_973_624,
+        "scale": 3,
+        "zeros": 0,
+        "offset": -27,
+        "buckets": [1],
+    });
+    assert_eq!(metric["points"], json!([expected]));
+}
+
+#[test]
 fn the_same_recording_has_the_same_ids() {
     let ids = || {
         let collector = Collector::start();

@@ -122,7 +122,23 @@ fn of_metric(metric: &Metric) -> Value {
             "bounds": point.explicit_bounds,
         })
     });
-    json!({"name": metric.name, "unit": metric.unit, "points": numbers.chain(histograms).collect::<Vec<_>>()})
+    let exponential = match metric.data.as_ref() {
+        Some(Data::ExponentialHistogram(histogram)) => &*histogram.data_points,
+        _ => &[],
+    };
+    let exponential = exponential.iter().map(|point| {
+        json!({
+            "attributes": attributes(&point.attributes),
+            "count": point.count,
+            "sum": point.sum,
+            "scale": point.scale,
+            "zeros": point.zero_count,
+            "offset": point.positive.as_ref().map(|buckets| buckets.offset),
+            "buckets": point.positive.as_ref().map(|buckets| &buckets.bucket_counts),
+        })
+    });
+    let points: Vec<_> = numbers.chain(histograms).chain(exponential).collect();
+    json!({"name": metric.name, "unit": metric.unit, "points": points})
 }
 
 fn attributes(list: &[KeyValue]) -> Value {

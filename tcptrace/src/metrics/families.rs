@@ -2,9 +2,11 @@
 
 use prometheus_client::registry::{Metric, Registry, Unit};
 
+pub(super) use super::labels::Pairs;
 use super::{
     Metrics,
-    labels::{Labels, Pairs},
+    exponential::Exponential,
+    labels::Labels,
     table::{Bounds, Count, Durations, Table},
 };
 use crate::host_clock;
@@ -31,9 +33,18 @@ impl Name {
             registry.register(self.prometheus, self.help, metric);
         }
     }
+
+    /// Returns the unit in Prometheus' spelling, if the name has one.
+    pub(super) fn prometheus_unit(self) -> Option<&'static str> {
+        (self.unit == SECONDS).then_some("seconds")
+    }
 }
 
 const SECONDS: &str = "s";
+
+/// The version of this build, which only Prometheus has as a metric: name, help text and label.
+pub(super) const BUILD: (&str, &str, [(&str, &str); 1]) =
+    ("tcptrace_build", "This build", [("version", env!("CARGO_PKG_VERSION"))]);
 
 /// The names.
 pub(super) mod names {
@@ -101,6 +112,11 @@ pub(super) mod names {
     };
 }
 
+/// Ends a help text as the encoders of text do for registered metrics.
+pub(super) fn sentence(help: &str) -> String {
+    format!("{help}.")
+}
+
 /// A metric with all its values.
 #[derive(Debug)]
 pub(crate) struct Family {
@@ -123,6 +139,17 @@ pub(crate) enum Points {
     Times(Vec<(Pairs, Times)>),
 }
 
+impl Points {
+    /// Returns true if nothing was counted yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Counts(points) => points.is_empty(),
+            Self::Times(points) => points.is_empty(),
+            Self::Seconds(_) | Self::Now(_) => false,
+        }
+    }
+}
+
 /// A histogram of times in seconds.
 #[derive(Debug)]
 pub(crate) struct Times {
@@ -132,6 +159,8 @@ pub(crate) struct Times {
     pub(crate) buckets: [u64; 13],
     /// Sum of all times in seconds.
     pub(crate) sum: f64,
+    /// The same times in buckets that grow by a constant factor.
+    pub(crate) exponential: Exponential,
 }
 
 impl Metrics {
@@ -163,8 +192,8 @@ fn counts<L: Labels + Clone>(name: Name, table: &Table<L, Count>) -> Family {
 
 fn times<L: Labels + Clone, B: Bounds + Clone>(name: Name, table: &Table<L, Durations<B>>) -> Family {
     let points = table.copy().into_iter().map(|(labels, durations)| {
-        let Durations { buckets, sum, .. } = durations;
-        (labels.pairs(), Times { bounds: B::SECONDS, buckets, sum })
+        let Durations { buckets, sum, exponential, .. } = durations;
+        (labels.pairs(), Times { bounds: B::SECONDS, buckets, sum, exponential })
     });
     Family { name, points: Points::Times(points.collect()) }
 }

@@ -57,11 +57,11 @@ impl Names {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct HandshakeLabels {
     /// The ends on this host: `client`, `server`, `both` or `none`.
-    network_tcp_handshake_role: &'static str,
-    kind: &'static str,
-    outcome: &'static str,
-    network_tcp_reset_cause: &'static str,
-    process: String,
+    pub(super) network_tcp_handshake_role: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) outcome: &'static str,
+    pub(super) network_tcp_reset_cause: &'static str,
+    pub(super) process: String,
 }
 
 impl HandshakeLabels {
@@ -93,12 +93,12 @@ impl Labels for HandshakeLabels {
 /// Labels of a close.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct CloseLabels {
-    network_tcp_handshake_role: &'static str,
-    kind: &'static str,
-    initiator: &'static str,
-    network_tcp_reset_by: &'static str,
-    network_tcp_reset_cause: &'static str,
-    process: String,
+    pub(super) network_tcp_handshake_role: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) initiator: &'static str,
+    pub(super) network_tcp_reset_by: &'static str,
+    pub(super) network_tcp_reset_cause: &'static str,
+    pub(super) process: String,
 }
 
 impl CloseLabels {
@@ -132,10 +132,10 @@ impl Labels for CloseLabels {
 /// Labels of a stall.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct StallLabels {
-    network_tcp_handshake_role: &'static str,
-    waiting_for: &'static str,
-    turn: &'static str,
-    process: String,
+    pub(super) network_tcp_handshake_role: &'static str,
+    pub(super) waiting_for: &'static str,
+    pub(super) turn: &'static str,
+    pub(super) process: String,
 }
 
 impl StallLabels {
@@ -165,7 +165,7 @@ impl Labels for StallLabels {
 /// Labels of a histogram.
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct RoleLabels {
-    network_tcp_handshake_role: &'static str,
+    pub(super) network_tcp_handshake_role: &'static str,
 }
 
 impl Labels for RoleLabels {

@@ -12,6 +12,8 @@ use prometheus_client::{
     metrics::{MetricType, TypedMetric},
 };
 
+use super::exponential::Exponential;
+
 /// A number for each set of labels.
 #[derive(Debug)]
 pub(super) struct Table<L, N>(Arc<Mutex<HashMap<L, N>>>);
@@ -93,18 +95,20 @@ pub(crate) trait Bounds {
 }
 
 /// A histogram of times in seconds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Durations<B> {
     /// Number of times in each bucket; the last one has those above all bounds.
     pub(crate) buckets: [u64; 13],
     /// Sum of all times in seconds.
     pub(crate) sum: f64,
+    /// The same times in buckets that grow by a constant factor.
+    pub(crate) exponential: Exponential,
     bounds: std::marker::PhantomData<B>,
 }
 
 impl<B> Default for Durations<B> {
     fn default() -> Self {
-        Self { buckets: [0; 13], sum: 0.0, bounds: std::marker::PhantomData }
+        Self { buckets: [0; 13], sum: 0.0, exponential: Exponential::default(), bounds: std::marker::PhantomData }
     }
 }
 
@@ -116,6 +120,7 @@ impl<B: Bounds> Durations<B> {
             *count += 1;
         }
         self.sum += seconds;
+        self.exponential.observe(seconds);
     }
 
     /// Returns the number of times.

@@ -19,6 +19,7 @@ use super::{
     envelope::request,
     measurements::{self, Period},
     queue::{Batch, Items, Queue, Task},
+    settings::{Histograms, Settings},
 };
 use crate::{causes::with_causes, host_clock, host_clock::nanoseconds};
 
@@ -51,6 +52,7 @@ pub(super) struct Delivery {
     gzip: bool,
     /// Time between two exports of metrics.
     interval: Duration,
+    histograms: Histograms,
     notices: Notices,
 }
 
@@ -64,15 +66,9 @@ enum Verdict {
 }
 
 impl Delivery {
-    pub(super) fn new(
-        client: Client,
-        queue: Arc<Queue>,
-        source: Source,
-        url: String,
-        gzip: bool,
-        interval: Duration,
-    ) -> Self {
-        Self { client, queue, source, gzip, interval, notices: Notices::new(url) }
+    pub(super) fn new(client: Client, queue: Arc<Queue>, source: Source, url: String, settings: &Settings) -> Self {
+        let &Settings { gzip, interval, histograms, .. } = settings;
+        Self { client, queue, source, gzip, interval, histograms, notices: Notices::new(url) }
     }
 
     /// Delivers until the queue is finished and empty, or nothing more can be delivered.
@@ -108,7 +104,7 @@ impl Delivery {
     fn measure(&self) {
         if let Some(run) = self.queue.run() {
             let period = Period { began: run.began, now: nanoseconds(host_clock::since_epoch()) };
-            self.queue.push_metrics(measurements::encode(&run.metrics, period, true));
+            self.queue.push_metrics(measurements::encode(&run.metrics, period, true, self.histograms));
         }
     }
 

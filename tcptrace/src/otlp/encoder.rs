@@ -19,6 +19,7 @@ use super::{
     measurements::{self, Period},
     own_connections::OwnConnections,
     queue::{Queue, Run},
+    settings::{Histograms, Settings},
     spans::{self, unix_nanoseconds},
 };
 use crate::metrics::Metrics;
@@ -39,12 +40,14 @@ pub(super) struct Encoder {
     source: Source,
     /// Attributes of the resource given by the user.
     resource: Vec<(String, String)>,
+    histograms: Histograms,
     current: Option<Current>,
 }
 
 impl Encoder {
-    pub(super) fn new(queue: Arc<Queue>, own: OwnConnections, source: Source, resource: Vec<(String, String)>) -> Self {
-        Self { queue, own, source, resource, current: None }
+    pub(super) fn new(queue: Arc<Queue>, own: OwnConnections, source: Source, settings: &Settings) -> Self {
+        let Settings { resource, histograms, .. } = settings;
+        Self { queue, own, source, resource: resource.clone(), histograms: *histograms, current: None }
     }
 
     /// Exports a record. Records before the first `start` belong to no run, and are left out.
@@ -96,7 +99,8 @@ impl Encoder {
     fn end(&self, end: &EndOutput) {
         if let Some(Current { began, metrics, .. }) = &self.current {
             let period = Period { began: *began, now: unix_nanoseconds(end.stamp.time).max(*began) };
-            self.queue.push_metrics(measurements::encode(metrics, period, self.source == Source::Live));
+            let own_cost = self.source == Source::Live;
+            self.queue.push_metrics(measurements::encode(metrics, period, own_cost, self.histograms));
         }
     }
 

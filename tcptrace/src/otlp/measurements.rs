@@ -3,13 +3,14 @@
 use opentelemetry_proto::tonic::{
     common::v1::{KeyValue, any_value::Value},
     metrics::v1::{
-        AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, Sum, metric::Data,
+        AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram,
+        HistogramDataPoint, Metric, NumberDataPoint, Sum, exponential_histogram_data_point::Buckets, metric::Data,
         number_data_point::Value as Number,
     },
 };
 
-use super::{attributes::key_value, envelope::append_item};
-use crate::metrics::{Family, Metrics, Points, Times};
+use super::{attributes::key_value, envelope::append_item, settings::Histograms};
+use crate::metrics::{Exponential, Family, Metrics, Points, Times, ZERO_THRESHOLD};
 
 /// The period that metrics cover, in nanoseconds since the epoch.
 #[derive(Clone, Copy, Debug)]
@@ -21,10 +22,10 @@ pub(super) struct Period {
 }
 
 /// Returns the metrics, encoded as items of a request; the processor time of this process only with `own_cost`.
-pub(super) fn encode(metrics: &Metrics, period: Period, own_cost: bool) -> Vec<u8> {
+pub(super) fn encode(metrics: &Metrics, period: Period, own_cost: bool, histograms: Histograms) -> Vec<u8> {
     let mut items = Vec::new();
     for family in metrics.families(own_cost) {
-        if let Some(metric) = metric(family, period) {
+        if let Some(metric) = metric(family, period, histograms) {
             append_item(&mut items, &metric);
         }
     }
@@ -32,12 +33,9 @@ pub(super) fn encode(metrics: &Metrics, period: Period, own_cost: bool) -> Vec<u
 }
 
 /// Returns a metric; `None` if it has no values yet.
-fn metric(Family { name, points }: Family, period: Period) -> Option<Metric> {
-    let is_empty = match &points {
-        Points::Counts(points) => points.is_empty(),
-        Points::Times(points) => points.is_empty(),
-        Points::Seconds(_) | Points::Now(_) => false,
-    };
+fn metric(Family { name, points }: Family, period: Period, histograms: Histograms) -> Option<Metric> {
+    let is_empty = points.is_empty();
+    let cumulative = AggregationTemporality::Cumulative.into();
     let data = match points {
         Points::Counts(points) => sum(points.into_iter().map(|(labels, count)| {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
@@ -52,13 +50,18 @@ fn metric(Family { name, points }: Family, period: Period) -> Option<Metric> {
             };
             Data::Gauge(Gauge { data_points: vec![point] })
         }
-        Points::Times(points) => Data::Histogram(Histogram {
-            data_points: points
-                .into_iter()
-                .map(|(labels, times)| histogram(attributes(labels), times, period))
-                .collect(),
-            aggregation_temporality: AggregationTemporality::Cumulative.into(),
-        }),
+        Points::Times(points) => match histograms {
+            Histograms::Explicit => {
+                let point = |(labels, times)| explicit(attributes(labels), times, period);
+                let data_points = points.into_iter().map(point).collect();
+                Data::Histogram(Histogram { data_points, aggregation_temporality: cumulative })
+            }
+            Histograms::Exponential => {
+                let point = |(labels, times)| exponential(attributes(labels), times, period);
+                let data_points = points.into_iter().map(point).collect();
+                Data::ExponentialHistogram(ExponentialHistogram { data_points, aggregation_temporality: cumulative })
+            }
+        },
     };
     (!is_empty).then(|| Metric {
         name: name.otel.to_owned(),
@@ -87,7 +90,7 @@ fn number(attributes: Vec<KeyValue>, value: Number, period: Period) -> NumberDat
     }
 }
 
-fn histogram(attributes: Vec<KeyValue>, times: Times, period: Period) -> HistogramDataPoint {
+fn explicit(attributes: Vec<KeyValue>, times: Times, period: Period) -> HistogramDataPoint {
     HistogramDataPoint {
         attributes,
         start_time_unix_nano: period.began,
@@ -98,6 +101,29 @@ fn histogram(attributes: Vec<KeyValue>, times: Times, period: Period) -> Histogr
         explicit_bounds: times.bounds.into(),
         ..HistogramDataPoint::default()
     }
+}
+
+fn exponential(attributes: Vec<KeyValue>, times: Times, period: Period) -> ExponentialHistogramDataPoint {
+    ExponentialHistogramDataPoint {
+        attributes,
+        start_time_unix_nano: period.began,
+        time_unix_nano: period.now,
+        count: times.buckets.iter().sum(),
+        sum: Some(times.sum),
+        scale: times.exponential.schema,
+        zero_count: times.exponential.zeros,
+        zero_threshold: ZERO_THRESHOLD,
+        positive: buckets(&times.exponential),
+        ..ExponentialHistogramDataPoint::default()
+    }
+}
+
+/// Returns the buckets from the first one that is not empty to the last; `None` if all are.
+fn buckets(Exponential { buckets, .. }: &Exponential) -> Option<Buckets> {
+    let (&first, &last) = (buckets.first_key_value()?.0, buckets.last_key_value()?.0);
+    let bucket_counts = (first..=last).map(|index| buckets.get(&index).copied().unwrap_or(0)).collect();
+    // An index of OTLP stands for a bucket's lower bound, one of Prometheus for the upper.
+    Some(Buckets { offset: first - 1, bucket_counts })
 }
 
 fn attributes(labels: Vec<(&'static str, String)>) -> Vec<KeyValue> {

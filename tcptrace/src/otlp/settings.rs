@@ -19,6 +19,7 @@ const COMPRESSION: &str = "OTEL_EXPORTER_OTLP_COMPRESSION";
 const RESOURCE: &str = "OTEL_RESOURCE_ATTRIBUTES";
 const SERVICE: &str = "OTEL_SERVICE_NAME";
 const INTERVAL: &str = "OTEL_METRIC_EXPORT_INTERVAL";
+const AGGREGATION: &str = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
 
 /// An environment variable whose value cannot be used. The value may be secret, so no message contains it.
 #[derive(Clone, Copy, Debug, Error, Eq, PartialEq)]
@@ -26,6 +27,15 @@ const INTERVAL: &str = "OTEL_METRIC_EXPORT_INTERVAL";
 pub struct SettingError {
     variable: &'static str,
     expected: &'static str,
+}
+
+/// The kind of histograms that are exported.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Histograms {
+    /// Those with fixed bounds.
+    Explicit,
+    /// Those whose bounds grow by a constant factor.
+    Exponential,
 }
 
 /// Settings of the exporter.
@@ -43,6 +53,8 @@ pub(super) struct Settings {
     pub(super) resource: Vec<(String, String)>,
     /// Time between two exports of the metrics.
     pub(super) interval: Duration,
+    /// Kind of the histograms among the metrics.
+    pub(super) histograms: Histograms,
 }
 
 impl Settings {
@@ -87,6 +99,11 @@ impl Settings {
             },
             resource,
             interval: milliseconds(INTERVAL, Duration::from_secs(60))?,
+            histograms: match text(AGGREGATION, KINDS)?.as_deref() {
+                None | Some("explicit_bucket_histogram") => Histograms::Explicit,
+                Some("base2_exponential_bucket_histogram") => Histograms::Exponential,
+                Some(_) => return Err(SettingError { variable: AGGREGATION, expected: KINDS }),
+            },
         })
     }
 }
@@ -96,6 +113,9 @@ const LIST: &str = "a list such as name=value,other=value, with special characte
 
 /// The known methods of compression, for messages.
 const METHOD: &str = "gzip or none";
+
+/// The known kinds of histograms, for messages.
+const KINDS: &str = "explicit_bucket_histogram or base2_exponential_bucket_histogram";
 
 /// Parses `name=value,name=value`, whose values are percent-encoded.
 fn pairs(list: &str) -> Option<Vec<(String, String)>> {
@@ -129,9 +149,11 @@ mod tests {
 
     #[test]
     fn without_variables_there_are_the_specified_defaults() {
-        let Settings { headers, timeout, certificate, gzip, resource, interval } = settings(&[]).expect("defaults");
+        let Settings { headers, timeout, certificate, gzip, resource, interval, histograms } =
+            settings(&[]).expect("defaults");
         assert!(headers.is_empty() && certificate.is_none() && !gzip && resource.is_empty());
         assert_eq!((timeout, interval), (Duration::from_secs(10), Duration::from_secs(60)));
+        assert_eq!(histograms, Histograms::Explicit);
     }
 
     #[test]
@@ -142,11 +164,13 @@ mod tests {
             (COMPRESSION, "gzip"),
             (RESOURCE, "deployment.environment.name=test%20one,service.name=other"),
             (SERVICE, "edge"),
+            (AGGREGATION, "base2_exponential_bucket_histogram"),
         ])
         .expect("they are right");
         let header = |name| settings.headers.get(name).map(HeaderValue::as_bytes);
         assert_eq!((header("api-key"), header("x-tenant")), (Some(&b"a,b"[..]), Some(&b"blue"[..])));
         assert_eq!((settings.timeout, settings.gzip), (Duration::from_millis(250), true));
+        assert_eq!(settings.histograms, Histograms::Exponential);
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let expected = [pair("deployment.environment.name", "test one"), pair("service.name", "edge")];
         assert_eq!(settings.resource, expected);
@@ -165,6 +189,7 @@ mod tests {
             (COMPRESSION, "zstd"),
             (RESOURCE, "=secret"),
             (INTERVAL, "often"),
+            (AGGREGATION, "drop"),
         ] {
             let error = settings(&[(variable, value)]).expect_err(value).to_string();
             assert!(error.contains(variable) && !error.contains(value), "{error}");

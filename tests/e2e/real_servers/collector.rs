@@ -5,9 +5,10 @@ use std::{
     process::{Command, Stdio},
 };
 
+use serde_json::Value;
 use tcptrace_tests::{
-    Collector, Ends, LIMIT, Netns, Process, Reply, TRAFFIC_LIMIT, Tracer, assert_same_as_records, eventually,
-    target_folder,
+    Collector, Ends, Exported, LIMIT, Netns, Process, Reply, TRAFFIC_LIMIT, Tracer, assert_same_as_records, binary,
+    eventually, target_folder,
 };
 
 const PORT: u16 = 4983;
@@ -29,13 +30,16 @@ fn rotel(netns: &Netns, to: &Collector) -> (Process, SocketAddr) {
     (process, http)
 }
 
-#[test]
-fn it_understands_spans_log_records_and_metrics() {
+/// Traces seven connections that close in order, and one that is refused; `setting` is a variable of the environment. Returns
+/// what rotel has understood of them.
+#[track_caller]
+fn understood(setting: Option<(&str, &str)>) -> Exported {
     let netns = Netns::new();
     let behind = Collector::in_netns(&netns, |_, _| Reply::ok());
     let (_rotel, address) = rotel(&netns, &behind);
-    let url = format!("http://{address}");
-    let tracer = Tracer::start(&netns, &["-p", &PORT.to_string(), "--otlp", &url]);
+    let mut command = Command::new(binary());
+    command.args(["--json", "--netns", "own", "-p", &PORT.to_string(), "--otlp", &format!("http://{address}")]);
+    let tracer = Tracer::start_command(&netns, command.envs(setting));
     let at = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
     let ends = Ends::on(&netns, at);
     ends.repeat(7);
@@ -49,7 +53,27 @@ fn it_understands_spans_log_records_and_metrics() {
     eventually("the log record of the refusal", TRAFFIC_LIMIT, || behind.exported().logs.len() == 1);
     let exported = behind.exported();
     assert_same_as_records(&exported, &trace.records);
+    exported
+}
+
+#[test]
+fn it_understands_spans_log_records_and_metrics() {
+    let exported = understood(None);
     let handshakes = |outcome| exported.sum("system.network.tcp.handshakes", &[("outcome", outcome)]);
     assert_eq!((handshakes("established"), handshakes("refused")), (7.0, 1.0));
     assert_eq!(exported.sum("system.network.tcp.connect.duration", &[]), 7.0);
+}
+
+#[test]
+fn it_understands_exponential_histograms() {
+    let aggregation = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+    let exported = understood(Some((aggregation, "base2_exponential_bucket_histogram")));
+    for histogram in ["connect", "handshake", "connection"] {
+        let name = format!("system.network.tcp.{histogram}.duration");
+        let metric = exported.metrics.iter().find(|metric| metric["name"] == name).expect("a histogram");
+        let point = &metric["points"][0];
+        let buckets = point["buckets"].as_array().expect("buckets").iter().filter_map(Value::as_u64);
+        assert_eq!((point["scale"].as_i64(), buckets.sum()), (Some(3), 7), "{metric}");
+        assert_eq!(exported.sum(&name, &[]), 7.0, "{name}");
+    }
 }
