@@ -23,6 +23,7 @@ mod scanner;
 mod sock_diag;
 mod sock_diag_reply;
 mod stuck;
+mod syn_queue;
 mod tcp_info;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Connections of a node with pods whose addresses are translated on the way: each side is reported and tied to the others,
 //! and no other connection is.
 
+mod clash;
 mod forgotten;
 mod node;
 mod podman;

@@ -131,6 +131,10 @@ pub(super) enum Key {
     AcceptQueueLength,
     #[strum(serialize = "tcptrace.accept_queue.limit")]
     AcceptQueueLimit,
+    #[strum(serialize = "tcptrace.syn_queue.length")]
+    SynQueueLength,
+    #[strum(serialize = "tcptrace.syn_queue.limit")]
+    SynQueueLimit,
     #[strum(serialize = "tcptrace.dropped.reason")]
     DroppedReason,
     #[strum(serialize = "tcptrace.dropped.of_synack")]

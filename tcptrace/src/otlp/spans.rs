@@ -83,6 +83,10 @@ pub(super) fn handshake_attributes(output: &HandshakeOutput) -> Attributes {
         attributes.number(Key::AcceptQueueLength, Some(queue.length));
         attributes.number(Key::AcceptQueueLimit, Some(queue.limit));
     }
+    if let Some(queue) = handshake.syn_queue {
+        attributes.number(Key::SynQueueLength, Some(queue.length));
+        attributes.number(Key::SynQueueLimit, Some(queue.limit));
+    }
     attributes
 }
 

@@ -100,7 +100,10 @@ impl Pipeline {
             }
             // Looked up, not observed: these do not count as events.
             Event::Owner(_) | Event::Listener(_) | Event::Report(_) => {}
-            Event::Hint(Hint { name: HintName::AcceptQueue | HintName::NatExpired | HintName::NatDeleted, .. }) => {}
+            Event::Hint(Hint {
+                name: HintName::AcceptQueue | HintName::SynQueue | HintName::NatExpired | HintName::NatDeleted,
+                ..
+            }) => {}
             _ => self.events += 1,
         }
         self.handle(event);

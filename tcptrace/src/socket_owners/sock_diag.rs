@@ -21,6 +21,7 @@ use super::{
     OwnersError,
     scan_schedule::FourTuple,
     sock_diag_reply::{SockDiagReply, Socket},
+    syn_queue,
 };
 use tcptrace_core::tcp::TcpState;
 
@@ -57,6 +58,10 @@ impl Wanted {
 
     /// Listeners: for these the kernel walks a table of its own, which is short.
     pub(super) const LISTENING: Self = Self { states: 1 << TcpState::Listen as u32, ..Self::ALL };
+
+    /// Listeners, and requests that wait for an ACK.
+    pub(super) const OPENING: Self =
+        Self { states: 1 << TcpState::Listen as u32 | 1 << TcpState::SynRecv as u32, ..Self::ALL };
 
     /// All of these that make no progress.
     pub(super) const STUCK: Self = Self { stuck: true, ..Self::ALL };
@@ -136,16 +141,23 @@ impl Diag {
         Ok(self.find_any(family, socket_id, Wanted::ALL)?.into_iter().find(|socket| socket.accepts(tuple.local)))
     }
 
-    /// Returns for each of these the listener that would take a SYN from `remote` to `local`, if there is one.
+    /// Returns for each of these the listener that would take a SYN from `remote` to `local`, if there is one, with its
+    /// [`Socket::syn_queue`].
     pub(super) fn find_listeners<'a>(
         &mut self,
         tuples: impl IntoIterator<Item = &'a FourTuple>,
     ) -> Result<Vec<(FourTuple, Socket)>, OwnersError> {
-        let found = tuples.into_iter().filter_map(|tuple| {
-            let listener = self.find_listener(tuple).transpose()?;
-            Some(listener.map(|listener| (*tuple, listener)))
-        });
-        found.collect()
+        let mut found = Vec::new();
+        for tuple in tuples {
+            found.extend(self.find_listener(tuple)?.map(|listener| (*tuple, listener)));
+        }
+        if let Some(limit) = syn_queue::limit().filter(|_| !found.is_empty()) {
+            let sockets = self.everything(Wanted::OPENING)?;
+            for (_, listener) in &mut found {
+                listener.syn_queue = syn_queue::of(listener, &sockets, limit);
+            }
+        }
+        Ok(found)
     }
 
     /// Returns the socket that a segment between the ends of `socket_id` would reach, if there is one.

@@ -49,6 +49,8 @@ pub struct Socket {
     pub ipv6_only: bool,
     /// For a listener, its accept queue.
     pub queue: Option<AcceptQueue>,
+    /// For a listener that was looked up since it does not answer, its SYN queue, if SYN cookies are off.
+    pub syn_queue: Option<AcceptQueue>,
     /// Number of retransmission timeouts since the last ACK that acknowledged something, or of SYN,ACKs sent again.
     pub retransmits: u8,
     /// Payload bytes received that no process has read; 0 for a listener.
@@ -77,6 +79,7 @@ impl Socket {
             cookie: 1,
             ipv6_only: false,
             queue: None,
+            syn_queue: None,
             retransmits: 0,
             unread: 0,
             unacknowledged: 0,
@@ -141,6 +144,7 @@ impl Socket {
             cookie: u64::from(u32::from_ne_bytes([a, b, c, d])) | u64::from(u32::from_ne_bytes([e, f, g, h])) << 32,
             ipv6_only: response.nlas.contains(&Nla::SkV6Only(true)),
             queue: listens.then_some(queue),
+            syn_queue: None,
             retransmits: match header.timer {
                 Some(Timer::Retransmit(_, count)) => count,
                 _ => 0,

@@ -41,7 +41,7 @@ impl Document {
             json!({ "addr": addr, "port": port, "isn": end.isn, "netns": null, "pid": null, "comm": null, "thread": null, "options": options })
         });
         json!({
-            "netns": null, "kind": "three_way", "outcome": "established", "by_icmp": false, "accept_queue": null, "waiting_for": null,
+            "netns": null, "kind": "three_way", "outcome": "established", "by_icmp": false, "passed_over": null, "accept_queue": null, "syn_queue": null, "waiting_for": null,
             "client": client, "server": server, "role_inferred": false,
             "syn_to_synack_ns": 1000 * there, "synack_to_ack_ns": 1000 * back, "connect_ns": null,
             "retransmissions": { "syn": 0, "synack": 0 }, "incomplete": false, "missing": [], "reset": null,

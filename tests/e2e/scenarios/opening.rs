@@ -24,7 +24,7 @@ use super::{drop_at_input, loopback, receive_reset, start, wait_segments, wait_v
 /// socket are present only where there is proof.
 fn plain(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
     json!({
-        "netns": netns.inode(), "kind": "three_way", "outcome": "established", "by_icmp": false, "accept_queue": null, "waiting_for": null,
+        "netns": netns.inode(), "kind": "three_way", "outcome": "established", "by_icmp": false, "passed_over": null, "accept_queue": null, "syn_queue": null, "waiting_for": null,
         "client": {
             "addr": client, "port": SOME, "netns": ANY, "isn": SOME, "pid": std::process::id(), "comm": process_name(), "thread": "tt-client", "options": SOME,
         },

@@ -111,7 +111,7 @@ impl<'a> Plain<'a> {
         };
         let (client, server) = self.processes();
         json!({
-            "netns": self.netns.inode(), "kind": "three_way", "outcome": "established", "by_icmp": false, "accept_queue": null,
+            "netns": self.netns.inode(), "kind": "three_way", "outcome": "established", "by_icmp": false, "passed_over": null, "accept_queue": null, "syn_queue": null,
             "waiting_for": null, "client": end(self.client, client), "server": end(self.server, server),
             "role_inferred": false, "syn_to_synack_ns": SOME, "synack_to_ack_ns": SOME,
             "connect_ns": if self.here.0 { json!(SOME) } else { Value::Null },

@@ -20,6 +20,9 @@ pub enum HintName {
     RetransmitSynack,
     /// No tracepoint: the listener's accept queue was read, because a SYN to it was retransmitted without an answer.
     AcceptQueue,
+    /// No tracepoint: as above, the number of requests of that listener, which is limited as SYN cookies are off: those
+    /// whose SYN was answered, and that wait for the ACK.
+    SynQueue,
     /// No tracepoint: a SYN,ACK left whose listener has TCP_DEFER_ACCEPT set (tcp(7)), so that the ACK of the handshake
     /// makes no socket, but the first data does.
     DeferAccept,
@@ -44,20 +47,21 @@ impl<'de> serde::Deserialize<'de> for HintName {
     }
 }
 
-/// The accept queue of a listener: connections that wait for its process to accept them.
+/// A queue of a listener: connections that wait for its process to accept them, or requests that wait for the ACK.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AcceptQueue {
-    /// Number of connections in it (`sk_ack_backlog`).
+    /// Number of connections in it (`sk_ack_backlog`), or of requests.
     pub length: u32,
-    /// The listener's backlog (`sk_max_ack_backlog`): the argument of listen(), but no more than `net.core.somaxconn`.
+    /// The listener's backlog (`sk_max_ack_backlog`): the argument of listen(), but no more than `net.core.somaxconn`; for
+    /// requests no more than three quarters of `net.ipv4.tcp_max_syn_backlog`.
     pub limit: u32,
 }
 
 impl AcceptQueue {
-    /// Returns true if the queue has no room for another connection (`sk_acceptq_is_full`): it may hold one more than
-    /// the limit.
+    /// Returns true if the queue has no room for another connection (`sk_acceptq_is_full`,
+    /// `inet_csk_reqsk_queue_is_full`): it may hold one more than the limit.
     pub fn is_full(self) -> bool {
         self.length > self.limit
     }
@@ -85,9 +89,9 @@ pub struct Hint {
     pub reason: Option<ResetReason>,
     /// State of the socket that the segment is sent for, if there is one.
     pub state: Option<TcpState>,
-    /// True if the socket is a listener whose accept queue is full.
+    /// True if the socket is a listener whose accept queue, or with [`HintName::SynQueue`] whose SYN queue, is full.
     pub queue_full: bool,
-    /// Accept queue of the listener, if the kernel was asked for it.
+    /// Queue of the listener, if the kernel was asked for it.
     pub queue: Option<AcceptQueue>,
 }
 

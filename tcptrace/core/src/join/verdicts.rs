@@ -101,6 +101,7 @@ pub(super) fn handshake(views: &[Member], unsent: &Unsent<'_>) -> Option<(usize,
         record.connect_ns = record.connect_ns.or(other.connect_ns);
         record.syn_left = record.syn_left.or(other.syn_left);
         record.accept_queue = record.accept_queue.or(other.accept_queue);
+        record.syn_queue = record.syn_queue.or(other.syn_queue);
         record.icmp = record.icmp.or(other.icmp);
         record.dropped = record.dropped.or(other.dropped);
         record.dropped_segments = record.dropped_segments.or(other.dropped_segments);

@@ -142,7 +142,7 @@ pub struct HintOutput {
     pub conn_netns: Option<u32>,
     /// Number of the socket that the segment was sent for, which may be a listener; null if unknown.
     pub socket: Option<u64>,
-    /// Tracepoint that reported it, or `accept_queue`, `defer_accept`, `nat_expired` or `nat_deleted`.
+    /// Tracepoint that reported it, or `accept_queue`, `syn_queue`, `defer_accept`, `nat_expired` or `nat_deleted`.
     pub name: HintName,
     /// Reason for a reset (`enum sk_rst_reason`); null on kernels before 6.10 and for other hints.
     pub value: Option<ResetReason>,
@@ -155,7 +155,7 @@ pub struct HintOutput {
     /// Present and true if that socket is a listener whose accept queue was full.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
     pub queue_full: bool,
-    /// Accept queue of the listener; present with `accept_queue` only.
+    /// Queue of the listener; present with `accept_queue` and `syn_queue` only.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "AcceptQueue"))]
     pub queue: Option<AcceptQueue>,

@@ -15,6 +15,9 @@ pub struct OpeningDrops {
     pub of_synack: bool,
     /// Number of those dropped for this reason, from 1.
     pub segments: u32,
+    /// Number of the open connection whose ends an address translation had given the SYN; absent if they were free.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub ends_of: Option<u64>,
 }
 
 /// Segments without SYN, of one end, that this host's kernel dropped one after the other.

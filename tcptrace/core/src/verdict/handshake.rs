@@ -217,8 +217,14 @@ pub struct Handshake {
     pub dropped: Option<OpeningDrops>,
     /// Other segments that this host's kernel dropped, if the server waited for the client's ACK in vain; null if none is known.
     pub dropped_segments: Option<SegmentDrops>,
+    /// Address of a socket that listens on the server's port, for its address or for all, where the kernel found none for the
+    /// SYN; null if there is no such socket.
+    pub passed_over: Option<IpAddr>,
     /// Accept queue of the server's listener, if it was full when the kernel was last asked and no SYN,ACK came.
     pub accept_queue: Option<AcceptQueue>,
+    /// SYN queue of the server's listener, which limits its requests as SYN cookies are off, if that was full then, unlike its
+    /// accept queue.
+    pub syn_queue: Option<AcceptQueue>,
     /// Numbers of the connections that are the other sides of the same exchange, whose addresses or ports a translation (NAT)
     /// changes on the way; null without any.
     pub same_as: Option<Vec<u64>>,

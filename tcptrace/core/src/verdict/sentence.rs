@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 pub(crate) use self::{
     close::CloseFacts,
     drops::{push_drops, push_segment_drops},
-    handshake::{Answer, HandshakeFacts, IGNORED_RESET},
+    handshake::{Answer, HandshakeFacts, IGNORED_RESET, push_queue},
 };
 use crate::{
     event::{Exit, Role},

@@ -38,7 +38,9 @@ impl Handshake {
         let retransmitted = again(self.retransmissions.syn) || again(self.retransmissions.synack);
         match () {
             () if self.failed() => Severity::Failed,
-            () if retransmitted || self.accept_queue.is_some() || self.reset.is_some() => Severity::Notice,
+            () if retransmitted || self.accept_queue.is_some() || self.syn_queue.is_some() || self.reset.is_some() => {
+                Severity::Notice
+            }
             () => Severity::Ok,
         }
     }
@@ -86,6 +88,7 @@ mod tests {
             reset: None,
             retransmissions: OpeningRetransmissions { syn: Some(0), synack: None },
             accept_queue: None,
+            syn_queue: None,
             ..*samples::handshake().record
         }
     }

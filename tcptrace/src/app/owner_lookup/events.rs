@@ -51,7 +51,7 @@ pub(super) fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec
     listeners.into_iter().map(listener).chain(events).chain(queues).chain(reports).collect()
 }
 
-/// Returns the accept queues of the listeners of connections, as hints for those connections. `netns` is the inode number of
+/// Returns the queues of the listeners of connections, as hints for those connections. `netns` is the inode number of
 /// their network namespace, unless it is the tracer's own.
 pub(in crate::app) fn queues(
     netns: Option<u32>,
@@ -59,16 +59,19 @@ pub(in crate::app) fn queues(
     filter: &Filter,
     now: BootTime,
 ) -> impl Iterator<Item = Event> {
-    listeners.iter().filter_map(move |(FourTuple { local, remote }, listener)| {
+    listeners.iter().flat_map(move |(FourTuple { local, remote }, listener)| {
         // Filtered like other hints, so that a recording read with the same filter shows the same.
         let matches = filter.matches(*local, *remote, Ends::LocalIsFirst);
-        let queue = listener.queue.filter(|_| matches)?;
-        Some(Event::Hint(Hint {
-            state: Some(listener.state),
-            queue_full: queue.is_full(),
-            queue: Some(queue),
-            ..Hint::new(now, netns, *local, *remote, HintName::AcceptQueue)
-        }))
+        let queues = [(HintName::AcceptQueue, listener.queue), (HintName::SynQueue, listener.syn_queue)];
+        queues.into_iter().filter_map(move |(name, queue)| {
+            let queue = queue.filter(|_| matches)?;
+            Some(Event::Hint(Hint {
+                state: Some(listener.state),
+                queue_full: queue.is_full(),
+                queue: Some(queue),
+                ..Hint::new(now, netns, *local, *remote, name)
+            }))
+        })
     })
 }
 

@@ -93,6 +93,43 @@ fn a_full_accept_queue_in_another_namespace_is_named() {
 }
 
 #[test]
+fn a_full_syn_queue_without_cookies_answers_no_syn() {
+    const PORT: u16 = 4628;
+    const LATE: u16 = 5628;
+    let netns = Netns::new();
+    netns.sysctl("ipv4/tcp_syn_retries", "2");
+    netns.sysctl("ipv4/tcp_syncookies", "0");
+    let (client, server) = (Actor::new(&netns, "tt-client"), Actor::new(&netns, "tt-server"));
+    let listener = server.listen_with(loopback(PORT), 1, |_| {});
+    // Two requests get no ACK, which is one more than the queue is long.
+    netns.nft(&format!(
+        "table ip t {{ chain c {{ type filter hook output priority 0; \
+         tcp sport {PORT} tcp dport != {LATE} tcp flags & (syn | ack) == syn | ack drop; }}; }}"
+    ));
+    let tracer = start(&netns, PORT);
+    let waiting = [1, 2].map(|_| client.begin_connect(loopback(PORT)));
+    tracer.wait_until("two SYN,ACKs that are dropped", |records| {
+        let dropped = records.iter().filter(|record| is_type(record, "drop") && record["flags"] == "S.");
+        dropped.filter_map(|record| record["conn"].as_u64()).collect::<std::collections::BTreeSet<_>>().len() == 2
+    });
+    let late = client.begin_connect_from(loopback(LATE), loopback(PORT));
+    tracer.wait_for("a handshake without an answer", |record| {
+        record["outcome"] == "timed_out" && record["client"]["port"] == LATE
+    });
+    let trace = tracer.stop();
+    drop((waiting, late, listener));
+    let handshakes = trace.of_type("handshake");
+    let failed = handshakes.iter().find(|record| record["client"]["port"] == LATE).expect("it was waited for");
+    assert_eq!(failed["syn_queue"], json!({ "length": 2, "limit": 1 }), "{failed}");
+    assert_eq!(failed["accept_queue"], Value::Null, "{failed}");
+    let said = "; the server's SYN queue is full (2 of 1), and SYN cookies are off";
+    assert!(text(failed, "summary").ends_with(said), "{failed}");
+    let hints = trace.hints(&netns, PORT);
+    let hint = hints.iter().find(|hint| hint["name"] == "syn_queue").expect("the queue was looked at");
+    assert_eq!((&hint["queue"], &hint["queue_full"]), (&failed["syn_queue"], &json!(true)), "{hint}");
+}
+
+#[test]
 fn a_queue_that_has_room_again_is_no_reason() {
     const PORT: u16 = 4625;
     let netns = Netns::new();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tcptrace_tests::{ANY, Actor, Netns, Trace, Tracer, Veth, assert_record, but, endpoint, lines_of};
+use tcptrace_tests::{ANY, Actor, Netns, Trace, Tracer, Veth, assert_record, but, endpoint, lines_of, text};
 
 use super::{loopback, no_client_socket, no_synack, plain, start, wait_verdicts};
 
@@ -41,6 +41,29 @@ fn check_end(trace: &Trace, netns: &Netns, port: u16) {
 fn by_reset(netns: &Netns, client: IpAddr, server: SocketAddr) -> Value {
     let refused = json!({ "outcome": "refused", "reset": { "by": "server", "cause": ANY }, "summary": ["three-way handshake, refused: ", "nobody listens there"] });
     but(but(plain(netns, client, server), no_synack()), refused)
+}
+
+#[test]
+fn a_listener_that_is_bound_to_another_interface_takes_no_syn() {
+    const PORT: u16 = 4356;
+    let (near, far) = (Netns::new(), Netns::new());
+    let veth = Veth::between(&near, &far, 0);
+    let server = Actor::new(&far, "tt-server");
+    let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT));
+    let listener = server.listen_with(any, 1, |socket| socket.bind_device(Some(b"lo")).expect("root may bind"));
+    let tracer = start(&far, PORT);
+    let (from, to) = (veth.left_v4(5356), veth.right_v4(PORT));
+    connect_in_vain(&Actor::new(&near, "tt-client"), from, to);
+    wait_verdicts(&tracer, &far, 1, 0);
+    let trace = tracer.stop();
+    drop(listener);
+    let handshake = trace.failed_handshake(&far);
+    let known = handshake["reset"]["cause"] == "no_listener";
+    assert_eq!(handshake["outcome"], "refused", "{handshake}");
+    let listens = if known { "0.0.0.0".into() } else { Value::Null };
+    assert_eq!(handshake["passed_over"], listens, "{handshake}");
+    let said = "three-way handshake, refused: 0.0.0.0:4356 listens, but not for this SYN";
+    assert_eq!(text(handshake, "summary").starts_with(said), known, "{handshake}");
 }
 
 const REFUSAL: [&str; 4] = [

@@ -151,7 +151,7 @@ fn check_refused(port: u16, notice_first: bool, missing: &str, reset: Value, wor
     let trace = new.tracer.stop();
     let handshake = trace.failed_handshake(&new.netns);
     let expected = json!({
-        "netns": new.netns.inode(), "kind": "three_way", "outcome": "refused", "by_icmp": false, "accept_queue": null, "waiting_for": null,
+        "netns": new.netns.inode(), "kind": "three_way", "outcome": "refused", "by_icmp": false, "passed_over": null, "accept_queue": null, "syn_queue": null, "waiting_for": null,
         "client": {
             "addr": "10.8.0.1", "port": SOME, "netns": ANY, "isn": ANY, "pid": std::process::id(), "comm": process_name(), "thread": "tt-client", "options": null,
         },

@@ -1,5 +1,5 @@
-//! SYNs that are not answered because the accept queue of their listener is full: the kernel drops them silently
-//! (tcp_conn_request of net/ipv4/tcp_input.c), but reports the length of the queue on request.
+//! SYNs that are not answered because the accept queue of their listener is full, or without SYN cookies its SYN queue: the
+//! kernel drops them silently (tcp_conn_request of net/ipv4/tcp_input.c), but reports what is in a queue on request.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use crate::{
         table::connection::{Connection, Key, Place},
         verdict::progress,
     },
-    event::{AcceptQueue, Direction, Endpoint, Hint, Segment},
+    event::{AcceptQueue, Direction, Endpoint, Hint, HintName, Segment},
     tcp::TcpFlags,
 };
 
@@ -79,15 +79,36 @@ impl Correlator {
     }
 }
 
-/// Updates the connection with the listener's queue as the kernel reports it; the latest report counts.
+/// Updates the connection with a queue of the listener as the kernel reports it; the latest report counts.
 pub(in crate::correlate) fn learn(conn: &mut Connection, hint: &Hint) {
     if waits_for_answer(conn) {
         let full = |queue: Option<AcceptQueue>| queue.is_some_and(AcceptQueue::is_full);
-        let before = std::mem::replace(&mut conn.rare_mut().queue, hint.queue);
+        let rare = conn.rare_mut();
+        let known = if hint.name == HintName::SynQueue { &mut rare.syn_queue } else { &mut rare.queue };
+        let before = std::mem::replace(known, hint.queue);
         if full(hint.queue) && !full(before) {
             // The reason is worth reporting at once, since the client may take minutes to give up.
             progress::tell_again(conn, hint.at);
         }
+    }
+}
+
+/// A full queue of the listener that does not answer.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::correlate) enum FullQueue {
+    /// Connections that its process has not accepted.
+    Accept(AcceptQueue),
+    /// Requests that wait for an ACK, and SYN cookies are off.
+    Syn(AcceptQueue),
+}
+
+impl FullQueue {
+    /// Returns the queue that was full when the kernel was last asked. While the accept queue is full, requests stay in the
+    /// other one, which then says nothing of its own.
+    pub(in crate::correlate) fn of(conn: &Connection) -> Option<Self> {
+        let rare = conn.rare()?;
+        let full = |queue: Option<AcceptQueue>| queue.filter(|queue| queue.is_full());
+        full(rare.queue).map(Self::Accept).or_else(|| full(rare.syn_queue).map(Self::Syn))
     }
 }
 

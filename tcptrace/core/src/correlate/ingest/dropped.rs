@@ -21,11 +21,19 @@ impl Correlator {
     ) -> Option<u32> {
         let netns = segment.netns.unwrap_or(self.watched.here);
         let (key, from) = Key::new(netns, segment.src, segment.dst);
+        // Where it was dropped, other connections than its own may have these ends.
+        let there = self.table.find(&self.table.known_as(key));
         let key = self.key_of(key, segment.conn_netns);
-        let found = self.quoted(key, from);
+        let known = self.quoted(key, from);
+        let (found, ends_of) = match self.translated(known.or(there), from, segment) {
+            Some((at, ends_of)) => (Some(at), ends_of),
+            None => (known, None),
+        };
+        let from =
+            found.filter(|_| found != known).and_then(|at| self.table.get(at)).map_or(from, Connection::client_side);
         if let Some(conn) = found.and_then(|at| self.table.get_mut(at)) {
             match segment.flags.contains(TcpFlags::SYN) {
-                true if !conn.opened && !is_answered(segment) => note_opening(conn, segment),
+                true if !conn.opened && !is_answered(segment) => note_opening(conn, segment, ends_of),
                 // Nothing answers a reset.
                 false if !conn.ended && !segment.flags.contains(TcpFlags::RST) => note_later(conn, from, segment),
                 _ => {}
@@ -52,15 +60,33 @@ impl Correlator {
     }
 }
 
+impl Correlator {
+    /// Returns the connection of a dropped SYN that has other ends after an address translation, and the number of the open
+    /// connection to which those belong, if there is one. `known` is the connection with these ends.
+    fn translated(&mut self, known: Option<u32>, from: Side, segment: &DroppedSegment) -> Option<(u32, Option<u64>)> {
+        let isn = SeqNumber(segment.seq);
+        if !segment.flags.contains(TcpFlags::SYN) || segment.flags.contains(TcpFlags::ACK) {
+            return None;
+        }
+        let conn = known.and_then(|at| self.table.get(at));
+        if conn.is_some_and(|conn| conn.end(from).isn() == Some(isn)) {
+            return None;
+        }
+        let open = conn.filter(|conn| conn.opened && !conn.ended).map(|conn| conn.number);
+        let at = self.translations.waiting(&self.table, isn, [segment.src, segment.dst], segment.at)?;
+        (known != Some(at)).then_some((at, open))
+    }
+}
+
 /// Returns true for a SYN,ACK that came again to a socket which has had one before, and answers with an ACK (RFC 5961 §4).
 fn is_answered(segment: &DroppedSegment) -> bool {
     segment.flags.contains(TcpFlags::ACK) && segment.reason.as_str() == "TCP_INVALID_SYN"
 }
 
 /// Counts a SYN or a SYN,ACK that was dropped. The first one decides what is counted.
-fn note_opening(conn: &mut Connection, segment: &DroppedSegment) {
+fn note_opening(conn: &mut Connection, segment: &DroppedSegment, ends_of: Option<u64>) {
     let of_synack = segment.flags.contains(TcpFlags::ACK);
-    let first = OpeningDrops { reason: segment.reason, of_synack, segments: 0 };
+    let first = OpeningDrops { reason: segment.reason, of_synack, segments: 0, ends_of };
     let drops = conn.rare_mut().drops.get_or_insert(first);
     if (drops.reason, drops.of_synack) == (segment.reason, of_synack) {
         drops.segments = drops.segments.saturating_add(1);

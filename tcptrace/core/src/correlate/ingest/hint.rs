@@ -71,11 +71,16 @@ impl Correlator {
             let reset = ResetHint { reason: hint.reason, queue_full: hint.queue_full };
             self.early_reset = Some(EarlyReset { at: hint.at, key, from, reset });
         }
+        let nobody = hint.reason == Some(ResetReason::NoSocket) && hint.netns.is_some() && self.table.gaps == 0;
+        let passed_over = nobody.then(|| self.listeners.should_take(netns, hint.local, hint.at)).flatten();
         if let Some((at, side)) = found
             && let Some(conn) = self.table.get_mut(at)
         {
             match hint.name {
                 HintName::SendReset => {
+                    if passed_over.is_some() && !conn.answered && !conn.opened {
+                        conn.rare_mut().passed_over = passed_over;
+                    }
                     let reset = ResetHint { reason: hint.reason, queue_full: hint.queue_full };
                     conn.end_mut(side).learn_reset(reset);
                     if ends_its_socket(conn.end(side), hint) {
@@ -89,7 +94,7 @@ impl Correlator {
                         conn.accept_reset(side, hint.at, true);
                     }
                 }
-                HintName::AcceptQueue => accept_queue::learn(conn, hint),
+                HintName::AcceptQueue | HintName::SynQueue => accept_queue::learn(conn, hint),
                 HintName::DeferAccept if !conn.opened => conn.rare_mut().defers = true,
                 HintName::RetransmitSynack if hint.queue_full || conn.rare().is_some() => {
                     conn.rare_mut().listener_full = hint.queue_full;

@@ -35,6 +35,9 @@ const WAYS: usize = 4;
 /// Maximum time between two sides; equal ISNs later belong to another connection.
 const SAME_MOMENT: Duration = Duration::from_secs(1);
 
+/// Maximum time that a SYN takes to the place where this host drops it.
+const PASSES_HOST: Duration = Duration::from_millis(100);
+
 /// Network namespace, interface index and direction.
 type Spot = (u32, u32, Option<Direction>);
 
@@ -101,6 +104,27 @@ impl Translations {
                 table.tie(at, other);
             }
         }
+    }
+
+    /// Returns the only connection whose SYN, with this ISN and one of these ends, left just before and is not answered: what
+    /// was seen of it since, with other ends, is that SYN after an address translation.
+    pub(in crate::correlate) fn waiting(
+        &mut self,
+        table: &Table,
+        isn: SeqNumber,
+        ends: [Endpoint; 2],
+        now: BootTime,
+    ) -> Option<u32> {
+        let bucket = self.bucket(isn)?;
+        let same = |known: &&Syn| {
+            let one_end = known.ends.iter().zip(&ends).any(|(known, end)| known == end);
+            known.isn == isn && one_end && now < known.at + PASSES_HOST && known.at < now + PASSES_HOST
+        };
+        let waits = |at: &u32| table.get(*at).is_some_and(|conn| !conn.answered && !conn.opened && !conn.ended);
+        let mut found =
+            bucket.iter().flatten().filter(same).filter_map(|known| table.resolve(known.conn)).filter(waits);
+        let only = found.next()?;
+        found.all(|other| other == only).then_some(only)
     }
 
     fn bucket(&mut self, isn: SeqNumber) -> Option<&mut [Option<Syn>; WAYS]> {

@@ -3,7 +3,7 @@
 //! There are two sources: state changes, as they happen, and the kernel's answers to queries, which take a while. A
 //! fact known from both must count once, whichever comes first; the times of the event and of the query decide.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use foldhash::HashMap;
 
@@ -15,6 +15,9 @@ const MAX_GONE: usize = 1024;
 
 /// Maximum number of processes whose names are remembered.
 const MAX_NAMES: usize = 4096;
+
+/// Time in which a change of a listener takes effect.
+const SETTLES: Duration = Duration::from_millis(10);
 
 /// Owner of the sockets that listen at one address and port.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -146,6 +149,16 @@ impl Listeners {
     /// Returns true if a socket listens at the port, at any address.
     pub(in crate::correlate) fn listens(&self, netns: u32, port: u16) -> bool {
         self.known.contains_key(&(netns, port))
+    }
+
+    /// Returns the address of a listener to which connections to `local` should go, and which is to be found at `now`: when
+    /// the state of one changes, that takes effect a moment later.
+    pub(in crate::correlate) fn should_take(&self, netns: u32, local: Endpoint, now: BootTime) -> Option<IpAddr> {
+        let here = self.known.get(&(netns, local.port))?;
+        let any = |addr: IpAddr| addr.is_unspecified() && addr.is_ipv4() == local.addr.is_ipv4();
+        let settled = |listener: &&Listener| listener.changed.is_none_or(|at| at + SETTLES < now);
+        let takes = |listener: &&Listener| listener.addr == local.addr || any(listener.addr);
+        here.iter().filter(settled).find(takes).map(|listener| listener.addr)
     }
 
     /// Returns the owner of the listener that connections to `local` go to, if there is one: one for the address takes

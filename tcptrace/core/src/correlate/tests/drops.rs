@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     correlate::{Correlated, CorrelatedDrop},
-    event::{BootTime, DroppedSegment, Event, KernelName, SocketKey},
+    event::{BootTime, DroppedSegment, Event, KernelName, Segment, SocketKey},
     tcp::TcpFlags,
     verdict::{OpeningDrops, Turn},
 };
@@ -79,8 +79,101 @@ fn who_waits_for_the_answer_to_a_dropped_syn_is_told_so_meanwhile() {
     let [stalled] = stalls.as_slice() else { panic!("{stalls:?}") };
     let sentence = "waiting for the server's SYN,ACK; the SYN was sent once; netfilter on this host dropped the SYN";
     assert_eq!(stalled.summary, sentence);
-    assert_eq!(stalled.dropped, Some(OpeningDrops { reason: name("NETFILTER_DROP"), of_synack: false, segments: 1 }));
+    assert_eq!(
+        stalled.dropped,
+        Some(OpeningDrops { reason: name("NETFILTER_DROP"), of_synack: false, segments: 1, ends_of: None })
+    );
     assert_eq!(stalled.turn, Some(Turn::Network));
+}
+
+/// Another client, and the port that a translation gives it.
+const OTHER: u16 = 5555;
+const GIVEN: u16 = 6666;
+
+/// A connection that has the port that the translation gives.
+fn open(exchange: &mut Exchange) {
+    exchange.state(GIVEN, SERVER, Close, SynSent);
+    exchange.segment(GIVEN, SERVER, TcpFlags::SYN, 7, None, 0);
+    exchange.segment(SERVER, GIVEN, TcpFlags::SYN, 9, Some(8), 0);
+    exchange.state(GIVEN, SERVER, SynSent, Established);
+    exchange.segment(GIVEN, SERVER, TcpFlags::ACK, 8, Some(10), 0);
+    exchange.state(SERVER, GIVEN, Listen, SynRecv);
+    exchange.state(SERVER, GIVEN, SynRecv, Established);
+}
+
+/// A client that sends a SYN, which this host drops after a translation of its source.
+fn translated_in_vain(exchange: &mut Exchange, given: u16) {
+    exchange.segment(OTHER, SERVER, TcpFlags::SYN, 70, None, 0);
+    exchange.event(&Event::Drop(dropped(exchange, given, SERVER, TcpFlags::SYN, 70)));
+}
+
+#[test]
+fn a_syn_that_is_dropped_after_a_translation_is_its_senders() {
+    let mut exchange = Exchange::new();
+    translated_in_vain(&mut exchange, GIVEN);
+    let [placed] = drops(exchange.placed())[..] else { panic!("one drop") };
+    assert_eq!((placed.conn, placed.rel_seq), (Some(1), Some(0)));
+    let (handshakes, _) = exchange.records();
+    let [handshake] = &handshakes[..] else { panic!("one handshake: {handshakes:?}") };
+    let expected = OpeningDrops { reason: name("NETFILTER_DROP"), of_synack: false, segments: 1, ends_of: None };
+    assert_eq!(handshake.dropped, Some(expected));
+}
+
+#[test]
+fn a_translation_to_the_ends_of_an_open_connection_is_told() {
+    let mut exchange = Exchange::new();
+    open(&mut exchange);
+    translated_in_vain(&mut exchange, GIVEN);
+    let [placed] = drops(exchange.placed())[..] else { panic!("one drop") };
+    assert_eq!((placed.conn, placed.rel_seq), (Some(2), Some(0)), "it is not of the connection that has these ends");
+    let (handshakes, _) = exchange.records();
+    let failed = handshakes.iter().find(|record| record.conn == 2).expect("a handshake");
+    let expected = OpeningDrops { reason: name("NETFILTER_DROP"), of_synack: false, segments: 1, ends_of: Some(1) };
+    assert_eq!(failed.dropped, Some(expected));
+    let said = "netfilter on this host dropped the SYN: its NAT had given it the ends of #1, which is open";
+    assert!(failed.summary.contains(said), "{}", failed.summary);
+}
+
+#[test]
+fn the_ends_of_a_connection_that_is_over_are_free() {
+    let mut exchange = Exchange::new();
+    exchange.local_connection(GIVEN, SERVER);
+    translated_in_vain(&mut exchange, GIVEN);
+    let [placed] = drops(exchange.placed())[..] else { panic!("one drop") };
+    assert_eq!(placed.conn, Some(2));
+    let (handshakes, _) = exchange.records();
+    let failed = handshakes.iter().find(|record| record.conn == 2).expect("a handshake");
+    assert_eq!(failed.dropped.map(|dropped| dropped.ends_of), Some(None));
+}
+
+#[test]
+fn a_recording_that_names_the_senders_namespace_leads_to_the_same() {
+    const ELSEWHERE: u32 = 9;
+    for conn_netns in [None, Some(ELSEWHERE)] {
+        let mut exchange = Exchange::new();
+        open(&mut exchange);
+        let syn = exchange.built(OTHER, SERVER, TcpFlags::SYN, 70, None);
+        exchange.event(&Event::Segment(Segment { netns: Some(ELSEWHERE), ..syn }));
+        let syn = DroppedSegment { conn_netns, ..dropped(&exchange, GIVEN, SERVER, TcpFlags::SYN, 70) };
+        exchange.event(&Event::Drop(syn));
+        let [placed] = drops(exchange.placed())[..] else { panic!("one drop") };
+        assert_eq!((placed.conn, placed.conn_netns), (Some(2), Some(ELSEWHERE)));
+        let (handshakes, _) = exchange.records();
+        let failed = handshakes.iter().find(|record| record.conn == 2).expect("a handshake");
+        assert_eq!(failed.dropped.and_then(|dropped| dropped.ends_of), Some(1));
+    }
+}
+
+#[test]
+fn a_dropped_syn_without_a_sender_is_nobodys() {
+    for (isn, later) in [(71, 0), (70, 1_000_000_000)] {
+        let mut exchange = Exchange::new();
+        exchange.segment(OTHER, SERVER, TcpFlags::SYN, 70, None, 0);
+        exchange.pass(later);
+        exchange.event(&Event::Drop(dropped(&exchange, GIVEN, SERVER, TcpFlags::SYN, isn)));
+        let [placed] = drops(exchange.placed())[..] else { panic!("one drop") };
+        assert_eq!(placed.conn, None, "another number, or long after");
+    }
 }
 
 /// A rule of the server's host rejects the first `rejected` of the SYNs with a reset, and nobody listens for the others.
@@ -102,7 +195,10 @@ fn rejected(syns: u32, rejected: u32) -> (Option<OpeningDrops>, String) {
 #[test]
 fn a_rule_that_rejects_with_a_reset_drops_the_syn() {
     let (drops, sentence) = rejected(1, 1);
-    assert_eq!(drops, Some(OpeningDrops { reason: name("NETFILTER_DROP"), of_synack: false, segments: 1 }));
+    assert_eq!(
+        drops,
+        Some(OpeningDrops { reason: name("NETFILTER_DROP"), of_synack: false, segments: 1, ends_of: None })
+    );
     let expected = "three-way handshake, refused by a firewall rule: netfilter on this host dropped the SYN, and a reset \
                     answered it";
     assert_eq!(sentence, expected);
@@ -155,7 +251,7 @@ fn the_copy_of_a_packet_socket_says_nothing_of_the_segment() {
 #[test]
 fn the_sentence_names_netfilter_where_the_kernel_does() {
     let (dropped, sentence) = last_handshake(&in_vain(&["NETFILTER_DROP"; 3]));
-    let expected = OpeningDrops { reason: name("NETFILTER_DROP"), of_synack: false, segments: 3 };
+    let expected = OpeningDrops { reason: name("NETFILTER_DROP"), of_synack: false, segments: 3, ends_of: None };
     assert_eq!(dropped, Some(expected));
     assert!(sentence.contains("; netfilter on this host dropped the SYN 3 times"), "{sentence}");
 }

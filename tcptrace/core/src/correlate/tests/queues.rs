@@ -28,12 +28,17 @@ fn knock(exchange: &mut Exchange, syns: u32) {
 
 /// The kernel reports the listener's accept queue.
 fn queue(exchange: &mut Exchange, length: u32, limit: u32) {
+    queue_of(exchange, HintName::AcceptQueue, length, limit);
+}
+
+/// The kernel reports a queue of the listener.
+fn queue_of(exchange: &mut Exchange, name: HintName, length: u32, limit: u32) {
     let queue = AcceptQueue { length, limit };
     let at = BootTime(exchange.now());
     exchange.event(&Event::Hint(Hint {
         at,
         netns: None,
-        name: HintName::AcceptQueue,
+        name,
         reason: None,
         state: Some(Listen),
         queue_full: queue.is_full(),
@@ -119,6 +124,30 @@ fn a_full_queue_is_said_to_be_full_however_the_client_ends() {
     knock(&mut exchange, 2);
     queue(&mut exchange, 1, 0);
     assert!(summary(&mut exchange, Outcome::Unanswered).ends_with("; the server's accept queue is full (1 of 0)"));
+}
+
+#[test]
+fn a_full_syn_queue_is_said_to_be_full_unless_the_accept_queue_is() {
+    let full = "; the server's SYN queue is full (9 of 8), and SYN cookies are off";
+    for (accepted, requests, said) in
+        [(0, 9, full), (9, 9, "; the server's accept queue is full (9 of 8)"), (0, 8, "s without an answer")]
+    {
+        let mut exchange = Exchange::new();
+        knock(&mut exchange, 2);
+        queue(&mut exchange, accepted, 8);
+        queue_of(&mut exchange, HintName::SynQueue, requests, 8);
+        exchange.pass(SECOND);
+        exchange.timeout();
+        let stalls = super::stalled::stalls(&exchange);
+        let told = stalls.last().is_some_and(|stalled| stalled.summary.ends_with(said));
+        assert_eq!(told, accepted + requests > 8, "{stalls:?}");
+        exchange.with_error(ETIMEDOUT).state(CLIENT, SERVER, SynSent, Close);
+        let (handshakes, _) = exchange.records();
+        let [handshake] = &handshakes[..] else { panic!("one handshake: {handshakes:?}") };
+        assert!(handshake.summary.ends_with(said), "{}", handshake.summary);
+        let queues = (handshake.accept_queue.is_some(), handshake.syn_queue.is_some());
+        assert_eq!(queues, (accepted > 8, accepted <= 8 && requests > 8), "{handshake:?}");
+    }
 }
 
 #[test]

@@ -38,9 +38,10 @@ pub enum Entry {
     /// The task of the next record is a kernel thread, and not the owner of its socket.
     KernelThread,
     /// An event that came from elsewhere: [`Event::Owner`], [`Event::Listener`], [`Event::Report`], or an [`Event::Hint`] of the
-    /// name [`AcceptQueue`], [`NatExpired`] or [`NatDeleted`].
+    /// name [`AcceptQueue`], [`SynQueue`], [`NatExpired`] or [`NatDeleted`].
     ///
     /// [`AcceptQueue`]: crate::event::HintName::AcceptQueue
+    /// [`SynQueue`]: crate::event::HintName::SynQueue
     /// [`NatExpired`]: crate::event::HintName::NatExpired
     /// [`NatDeleted`]: crate::event::HintName::NatDeleted
     LookedUp(Event),
@@ -82,6 +83,7 @@ const TAG_LISTENER: u8 = 11;
 const TAG_REPORT: u8 = 12;
 const TAG_QUEUE: u8 = 13;
 const TAG_NAT: u8 = 14;
+const TAG_SYN_QUEUE: u8 = 15;
 
 /// Loss counters by number.
 const SOURCES: [LossSource; 4] = [LossSource::State, LossSource::Segment, LossSource::Recursion, LossSource::Output];
@@ -192,6 +194,6 @@ mod tests {
         let (_, table) = page.split_once("| tag | entry |").expect("a table of tags");
         let rows = table.lines().skip(2).take_while(|line| line.starts_with("| "));
         let tags: Vec<u8> = rows.filter_map(|row| row.split('|').nth(1)?.trim().parse().ok()).collect();
-        assert_eq!(tags, (TAG_LINE..=TAG_NAT).collect::<Vec<_>>());
+        assert_eq!(tags, (TAG_LINE..=TAG_SYN_QUEUE).collect::<Vec<_>>());
     }
 }

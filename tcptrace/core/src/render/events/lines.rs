@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Events;
 use crate::{
-    event::{AcceptQueue, LossSource, OwnerSource},
+    event::{AcceptQueue, HintName, LossSource, OwnerSource},
     output_record::{
         DropOutput, EndOutput, EvictedOutput, HintOutput, IcmpOutput, LostOutput, NamespaceOutput, OwnerOutput, Stamp,
         StartOutput,
@@ -158,7 +158,7 @@ impl Events {
             self.look(palette::STATE, line, |line| line.raw(state.name()));
         }
         if *queue_full {
-            line.raw(", its accept queue full");
+            line.raw(if *name == HintName::SynQueue { ", its SYN queue full" } else { ", its accept queue full" });
         }
         line.late_mark(*late);
     }

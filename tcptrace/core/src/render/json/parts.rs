@@ -125,10 +125,14 @@ impl Line<'_> {
 
     pub(super) fn drops_or_null(&mut self, dropped: Option<OpeningDrops>) -> &mut Self {
         match dropped {
-            Some(OpeningDrops { reason, of_synack, segments }) => {
+            Some(OpeningDrops { reason, of_synack, segments, ends_of }) => {
                 self.raw(r#"{"reason":"#).string(reason.as_str());
                 self.raw(r#","of_synack":"#).truth(of_synack);
-                self.raw(r#","segments":"#).number(segments).raw("}")
+                self.raw(r#","segments":"#).number(segments);
+                if let Some(number) = ends_of {
+                    self.raw(r#","ends_of":"#).long_number(number);
+                }
+                self.raw("}")
             }
             None => self.raw("null"),
         }
@@ -145,7 +149,7 @@ impl Line<'_> {
         }
     }
 
-    pub(super) fn accept_queue_or_null(&mut self, queue: Option<AcceptQueue>) -> &mut Self {
+    pub(super) fn queue_or_null(&mut self, queue: Option<AcceptQueue>) -> &mut Self {
         match queue {
             Some(AcceptQueue { length, limit }) => {
                 self.raw(r#"{"length":"#).number(length).raw(r#","limit":"#).number(limit).raw("}")

@@ -1,5 +1,7 @@
 //! Single values in JSON.
 
+use std::net::IpAddr;
+
 use super::{
     by_serde,
     escape::{is_plain, is_plain_ascii},
@@ -103,6 +105,13 @@ impl Line<'_> {
         match conn_netns {
             Some(netns) => self.raw(r#","conn_netns":"#).number(netns),
             None => self,
+        }
+    }
+
+    pub(super) fn address_or_null(&mut self, addr: Option<IpAddr>) -> &mut Self {
+        match addr {
+            Some(addr) => self.raw("\"").address(addr).raw("\""),
+            None => self.raw("null"),
         }
     }
 

@@ -38,7 +38,9 @@ pub(super) fn handshake(
         retransmissions: OpeningRetransmissions { syn, synack },
         dropped,
         dropped_segments,
+        passed_over,
         accept_queue,
+        syn_queue,
         same_as,
         nat,
         no_segments,
@@ -68,7 +70,9 @@ pub(super) fn handshake(
     line.raw(r#","synack":"#).number_or_null(*synack);
     line.raw(r#"},"dropped":"#).drops_or_null(*dropped);
     line.raw(r#","dropped_segments":"#).segment_drops_or_null(*dropped_segments);
-    line.raw(r#","accept_queue":"#).accept_queue_or_null(*accept_queue);
+    line.raw(r#","passed_over":"#).address_or_null(*passed_over);
+    line.raw(r#","accept_queue":"#).queue_or_null(*accept_queue);
+    line.raw(r#","syn_queue":"#).queue_or_null(*syn_queue);
     line.raw(r#","same_as":"#).sides_or_null(same_as.as_deref(), nat.as_deref());
     line.raw(r#","no_segments":"#).word_or_null(*no_segments);
     line.raw(r#","incomplete":"#).truth(*incomplete);

@@ -119,6 +119,8 @@ impl Wording<'_> {
             _ if entry.name == HintName::AcceptQueue && !entry.queue_full => {
                 change.plain("accept queue not full any more")
             }
+            _ if entry.name == HintName::SynQueue && !entry.queue_full => change.plain("SYN queue not full any more"),
+            _ if entry.name == HintName::SynQueue => change.push(palette::TROUBLE, "SYN queue full"),
             _ if entry.name == HintName::DeferAccept => change.plain("waits for data"),
             _ if entry.name == HintName::NatExpired => change.push(palette::TROUBLE, "NAT entry expired"),
             _ if entry.name == HintName::NatDeleted => change.push(palette::TROUBLE, "NAT entry deleted"),

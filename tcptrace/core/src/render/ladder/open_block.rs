@@ -29,6 +29,8 @@ pub(super) struct OpenBlock {
     pub(super) unseen: Option<String>,
     /// True if the last row about the accept queue of the server's listener says that it is full.
     queue_full: bool,
+    /// As above, about its SYN queue.
+    syn_queue_full: bool,
     /// True if a row says that the listener waits for data.
     deferred: bool,
 }
@@ -41,9 +43,10 @@ impl OpenBlock {
 
     /// Removes everything but keeps the room for rows.
     pub(super) fn clear(&mut self) {
-        let Self { rows, shown, stalled_at, unseen, queue_full, deferred } = self;
+        let Self { rows, shown, stalled_at, unseen, queue_full, syn_queue_full, deferred } = self;
         rows.clear();
-        (*shown, *stalled_at, *unseen, *queue_full, *deferred) = (0, None, None, false, false);
+        (*shown, *stalled_at, *unseen) = (0, None, None);
+        (*queue_full, *syn_queue_full, *deferred) = (false, false, false);
     }
 
     /// Returns true if an ICMP error that quotes one of its segments is among the events.
@@ -82,6 +85,7 @@ impl OpenBlock {
     pub(super) fn hint(&mut self, entry: &HintOutput) {
         let news = match entry.name {
             HintName::SendReset => entry.value.is_some() || entry.queue_full,
+            HintName::SynQueue => std::mem::replace(&mut self.syn_queue_full, entry.queue_full) != entry.queue_full,
             HintName::AcceptQueue => std::mem::replace(&mut self.queue_full, entry.queue_full) != entry.queue_full,
             HintName::DeferAccept => !std::mem::replace(&mut self.deferred, true),
             HintName::NatExpired | HintName::NatDeleted => true,

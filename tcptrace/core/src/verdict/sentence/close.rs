@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Forgotten, USUAL, cause_words, name, push, push_common, push_exit, push_missing, push_segment_drops,
-    push_unsent_reset,
-    unfinished::push_unfinished,
+    push_unsent_reset, unfinished::push_unfinished,
 };
 use crate::{
     event::Role,

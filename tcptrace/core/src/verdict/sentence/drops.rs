@@ -8,7 +8,7 @@ use crate::{
 
 /// Appends the segments of a handshake that this host dropped.
 pub(crate) fn push_drops(text: &mut String, dropped: Option<OpeningDrops>) {
-    let Some(OpeningDrops { reason, of_synack, segments }) = dropped else { return };
+    let Some(OpeningDrops { reason, of_synack, segments, ends_of }) = dropped else { return };
     push(text, format_args!("; {} dropped the {}", who(reason), if of_synack { "SYN,ACK" } else { "SYN" }));
     match segments {
         1 => {}
@@ -16,6 +16,9 @@ pub(crate) fn push_drops(text: &mut String, dropped: Option<OpeningDrops>) {
         times => push(text, format_args!(" {times} times")),
     }
     push_reason(text, reason);
+    if let Some(number) = ends_of {
+        push(text, format_args!(": its NAT had given it the ends of #{number}, which is open"));
+    }
 }
 
 /// Appends other segments that this host dropped.

@@ -1,6 +1,6 @@
 //! The sentence of a handshake.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use super::{
     Forgotten, USUAL, cause_words, name, push, push_common, push_drops, push_exit, push_forgotten, push_missing,
@@ -124,7 +124,13 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
                 Some(_) if record.dropped.is_some() => {
                     "refused by a firewall rule: netfilter on this host dropped the SYN, and a reset answered it"
                 }
-                Some(ResetCause::NoListener) => "refused: nobody listens there",
+                Some(ResetCause::NoListener) => {
+                    if let Some(addr) = record.passed_over {
+                        let listener = SocketAddr::new(addr, record.server.port.unwrap_or_default());
+                        return push(text, format_args!("refused: {listener} listens, but not for this SYN"));
+                    }
+                    "refused: nobody listens there"
+                }
                 None if record.no_segments == Some(NoSegments::Translated) => {
                     "refused: by a reset or an ICMP error, which came with other addresses"
                 }
@@ -152,7 +158,7 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
                 push(text, format_args!(", {lasted}"));
             }
             push_answer(text, facts.answer);
-            push_queue(text, record.accept_queue);
+            push_queue(text, record.accept_queue, record.syn_queue);
         }
         Outcome::Cancelled => {
             text.push_str(match record.killed {
@@ -167,7 +173,7 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             }
             push_syns(text, "and", facts);
             push_answer(text, facts.answer);
-            push_queue(text, record.accept_queue);
+            push_queue(text, record.accept_queue, record.syn_queue);
             if let Some(exit) = record.client.exit {
                 text.push_str("; its process was ");
                 push_exit(text, exit);
@@ -191,7 +197,7 @@ fn push_outcome(text: &mut String, record: &Handshake, outcome: Outcome, facts: 
             if let Some(Answer::Reset) = facts.answer {
                 push_answer(text, facts.answer);
             }
-            push_queue(text, record.accept_queue);
+            push_queue(text, record.accept_queue, record.syn_queue);
         }
     }
 }
@@ -248,8 +254,11 @@ fn push_answer(text: &mut String, answer: Option<Answer>) {
 }
 
 /// Appends the reason why the server does not answer.
-fn push_queue(text: &mut String, full_queue: Option<AcceptQueue>) {
-    if let Some(AcceptQueue { length, limit }) = full_queue {
+pub(crate) fn push_queue(text: &mut String, accept_queue: Option<AcceptQueue>, syn_queue: Option<AcceptQueue>) {
+    if let Some(AcceptQueue { length, limit }) = accept_queue {
         push(text, format_args!("; the server's accept queue is full ({length} of {limit})"));
+    }
+    if let Some(AcceptQueue { length, limit }) = syn_queue {
+        push(text, format_args!("; the server's SYN queue is full ({length} of {limit}), and SYN cookies are off"));
     }
 }

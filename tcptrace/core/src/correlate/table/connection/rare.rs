@@ -1,5 +1,7 @@
 //! Fields that few connections need, apart from the others so that those stay small.
 
+use std::net::IpAddr;
+
 use smallvec::SmallVec;
 
 use super::{AccurateEcn, Connection, Side, by_side::BySide};
@@ -31,6 +33,10 @@ pub(in crate::correlate) struct Rare {
     pub(in crate::correlate) syn_reached: Option<u32>,
     /// Accept queue of the listener, as the kernel last reported it.
     pub(in crate::correlate) queue: Option<AcceptQueue>,
+    /// Requests of the listener, as the kernel last reported them, if SYN cookies are off.
+    pub(in crate::correlate) syn_queue: Option<AcceptQueue>,
+    /// Address of a listener for the server's end that the kernel did not find for the SYN.
+    pub(in crate::correlate) passed_over: Option<IpAddr>,
     /// True if its listener's accept queue was full when the SYN,ACK was last sent again.
     pub(in crate::correlate) listener_full: bool,
     /// True if its listener waits for data (TCP_DEFER_ACCEPT).

@@ -4,6 +4,7 @@ use super::{address, forgotten, has_loss, nat, no_segments, same_as, unseen, wit
 use crate::{
     correlate::{
         NO_NAMESPACE,
+        ingest::accept_queue::FullQueue,
         table::{
             connection::{Connection, Side},
             endpoint::{End, Sent},
@@ -58,7 +59,11 @@ pub(in crate::correlate) fn handshake(
     );
     let (reset, icmp) = answers(conn, opened);
     let nothing_to_see = opened.is_some() && begun.is_none() || syn_left == Some(false);
-    let full_queue = conn.rare().and_then(|rare| rare.queue).filter(|queue| queue.is_full() && !server.sent_synack);
+    let (accept_queue, syn_queue) = match FullQueue::of(conn).filter(|_| !server.sent_synack) {
+        Some(FullQueue::Accept(queue)) => (Some(queue), None),
+        Some(FullQueue::Syn(queue)) => (None, Some(queue)),
+        None => (None, None),
+    };
     let waits_for_ack = opened.is_some_and(|opened| opened.waiting_for == Some(WaitingFor::Ack));
     let rejected = rejected_here(conn, reset);
     let mut handshake = Handshake {
@@ -92,7 +97,12 @@ pub(in crate::correlate) fn handshake(
             .and_then(|rare| rare.drops)
             .filter(|_| rejected || told_of_drops(opened.map(|opened| opened.outcome))),
         dropped_segments: drops::until(conn, conn.last, 0).filter(|_| waits_for_ack),
-        accept_queue: full_queue,
+        passed_over: conn.rare().and_then(|rare| rare.passed_over).filter(|_| {
+            opened.is_some_and(|opened| opened.outcome == Outcome::Refused)
+                && reset.is_some_and(|reset| reset.cause == ResetCause::NoListener)
+        }),
+        accept_queue,
+        syn_queue,
         same_as: same_as(conn),
         nat: nat(conn),
         no_segments: no_segments(conn, watched).filter(|_| !nothing_to_see),

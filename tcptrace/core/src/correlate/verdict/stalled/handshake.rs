@@ -2,10 +2,13 @@
 
 use super::{Stalling, Waits, state, times};
 use crate::{
-    correlate::verdict::handshake::is_ignored_reset,
-    event::{AcceptQueue, Role},
+    correlate::{ingest::accept_queue::FullQueue, verdict::handshake::is_ignored_reset},
+    event::Role,
     tcp::TcpState::{self, Established, SynRecv, SynSent},
-    verdict::{Awaited, Turn, sentence::IGNORED_RESET},
+    verdict::{
+        Awaited, Turn,
+        sentence::{IGNORED_RESET, push_queue},
+    },
 };
 
 impl Stalling<'_> {
@@ -72,13 +75,12 @@ impl Stalling<'_> {
     }
 
     fn queue_text(self) -> String {
-        match self.full_queue() {
-            Some(AcceptQueue { length, limit }) => format!("; the server's accept queue is full ({length} of {limit})"),
-            None => String::new(),
+        let mut text = String::new();
+        match FullQueue::of(self.conn) {
+            Some(FullQueue::Accept(queue)) => push_queue(&mut text, Some(queue), None),
+            Some(FullQueue::Syn(queue)) => push_queue(&mut text, None, Some(queue)),
+            None => {}
         }
-    }
-
-    fn full_queue(self) -> Option<AcceptQueue> {
-        self.conn.rare()?.queue.filter(|queue| queue.is_full())
+        text
     }
 }

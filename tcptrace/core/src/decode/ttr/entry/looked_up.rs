@@ -1,6 +1,6 @@
 //! Entries of events that did not come through the ring.
 
-use super::{OWNER_SOURCES, TAG_LISTENER, TAG_NAT, TAG_OWNER, TAG_QUEUE, TAG_REPORT, number};
+use super::{OWNER_SOURCES, TAG_LISTENER, TAG_NAT, TAG_OWNER, TAG_QUEUE, TAG_REPORT, TAG_SYN_QUEUE, number};
 use crate::{
     decode::ttr::cursor::{Cursor, Fields},
     event::{AcceptQueue, Event, Hint, HintName, ListenerOwner, SocketOwner, SocketReport},
@@ -47,7 +47,8 @@ pub(super) fn write(event: &Event, to: &mut Fields<'_>) {
             to.endpoint(hint.local).endpoint(hint.remote).bool(hint.name == HintName::NatDeleted);
         }
         Event::Hint(hint) => {
-            to.u8(TAG_QUEUE).time(hint.at).optional(hint.netns, netns);
+            to.u8(if hint.name == HintName::SynQueue { TAG_SYN_QUEUE } else { TAG_QUEUE });
+            to.time(hint.at).optional(hint.netns, netns);
             to.endpoint(hint.local).endpoint(hint.remote);
             to.optional(hint.state, |to, state| {
                 to.u8(state as u8);
@@ -97,8 +98,8 @@ pub(super) fn read(tag: u8, from: &mut Cursor<'_>) -> Option<Event> {
             segment_size: from.optional(Cursor::u32)?,
             stuck_ns: from.u64()?,
         }),
-        TAG_QUEUE => {
-            let about = hint(from, HintName::AcceptQueue)?;
+        TAG_QUEUE | TAG_SYN_QUEUE => {
+            let about = hint(from, if tag == TAG_QUEUE { HintName::AcceptQueue } else { HintName::SynQueue })?;
             Event::Hint(Hint {
                 state: from.optional(|from| TcpState::from_kernel(from.u8()?))?,
                 queue_full: from.bool()?,

@@ -84,8 +84,8 @@ fn looked_up() -> impl Strategy<Value = Event> {
                     stuck_ns,
                 })
             }),
-        (times(), ends(), option::of(state()), any::<bool>(), option::of(any::<(u32, u32)>())).prop_map(
-            |((at, _), (local, remote), state, queue_full, queue)| {
+        (times(), ends(), option::of(state()), any::<[bool; 2]>(), option::of(any::<(u32, u32)>())).prop_map(
+            |((at, _), (local, remote), state, [queue_full, of_requests], queue)| {
                 Event::Hint(Hint {
                     at,
                     socket: None,
@@ -93,7 +93,7 @@ fn looked_up() -> impl Strategy<Value = Event> {
                     conn_netns: None,
                     local,
                     remote,
-                    name: HintName::AcceptQueue,
+                    name: if of_requests { HintName::SynQueue } else { HintName::AcceptQueue },
                     reason: None,
                     state,
                     queue_full,

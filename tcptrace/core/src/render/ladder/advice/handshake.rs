@@ -51,6 +51,11 @@ fn refused(record: &Handshake) -> String {
             "`nft list ruleset` in each network namespace of this host that it passes: a rule rejects the SYN"
                 .to_owned()
         }
+        Some(ResetCause::NoListener) if record.passed_over.is_some() => format!(
+            "on the server, `ss -ltn{}`: is the listener bound to another interface (a % and its name behind the address), or \
+             the interface in a VRF?",
+            source_port(record.server.port)
+        ),
         Some(ResetCause::NoListener) => listening(record, ""),
         Some(cause @ (ResetCause::Overflow | ResetCause::QueueFull | ResetCause::ListenerClosed)) => {
             by_cause(Role::Server, cause)
@@ -97,6 +102,9 @@ fn no_answer(record: &Handshake) -> Advice {
     }
     if record.accept_queue.is_some() {
         return Some(by_cause(Role::Server, ResetCause::QueueFull).into());
+    }
+    if record.syn_queue.is_some() {
+        return Some(unanswered::SYN_QUEUE.into());
     }
     if let Some(advice) = unanswered::dropped_here(record.dropped) {
         return Some(advice.into());

@@ -208,7 +208,8 @@ mod tests {
         let mut record = samples::stalled().record;
         record.waiting_for = Some(Awaited::SynAck);
         record.turn = Some(Turn::Server);
-        record.dropped = Some(OpeningDrops { reason: samples::dropped().reason, of_synack: false, segments: 1 });
+        record.dropped =
+            Some(OpeningDrops { reason: samples::dropped().reason, of_synack: false, segments: 1, ends_of: None });
         let expected = "`nft list ruleset` in each network namespace of this host that it passes: a rule drops the SYN";
         assert_eq!(stalled(&record, false).as_deref(), Some(expected));
     }

@@ -35,7 +35,9 @@ fn plain_handshake() -> Handshake {
     record.server.addr = SERVER;
     record.waiting_for = None;
     record.icmp = None;
+    record.passed_over = None;
     record.accept_queue = None;
+    record.syn_queue = None;
     record.dropped = None;
     record.dropped_segments = None;
     record.no_segments = None;

@@ -8,6 +8,11 @@ use crate::verdict::{OpeningDrops, SegmentDrops};
 pub(super) const IGNORED_RESET: &str = "what answers at the server's address, such as a firewall, a load balancer or a network \
      stack in user space: it refuses the connection with a reset that the client must ignore, since that has no ACK of the SYN";
 
+/// Advice if the listener has no room for another request.
+pub(super) const SYN_QUEUE: &str = "on the server, `sysctl net.ipv4.tcp_syncookies`, which is 0, and \
+     `ss -tan state syn-recv`: who sends no ACK, as in a flood of SYNs? The queue is as long as listen() asks, but at most \
+     three quarters of net.ipv4.tcp_max_syn_backlog";
+
 /// Returns advice if the SYN was not seen to leave the client.
 pub(super) fn not_sent(server: IpAddr) -> String {
     let way = match server {
@@ -31,7 +36,14 @@ pub(super) fn neighbour(address: Ipv6Addr) -> String {
 /// Returns advice if the kernel of this host dropped the segments, unless that is for want of a neighbour: what comes of it has
 /// advice of its own.
 pub(super) fn dropped_here(dropped: Option<OpeningDrops>) -> Option<String> {
-    let OpeningDrops { of_synack, reason, .. } = dropped?;
+    let OpeningDrops { of_synack, reason, ends_of, .. } = dropped?;
+    if ends_of.is_some() {
+        return Some(
+            "the NAT rules of this host (`nft list ruleset`, `iptables -t nat -S`): two connections to one server cannot have \
+             one source address and port after the translation; a rule with a fixed port needs a range of them"
+                .to_owned(),
+        );
+    }
     let segment = if of_synack { "SYN,ACK" } else { "SYN" };
     match reason.as_str() {
         "NETFILTER_DROP" => Some(format!(

@@ -66,6 +66,16 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
                 ),
             ),
             (
+                |record| {
+                    record.reset = by(Role::Server, ResetCause::NoListener);
+                    record.passed_over = Some(std::net::Ipv4Addr::UNSPECIFIED.into());
+                },
+                Some(
+                    "on the server, `ss -ltn 'sport = :9999'`: is the listener bound to another interface (a % and its name \
+                     behind the address), or the interface in a VRF?",
+                ),
+            ),
+            (
                 |record| record.icmp = icmp(CLIENT, 3, 3),
                 Some("on the client, `nft list ruleset`: a firewall rule there rejects the SYN"),
             ),
@@ -204,6 +214,25 @@ fn of_outcome(outcome: Outcome) -> Vec<Row<Handshake>> {
                 Some("`--netns all`, or `nsenter -t 801 -n tcptrace`: its segments pass in another network namespace"),
             ),
             (|record| record.accept_queue = Some(AcceptQueue { length: 129, limit: 128 }), QUEUE),
+            (
+                |record| record.syn_queue = Some(AcceptQueue { length: 129, limit: 128 }),
+                Some(
+                    "on the server, `sysctl net.ipv4.tcp_syncookies`, which is 0, and `ss -tan state syn-recv`: who sends no \
+                     ACK, as in a flood of SYNs? The queue is as long as listen() asks, but at most three quarters of \
+                     net.ipv4.tcp_max_syn_backlog",
+                ),
+            ),
+            (
+                |record| {
+                    record.dropped =
+                        dropped_by("NETFILTER_DROP").map(|dropped| OpeningDrops { ends_of: Some(2), ..dropped });
+                },
+                Some(
+                    "the NAT rules of this host (`nft list ruleset`, `iptables -t nat -S`): two connections to one server \
+                     cannot have one source address and port after the translation; a rule with a fixed port needs a \
+                     range of them",
+                ),
+            ),
             (
                 |record| record.dropped = dropped_by("NETFILTER_DROP"),
                 Some("`nft list ruleset` in each network namespace of this host that it passes: a rule drops the SYN"),
@@ -349,5 +378,10 @@ fn a_client_that_gives_up_at_once_may_have_had_an_answer_from_elsewhere() {
 }
 
 fn dropped_by(reason: &str) -> Option<OpeningDrops> {
-    Some(OpeningDrops { reason: KernelName::new(reason).expect("a name"), of_synack: false, segments: 1 })
+    Some(OpeningDrops {
+        reason: KernelName::new(reason).expect("a name"),
+        of_synack: false,
+        segments: 1,
+        ends_of: None,
+    })
 }
