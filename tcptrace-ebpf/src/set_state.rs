@@ -7,7 +7,7 @@ use aya_ebpf::{
 use aya_log_ebpf::warn;
 use tcptrace_ebpf::{
     CountedStateRecord, KIND_COUNTED_STATE, KIND_STATE, LOST_STATE, PF_EXITING, PF_KTHREAD, PROOF_DEFERRED,
-    PROOF_REPAIR, PROOF_RESTORED, PROOF_UNACCEPTED, RecordHeader, StateRecord, filter::Match,
+    PROOF_LINGER2, PROOF_REPAIR, PROOF_RESTORED, PROOF_UNACCEPTED, RecordHeader, StateRecord, filter::Match,
 };
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     pending_states,
     sock_common::SockCommon,
     socket, socket_counters, state_filter, task,
-    tcp_states::{CLOSE, CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, LAST_ACK, LISTEN, SYN_RECV, SYN_SENT},
+    tcp_states::{CLOSE, CLOSE_WAIT, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LAST_ACK, LISTEN, SYN_RECV, SYN_SENT},
 };
 
 /// One run of the tracepoint.
@@ -64,7 +64,17 @@ pub(crate) fn observe<M: Memory>(
         uid: socket::uid(socket, old),
     };
     record.proof |= socket::group(socket, old, &mut record.cgroup);
-    report(ctx, &mut record, Some(socket));
+    // Of itself, the kernel ends no half-closed socket that a process still holds, unless there is an error.
+    let half_closed =
+        matches!((old, new), (FIN_WAIT1 | FIN_WAIT2, CLOSE)) && record.error == 0 && !socket::has_fin(common);
+    let aborted = half_closed && socket::is_held(socket);
+    if aborted && socket::is_in_repair(number) {
+        record.proof |= PROOF_REPAIR;
+    }
+    if half_closed && old == FIN_WAIT2 && socket::avoids_fin_wait2(socket) && socket::is_ownerless(number) {
+        record.proof |= PROOF_LINGER2;
+    }
+    report(ctx, &mut record, Some(socket), aborted);
 }
 
 #[inline(always)]
@@ -74,9 +84,10 @@ pub(crate) fn header(socket: u64, family: u8) -> RecordHeader {
     emit::header(LOST_STATE, KIND_STATE, family, socket, boot_ns)
 }
 
-/// Adds the task that made the change, and writes the record if it matches the filters. `socket` is `None` without BTF.
+/// Adds the task that made the change, and writes the record if it matches the filters. `socket` is `None` without BTF;
+/// `aborted`: a process ends a socket that it had half-closed before.
 #[inline(always)]
-pub(crate) fn report<M: Memory>(ctx: &impl EbpfContext, record: &mut StateRecord, socket: Option<M>) {
+pub(crate) fn report<M: Memory>(ctx: &impl EbpfContext, record: &mut StateRecord, socket: Option<M>, aborted: bool) {
     let btf = socket.is_some();
     let answer = state_filter::matches(record, btf);
     if setting!(matches) != 0 && matches!(record.old_state, SYN_SENT | SYN_RECV) {
@@ -88,7 +99,7 @@ pub(crate) fn report<M: Memory>(ctx: &impl EbpfContext, record: &mut StateRecord
         return;
     }
     let task = if btf { task::flags::<M>() } else { 0 };
-    if owner_runs(record.old_state, record.new_state, record.error) && task & PF_KTHREAD == 0 {
+    if (aborted || owner_runs(record.old_state, record.new_state, record.error)) && task & PF_KTHREAD == 0 {
         (record.pid, record.tid) = task::ids();
         if record.pid != 0 {
             // SAFETY: the record has room for TASK_COMM_LEN bytes; the helper clears them when it fails.

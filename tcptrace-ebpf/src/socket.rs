@@ -30,8 +30,7 @@ pub(crate) fn error(socket: impl Memory) -> u32 {
 /// Returns evidence of why a socket that is closed sends a reset, as `PROOF_` bits.
 #[inline(always)]
 pub(crate) fn proof(socket: impl Memory, common: &impl SockCommon) -> u16 {
-    let flags = common.flags();
-    let lingers = flags >> (setting!(socket.linger_bit) & 63) & 1 != 0;
+    let lingers = common.flags() >> (setting!(socket.linger_bit) & 63) & 1 != 0;
     let mut proof = 0;
     if lingers && socket.read::<u64>(setting!(socket.lingertime)) == Ok(0) {
         proof |= PROOF_LINGER;
@@ -41,12 +40,30 @@ pub(crate) fn proof(socket: impl Memory, common: &impl SockCommon) -> u16 {
         && copied != next
     {
         // A FIN has a sequence number, too, but is not data.
-        let fin = (flags >> (setting!(socket.done_bit) & 63) & 1) as u32;
+        let fin = u32::from(has_fin(common));
         if copied.wrapping_add(fin) != next {
             proof |= PROOF_UNREAD;
         }
     }
     proof
+}
+
+/// Returns true if the other end's FIN has arrived.
+#[inline(always)]
+pub(crate) fn has_fin(common: &impl SockCommon) -> bool {
+    common.flags() >> (setting!(socket.done_bit) & 63) & 1 != 0
+}
+
+/// Returns true if TCP_LINGER2 is negative: the kernel then keeps no socket in FIN_WAIT2 that its process has closed.
+#[inline(always)]
+pub(crate) fn avoids_fin_wait2(socket: impl Memory) -> bool {
+    setting!(socket.linger2) != ABSENT && socket.read::<i32>(setting!(socket.linger2)).is_ok_and(|time| time < 0)
+}
+
+/// Returns true if a process holds the socket, which is no subflow of MPTCP.
+#[inline(always)]
+pub(crate) fn is_held(socket: impl Memory) -> bool {
+    socket.follow(setting!(socket.socket)).is_some() && !is_subflow(socket)
 }
 
 /// Returns true if the bit at this offset in bits is set. Bit fields are allocated from the lowest bit, on big-endian
@@ -102,8 +119,12 @@ pub(crate) fn uid(socket: impl Memory, old: u8) -> u32 {
 /// theirs before they are closed, do not count.
 #[inline(always)]
 pub(crate) fn is_ownerless(socket: u64) -> bool {
-    let subflow = setting!(socket.is_mptcp) != ABSENT && socket.read::<u8>(setting!(socket.is_mptcp)) != Ok(0);
-    !subflow && socket.read::<u64>(setting!(socket.socket)) == Ok(0)
+    !is_subflow(socket) && socket.read::<u64>(setting!(socket.socket)) == Ok(0)
+}
+
+#[inline(always)]
+fn is_subflow(socket: impl Memory) -> bool {
+    setting!(socket.is_mptcp) != ABSENT && socket.read::<u8>(setting!(socket.is_mptcp)) != Ok(0)
 }
 
 /// Returns true if the accept queue of a listener is full.

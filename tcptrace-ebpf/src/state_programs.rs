@@ -150,7 +150,7 @@ pub(crate) fn set_state_tp(ctx: TracePointContext) -> u32 {
         exit_code: 0,
         uid: NO_UID,
     };
-    report::<u64>(&ctx, &mut record, None);
+    report::<u64>(&ctx, &mut record, None, false);
     0
 }
 

@@ -85,6 +85,8 @@ pub struct Config {
     pub loopback: u32,
     /// 1 to mark the sockets of one control group with [`PROOF_IN_GROUP`](super::PROOF_IN_GROUP), else 0.
     pub marks_group: u32,
+    #[doc(hidden)]
+    pub pad: u32,
     /// Random, so that no peer can aim at a slot of the table of watched flows.
     pub seed: u64,
     /// ID of that control group (`kernfs_node.id`).
@@ -113,6 +115,7 @@ impl Config {
         netns: 0,
         loopback: 0,
         marks_group: 0,
+        pad: 0,
         seed: 0,
         group: 0,
         jiffy_ns: 0,

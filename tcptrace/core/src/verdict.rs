@@ -75,6 +75,8 @@ pub enum ResetCause {
     Linger,
     /// The application closed its socket with unread data in the receive queue.
     UnreadData,
+    /// The kernel ended the closed socket instead of waiting for the other end's FIN: TCP_LINGER2 is negative.
+    Linger2,
     /// Data arrived after the application had closed its socket.
     DataAfterClose,
     /// No socket listens on the port.

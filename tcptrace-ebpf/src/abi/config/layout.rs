@@ -97,6 +97,8 @@ layout! {
         is_mptcp: KernelValue::member("tcp_sock", "is_mptcp").optional(),
         /// Interface of the last received segment, used if there is no route. Linux 5.16 moved it.
         rx_ifindex: KernelValue::member("sock", "sk_rx_dst_ifindex").or_member("inet_sock", "rx_dst_ifindex").optional(),
+        /// Time of TCP_LINGER2, in jiffies, below 0 for none.
+        linger2: KernelValue::member("tcp_sock", "linger2").optional(),
         /// Offset in bits of the bit that TCP_REPAIR sets.
         repair: KernelValue::bit("tcp_sock", "repair").optional(),
         /// Offset in bits of the bit that is set while the SYN waits for data, before Linux 6.6.

@@ -17,6 +17,9 @@ pub const PROOF_RESTORED: u16 = 1 << 3;
 pub const PROOF_DEFERRED: u16 = 1 << 4;
 /// Bit of [`StateRecord::proof`], at CLOSE: TCP_REPAIR is on, so nothing was sent.
 pub const PROOF_REPAIR: u16 = 1 << 5;
+/// Bit of [`StateRecord::proof`], from FIN_WAIT2: TCP_LINGER2 is negative, so that the kernel ends the socket, which no
+/// process holds any more, instead of waiting for the other end's FIN.
+pub const PROOF_LINGER2: u16 = 1 << 6;
 /// Bit of [`StateRecord::proof`], if the task is known: it was exiting, so [`StateRecord::exit_code`] is valid.
 pub const PROOF_EXITING: u16 = 1 << 14;
 /// Bit of [`StateRecord::proof`], at any change: the socket was created in the control group

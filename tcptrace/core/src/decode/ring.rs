@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use tcptrace_ebpf::{
     Address, CountedStateRecord, DIRECTION_IN, DropRecord, HINT_DEFER_ACCEPT, HINT_QUEUE_FULL, HINT_RETRANSMIT_SYNACK,
     HINT_SEND_RESET, HintRecord, IcmpRecord, KIND_COUNTED_STATE, KIND_DROP, KIND_HINT, KIND_ICMP, KIND_SEGMENT,
-    KIND_STATE, NO_COUNT, NO_REASON, NO_UID, PROOF_DEFERRED, PROOF_EXITING, PROOF_LINGER, PROOF_REPAIR, PROOF_RESTORED,
-    PROOF_UNACCEPTED, PROOF_UNREAD, RecordHeader, SegmentRecord, StateRecord,
+    KIND_STATE, NO_COUNT, NO_REASON, NO_UID, PROOF_DEFERRED, PROOF_EXITING, PROOF_LINGER, PROOF_LINGER2, PROOF_REPAIR,
+    PROOF_RESTORED, PROOF_UNACCEPTED, PROOF_UNREAD, RecordHeader, SegmentRecord, StateRecord,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes as _, KnownLayout};
 
@@ -153,6 +153,7 @@ fn state(record: &StateRecord) -> Result<StateChange, DecodeError> {
             restored: record.proof & PROOF_RESTORED != 0,
             deferred: record.proof & PROOF_DEFERRED != 0,
             repair: record.proof & PROOF_REPAIR != 0,
+            linger2: record.proof & PROOF_LINGER2 != 0,
         },
         task: (record.pid != 0).then_some(Task {
             pid: record.pid,

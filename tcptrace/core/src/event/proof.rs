@@ -15,6 +15,8 @@ pub struct Proof {
     pub deferred: bool,
     /// TCP_REPAIR was on, so that close() sent nothing.
     pub repair: bool,
+    /// The kernel ended the socket in FIN_WAIT2, which no process held any more: TCP_LINGER2 is negative.
+    pub linger2: bool,
 }
 
 impl Proof {
@@ -26,19 +28,19 @@ impl Proof {
 
 impl Proof {
     /// Words for the properties, in the order of the fields.
-    pub const WORDS: [&str; 6] = ["linger", "unread", "unaccepted", "restored", "deferred", "repair"];
+    pub const WORDS: [&str; 7] = ["linger", "unread", "unaccepted", "restored", "deferred", "repair", "linger2"];
 
     /// Returns those of [`Self::WORDS`] whose property is set.
     pub fn words(&self) -> impl Iterator<Item = &'static str> {
-        let Self { linger, unread, unaccepted, restored, deferred, repair } = *self;
-        let set = [linger, unread, unaccepted, restored, deferred, repair];
+        let Self { linger, unread, unaccepted, restored, deferred, repair, linger2 } = *self;
+        let set = [linger, unread, unaccepted, restored, deferred, repair, linger2];
         Self::WORDS.into_iter().zip(set).filter_map(|(word, there)| there.then_some(word))
     }
 
     #[cfg(feature = "serde")]
     fn set(&mut self, word: &str) {
-        let Self { linger, unread, unaccepted, restored, deferred, repair } = self;
-        let all = [linger, unread, unaccepted, restored, deferred, repair];
+        let Self { linger, unread, unaccepted, restored, deferred, repair, linger2 } = self;
+        let all = [linger, unread, unaccepted, restored, deferred, repair, linger2];
         if let Some((_, proved)) = Self::WORDS.into_iter().zip(all).find(|&(known, _)| known == word) {
             *proved = true;
         }
@@ -89,7 +91,8 @@ impl schemars::JsonSchema for Proof {
         schemars::json_schema!({
             "description": "What a socket was like when it entered CLOSE: SO_LINGER with time 0, data that nobody had \
                             read, never accepted by a process, no SYN sent (TCP_FASTOPEN_CONNECT), nothing sent at all \
-                            (TCP_REPAIR). Or when it entered ESTABLISHED: restored (TCP_REPAIR).",
+                            (TCP_REPAIR), ended by the kernel in FIN_WAIT2 (TCP_LINGER2 below 0). Or when it entered \
+                            ESTABLISHED: restored (TCP_REPAIR).",
             "type": "array",
             "items": { "enum": Self::WORDS },
             "minItems": 1,
@@ -106,8 +109,8 @@ mod tests {
     fn evidence_is_a_list_of_words() {
         let all = Proof { linger: true, unread: true, unaccepted: true, ..Proof::default() };
         assert_eq!(serde_json::to_string(&all).unwrap(), r#"["linger","unread","unaccepted"]"#);
-        let silent = Proof { restored: true, deferred: true, repair: true, ..Proof::default() };
-        assert_eq!(serde_json::to_string(&silent).unwrap(), r#"["restored","deferred","repair"]"#);
+        let silent = Proof { restored: true, deferred: true, repair: true, linger2: true, ..Proof::default() };
+        assert_eq!(serde_json::to_string(&silent).unwrap(), r#"["restored","deferred","repair","linger2"]"#);
         assert_eq!(serde_json::to_string(&Proof::default()).unwrap(), "[]");
         assert_eq!(serde_json::from_str::<Proof>(r#"["unread","unheard_of","unaccepted","linger"]"#).unwrap(), all);
         assert!(serde_json::from_str::<Proof>("7").is_err());

@@ -36,6 +36,7 @@ fn push_common(text: &mut String, no_segments: Option<NoSegments>, same_as: Opti
 fn cause_words(cause: ResetCause) -> &'static str {
     match cause {
         ResetCause::Linger => ": it closed with SO_LINGER 0",
+        ResetCause::Linger2 => ": its TCP_LINGER2 is negative, so its socket did not wait for the other end's FIN",
         ResetCause::UnreadData => ": it closed with data unread",
         ResetCause::DataAfterClose => {
             ": the other end wrote to a socket that was closed already, and further writes fail with EPIPE"

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read as _, Write as _},
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
     os::{
         fd::{AsFd as _, OwnedFd},
         unix::{net::UnixStream, process::CommandExt as _},
@@ -12,7 +12,7 @@ use std::{
 
 use rustix::{
     net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags},
-    process::Signal,
+    process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, pidfd_getfd, pidfd_open},
 };
 use serde_json::json;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -85,6 +85,50 @@ fn a_process_that_is_killed_with_data_unread_resets() {
         }),
     );
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));
+}
+
+#[test]
+fn a_process_that_ends_with_a_half_closed_connection_and_data_unread_resets() {
+    for (port, killed) in [(4768, true), (4769, false)] {
+        let netns = Netns::new();
+        let tracer = start(&netns, port);
+        let ends = Ends::on(&netns, loopback(port));
+        let mut bash = bash(&netns, port, "read -N 1 -u 3; echo come");
+        let said = Lines::read(bash.stdout(), |line| line);
+        let server = ends.server.accept(&ends.listener);
+        let client = server.peer_addr().expect("an accepted socket has a peer").port();
+        send(&server, 5);
+        said.wait_until("a byte", LIMIT, |lines| !lines.is_empty());
+        half_close(&bash, 3);
+        receive_end(&server);
+        if killed {
+            bash.signal(Signal::KILL);
+        } else {
+            bash.close_stdin();
+        }
+        assert!(!bash.wait(LIMIT).success());
+        eventually("the reset", TRAFFIC_LIMIT, || ends.server.socket_state(port, client).is_none());
+        ends.server.close(server);
+        wait_verdicts(&tracer, &netns, 1, 1);
+        let trace = tracer.stop();
+        let close = trace.closed(&netns);
+        assert_eq!((&close["kind"], &close["initiator"]), (&json!("reset"), &json!("client")), "{close}");
+        assert_eq!(close["reset"], json!({ "by": "client", "cause": "unread_data" }), "{close}");
+        let (exit, words) = match killed {
+            true => (json!({ "signal": 9, "code": null }), "; its process was killed by signal 9; "),
+            false => (json!({ "signal": null, "code": 1 }), "; its process was exiting with status 1; "),
+        };
+        assert_eq!((&close["client"]["exit"], &close["client"]["pid"]), (&exit, &json!(bash.id())), "{close}");
+        assert!(text(close, "summary").contains(words), "{close}");
+    }
+}
+
+/// Half-closes the connection that a process has as this descriptor, as shutdown() in that process would.
+fn half_close(process: &Process, descriptor: i32) {
+    let pid = Pid::from_raw(process.id().cast_signed()).expect("a process has an ID");
+    let process = pidfd_open(pid, PidfdFlags::empty()).expect("it lives");
+    let socket = pidfd_getfd(process, descriptor, PidfdGetfdFlags::empty()).expect("root may have its descriptor");
+    TcpStream::from(socket).shutdown(Shutdown::Write).expect("an open socket can be shut down");
 }
 
 /// Returns a command that reads 5 bytes of its stdin and ends.

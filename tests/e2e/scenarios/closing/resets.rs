@@ -1,12 +1,16 @@
 //! Resets of connections by one end, and their causes.
 
-use std::{net::TcpStream, process::Command, time::Duration};
+use std::{
+    net::{Shutdown, TcpStream},
+    process::Command,
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use socket2::SockRef;
 use tcptrace_tests::{
     Connection, Ends, Netns, RST, SOME, TRAFFIC_LIMIT, Trace, Veth, assert_record, but, eventually, lines_of,
-    of_sender, output, receive, receive_end, send,
+    of_sender, output, receive, receive_end, send, set_option, text,
 };
 
 use super::{
@@ -44,6 +48,39 @@ fn closed_with_unread_data() {
         json!({ "bytes": { "client_to_server": 14 } }),
     );
     assert_record(trace.closed(&netns), &but(plain(&netns, loopback(PORT)), expected));
+}
+
+/// The server ends its connection by a negative TCP_LINGER2, as its FIN is acknowledged, or with `shut_first` as it closes.
+fn closed_without_fin_wait2(port: u16, shut_first: bool) -> Value {
+    let netns = Netns::new();
+    let trace = traced(&netns, port, |ends, connection| {
+        let (client, server) = addresses(&connection);
+        set_option(&connection.server, libc::IPPROTO_TCP, libc::TCP_LINGER2, &(-1_i32).to_ne_bytes());
+        if shut_first {
+            connection.server.shutdown(Shutdown::Write).expect("an open socket can be shut down");
+            eventually("the ACK of the server's FIN", TRAFFIC_LIMIT, || {
+                ends.server.socket_state(server.port(), client.port()).as_deref() == Some(FIN_WAIT2)
+            });
+        }
+        ends.server.close(connection.server);
+        eventually("the reset", TRAFFIC_LIMIT, || ends.client.socket_state(client.port(), server.port()).is_none());
+        ends.client.close(connection.client);
+    });
+    trace.closed(&netns).clone()
+}
+
+#[test]
+fn a_negative_tcp_linger2() {
+    for (port, shut_first) in [(4741, false), (4742, true)] {
+        let close = closed_without_fin_wait2(port, shut_first);
+        assert_eq!(close["kind"], "reset", "{close}");
+        assert_eq!(close["initiator"], "server", "{close}");
+        assert_eq!(close["reset"], json!({ "by": "server", "cause": "linger2" }), "{close}");
+        assert_eq!((&close["evidence"], &close["time_wait"]), (&json!(["linger2"]), &Value::Null), "{close}");
+        let said =
+            "reset by the server: its TCP_LINGER2 is negative, so its socket did not wait for the other end's FIN; ";
+        assert!(text(&close, "summary").starts_with(said), "{close}");
+    }
 }
 
 /// The server closes. As soon as its FIN has been acknowledged, the client acts in a way that the server answers by a reset.

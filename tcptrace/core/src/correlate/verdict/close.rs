@@ -200,7 +200,7 @@ fn refused_by_states(conn: &Connection, side: Side) -> bool {
     let Some(closed) = other.closed().filter(|_| !conn.lost_states() && !conn.is_self_connect()) else { return false };
     let led_on = [CloseWait, LastAck, TcpState::Closing].into_iter().any(|state| other.entered(state).is_some());
     // In FIN_WAIT2 the kernel replaces the socket by a smaller one, which accepts a FIN without a state change.
-    !led_on && !(closed.from == FinWait2 && !failed(closed)) && closed.from != FinWait1
+    !led_on && !is_replaced(&closed) && closed.from != FinWait1
 }
 
 /// Returns the reset that ended the connection: a socket on this host confirms it by closing; without one, it counts
@@ -279,7 +279,7 @@ fn closed_by_states(conn: &Connection) -> bool {
     let [first, second] = &conn.ends;
     let unseen = [Side::First, Side::Second].into_iter().any(|side| has_unseen_fin(conn, side));
     let by_socket = |(end, other): (&End, &End)| {
-        let half = end.closed().is_some_and(|closed| closed.from == FinWait2 && !failed(closed));
+        let half = end.closed().is_some_and(|closed| is_replaced(&closed));
         // A socket on this host that still waits for the ACK of its FIN shows that none has arrived.
         knows_both_fins(end) || (half && in_order_fin(conn, end, other).is_some() && other.open_sockets == 0)
     };
@@ -290,6 +290,11 @@ fn closed_by_states(conn: &Connection) -> bool {
 fn knows_both_fins(end: &End) -> bool {
     let peaceful = |closed: &Closed| !failed(*closed) && !closed.aborted_with_unsent();
     end.closed().filter(peaceful).is_some_and(|closed| matches!(closed.from, LastAck | TcpState::Closing))
+}
+
+/// Returns true if the kernel has replaced a socket in FIN_WAIT2 by a smaller one.
+fn is_replaced(closed: &Closed) -> bool {
+    closed.from == FinWait2 && !failed(*closed) && !closed.aborted_in_fin_wait()
 }
 
 fn failed(closed: Closed) -> bool {

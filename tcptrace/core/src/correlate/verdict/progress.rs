@@ -108,6 +108,7 @@ pub(in crate::correlate) fn continues_as(conn: &Connection, side: Side, change: 
     let aborted = failed || conn.ends.iter().any(|end| end.rst().is_some());
     match (change.old, change.new) {
         // close() ends it at once, with a reset, if it lingers for no time or nobody has read what came.
+        (FinWait2, Close) if change.task.is_some() || change.proof.linger2 => None,
         (FinWait2, Close) if peer.fin().is_none() && (change.proof.linger || change.proof.unread) => None,
         (FinWait2, Close) if !aborted && peer.fin().is_none() => Some(FinWait2),
         (Closing, Close) if change.counters.is_some_and(Counters::has_unsent) => None,

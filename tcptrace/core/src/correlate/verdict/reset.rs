@@ -112,7 +112,7 @@ pub(super) fn unanswered_probes(conn: &Connection) -> Option<Side> {
 pub(in crate::correlate) fn evidence(conn: &Connection, side: Side) -> Option<Proof> {
     let closed = conn.end(side).closed()?;
     let aborted = closed.aborted_with_unsent() || aborted_half_closed(conn, side, &closed);
-    let closed = (closed.by_process || aborted).then_some(closed)?;
+    let closed = (closed.by_process || aborted || closed.proof.linger2).then_some(closed)?;
     Some(closed.proof).filter(|proof| !proof.is_empty())
 }
 

@@ -43,7 +43,9 @@ pub(in crate::correlate) fn ends_in_time_wait(conn: &Connection, side: Side) -> 
 fn seen(conn: &Connection, side: Side) -> impl Iterator<Item = (TcpState, BootTime)> {
     let end = conn.end(side);
     let peaceful = |closed: &Closed| {
-        let aborted = closed.aborted_with_unsent() || reset::aborted_half_closed(conn, side, closed);
+        let aborted = closed.aborted_with_unsent()
+            || closed.aborted_in_fin_wait()
+            || reset::aborted_half_closed(conn, side, closed);
         closed.error.is_none_or(|error| error == 0) && !aborted
     };
     let replaced = end.closed().filter(peaceful);

@@ -45,7 +45,7 @@ fn the_proof_is_what_its_bits_say() {
         (0, [].as_slice()),
         (PROOF_LINGER, &["linger"]),
         (PROOF_UNREAD | PROOF_UNACCEPTED, &["unread", "unaccepted"]),
-        (u16::MAX, &["linger", "unread", "unaccepted", "restored", "deferred", "repair"]),
+        (u16::MAX, &["linger", "unread", "unaccepted", "restored", "deferred", "repair", "linger2"]),
     ] {
         let decoded = decode_record(StateRecord { proof: bits, ..close_record() }.as_bytes());
         let Ok(Decoded { event: Event::State(change), .. }) = decoded else { panic!("no state change") };

@@ -75,13 +75,8 @@ pub(crate) fn any_state() -> impl Strategy<Value = StateOutput> {
     let numbers = any::<(Option<u64>, Option<u32>, u64, Option<u64>)>();
     let place = (any_stamp(), numbers, state(), state(), any_endpoint(), of(any_endpoint()));
     let task = any::<(Option<u32>, Option<u32>, Option<u32>, [Option<[u8; 16]>; 2], Option<u64>)>();
-    let proof = any::<[bool; 6]>().prop_map(|[linger, unread, unaccepted, restored, deferred, repair]| Proof {
-        linger,
-        unread,
-        unaccepted,
-        restored,
-        deferred,
-        repair,
+    let proof = any::<[bool; 7]>().prop_map(|[linger, unread, unaccepted, restored, deferred, repair, linger2]| {
+        Proof { linger, unread, unaccepted, restored, deferred, repair, linger2 }
     });
     let rest =
         (of(select(vec![Role::Client, Role::Server])), proof, task, any::<(Option<u64>, bool, bool)>(), of(state()));

@@ -204,6 +204,13 @@ impl Closed {
         let closing = matches!(self.from, TcpState::Closing | TcpState::LastAck);
         closing && self.error.is_none_or(|error| error == 0) && self.counters.is_some_and(Counters::has_unsent)
     }
+
+    /// Returns true if it was aborted after its FIN, rather than replaced by a smaller socket: a process closed it after
+    /// shutdown(), or the kernel did, since TCP_LINGER2 is negative.
+    pub(in crate::correlate) fn aborted_in_fin_wait(&self) -> bool {
+        let waits = matches!(self.from, TcpState::FinWait1 | TcpState::FinWait2);
+        waits && self.error.is_none_or(|error| error == 0) && (self.by_process || self.proof.linger2)
+    }
 }
 
 /// The kernel's reason for a reset.

@@ -18,7 +18,10 @@ impl End {
     /// Returns true if its socket is in FIN_WAIT2, or was when the kernel replaced it by a smaller one.
     pub(in crate::correlate) fn is_in_fin_wait2(&self) -> bool {
         match self.closed() {
-            Some(closed) => closed.from == TcpState::FinWait2 && closed.error.is_none_or(|error| error == 0),
+            Some(closed) => {
+                let failed = closed.error.is_some_and(|error| error != 0);
+                closed.from == TcpState::FinWait2 && !failed && !closed.aborted_in_fin_wait()
+            }
             None => self.states().last().is_some_and(|(state, _)| state == TcpState::FinWait2),
         }
     }
@@ -68,8 +71,10 @@ impl End {
             TcpState::SynSent => self.open_by(change.task, origins),
             TcpState::FinWait1 | TcpState::LastAck => self.close_by(change.task),
             TcpState::Close => {
-                self.close_by(change.task);
-                self.socket_facts_mut().closed = Some(Closed {
+                let facts = self.socket_facts_mut();
+                // Another process, or the end of this one, may finish what shutdown() had begun.
+                facts.closer = change.task.or(facts.closer);
+                facts.closed = Some(Closed {
                     at: change.at,
                     from: change.old,
                     error: change.error,

@@ -2,8 +2,11 @@
 
 use super::{resets::closed_by, *};
 use crate::{
-    correlate::tests::hints,
-    event::{Event, Hint, reset_reason::ResetReason},
+    correlate::tests::{
+        exchange::{self, HERE},
+        hints,
+    },
+    event::{BootTime, Event, Exit, Hint, reset_reason::ResetReason},
     tcp::OptionBytes,
 };
 
@@ -180,6 +183,40 @@ pub(super) fn said(exchange: &mut Exchange, reason: ResetReason) {
 }
 
 #[test]
+fn a_listener_that_is_not_found_is_not_nobody() {
+    const SETTLED: u64 = 20_000_000;
+    let refused = |opens: &dyn Fn(&mut Exchange), passed: u64| {
+        let mut exchange = Exchange::new();
+        opens(&mut exchange);
+        exchange.pass(passed);
+        exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+        let (at, reason) = (BootTime(exchange.now()), Some(ResetReason::NoSocket));
+        exchange.event(&Event::Hint(Hint { at, netns: Some(HERE), reason, ..hints::reset(SERVER, CLIENT) }));
+        exchange.segment(SERVER, CLIENT, RST, 0, Some(C + 1), 0);
+        failed(&mut exchange)
+    };
+    let opens = |exchange: &mut Exchange| exchange.listener(SERVER, Close, Listen);
+    let handshake = refused(&opens, SETTLED);
+    let addr = exchange::end(SERVER).addr;
+    assert_eq!(handshake.passed_over, Some(addr));
+    let said = format!("refused: {addr}:{SERVER} listens, but not for this SYN");
+    assert!(handshake.summary.ends_with(&said), "{}", handshake.summary);
+    assert_eq!(handshake.reset, Some(Reset { by: Role::Server, cause: ResetCause::NoListener }));
+
+    let known = |exchange: &mut Exchange| exchange.listener_owner(SERVER, Some(4));
+    assert_eq!(refused(&known, 0).passed_over, Some(addr), "the kernel has found it");
+    let elsewhere = |exchange: &mut Exchange| exchange.listener(SERVER + 1, Close, Listen);
+    let closes = |exchange: &mut Exchange| {
+        exchange.listener(SERVER, Close, Listen);
+        exchange.listener(SERVER, Listen, Close);
+    };
+    for handshake in [refused(&elsewhere, SETTLED), refused(&closes, SETTLED), refused(&opens, 0)] {
+        assert_eq!(handshake.passed_over, None);
+        assert!(handshake.summary.ends_with("refused: nobody listens there"), "{}", handshake.summary);
+    }
+}
+
+#[test]
 fn the_kernel_says_that_nobody_listens() {
     let mut exchange = Exchange::new();
     exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
@@ -300,6 +337,63 @@ fn a_negative_tcp_linger2_is_not_told_from_data_without_any() {
     exchange.with_error(32).state(CLIENT, SERVER, CloseWait, Close);
     let (_, close) = whole(&mut exchange);
     assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::Unknown }));
+}
+
+#[test]
+fn a_socket_that_does_not_wait_for_the_other_ends_fin_resets() {
+    let linger2 = Proof { linger2: true, ..Proof::default() };
+    // On the ACK of its FIN, on close() after shutdown(), on the other end's FIN, and where the client is elsewhere.
+    for (answer, has_ack, elsewhere) in
+        [(ACK, false, false), (ACK, true, false), (FIN, false, false), (ACK, false, true)]
+    {
+        let mut exchange = established();
+        exchange.by(4).state(SERVER, CLIENT, Established, FinWait1);
+        exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 1), 0);
+        if !elsewhere {
+            exchange.state(CLIENT, SERVER, Established, CloseWait);
+        }
+        exchange.segment(CLIENT, SERVER, answer, C + 1, Some(S + 2), 0);
+        exchange.state(SERVER, CLIENT, FinWait1, FinWait2);
+        if has_ack {
+            exchange.by(4).state(SERVER, CLIENT, FinWait2, FinWait2);
+        }
+        exchange.with_proof(linger2).state(SERVER, CLIENT, FinWait2, Close);
+        exchange.segment(SERVER, CLIENT, RST, S + 2, has_ack.then_some(C + 1), 0);
+        if !elsewhere {
+            exchange.with_error(32).state(CLIENT, SERVER, CloseWait, Close);
+        }
+        let (_, close) = whole(&mut exchange);
+        let about = format!("{answer:?}, {has_ack}, {elsewhere}: {}", close.summary);
+        assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::Linger2 }), "{about}");
+        let missing = if elsewhere { vec![Missing::States] } else { vec![] };
+        assert_eq!(
+            (close.kind, close.initiator, close.missing),
+            (CloseKind::Reset, Some(Role::Server), missing),
+            "{about}"
+        );
+        assert_eq!((close.time_wait, close.evidence), (None, Some(linger2)), "{about}");
+        assert!(close.summary.contains("reset by the server: its TCP_LINGER2 is negative"), "{about}");
+    }
+}
+
+#[test]
+fn a_process_that_closes_a_half_closed_socket_is_named_with_its_end() {
+    const SIGKILL: u8 = 9;
+    let mut exchange = established();
+    exchange.by(4).state(CLIENT, SERVER, Established, FinWait1);
+    exchange.segment(CLIENT, SERVER, FIN, C + 1, Some(S + 1), 0);
+    exchange.state(SERVER, CLIENT, Established, CloseWait);
+    exchange.segment(SERVER, CLIENT, ACK, S + 1, Some(C + 2), 500);
+    exchange.state(CLIENT, SERVER, FinWait1, FinWait2);
+    exchange.by(4).exiting(Exit::of_wait_status(SIGKILL.into())).with_proof(Proof { unread: true, ..Proof::default() });
+    exchange.state(CLIENT, SERVER, FinWait2, Close);
+    // Its reset is not seen.
+    exchange.with_error(32).state(SERVER, CLIENT, CloseWait, Close);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!(close.reset, Some(Reset { by: Role::Client, cause: ResetCause::UnreadData }), "{}", close.summary);
+    assert_eq!((close.kind, close.time_wait), (CloseKind::Reset, None), "{}", close.summary);
+    assert_eq!(close.client.exit.and_then(|exit| exit.signal), Some(SIGKILL));
+    assert!(close.summary.contains("; its process was killed by signal 9"), "{}", close.summary);
 }
 
 /// The server closes, its FIN is acknowledged, and the client's FIN finds nobody there.

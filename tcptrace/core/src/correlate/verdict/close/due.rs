@@ -61,7 +61,8 @@ fn ended_at(conn: &Connection) -> Option<BootTime> {
         return Some(rst.max(closed.unwrap_or_default()).plus(LATE_SEGMENTS));
     }
     let half = [(first, second), (second, first)].into_iter().find_map(|(end, other)| {
-        Some((end.closed().filter(|closed| closed.from == FinWait2)?, in_order_fin(conn, end, other)))
+        let waits = |closed: &Closed| closed.from == FinWait2 && !closed.aborted_in_fin_wait();
+        Some((end.closed().filter(waits)?, in_order_fin(conn, end, other)))
     });
     match (half, closed) {
         // Its own FIN was not seen, but its states show that it was acknowledged.

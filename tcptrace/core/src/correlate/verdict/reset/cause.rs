@@ -71,7 +71,8 @@ fn by_socket(conn: &Connection, side: Side) -> Option<ResetCause> {
     proof(conn, side, &closed)
 }
 
-/// Returns the reason that the socket itself proves: a process closed it with unread or lingering data.
+/// Returns the reason that the socket itself proves: a process closed it with unread or lingering data, or its FIN_WAIT2
+/// ended at once.
 pub(super) fn proof(conn: &Connection, side: Side, closed: &Closed) -> Option<ResetCause> {
     let proof = closed.proof;
     if is_silent(conn, side) {
@@ -84,6 +85,7 @@ pub(super) fn proof(conn: &Connection, side: Side, closed: &Closed) -> Option<Re
         true if proof.unaccepted => Some(ResetCause::ListenerClosed),
         true if proof.unread => Some(ResetCause::UnreadData),
         true if proof.linger => Some(ResetCause::Linger),
+        _ if proof.linger2 => Some(ResetCause::Linger2),
         _ => None,
     }
 }
@@ -113,9 +115,11 @@ fn by_kernel(conn: &Connection, side: Side) -> Option<ResetCause> {
         ResetReason::TcpAbortOnClose if !own.rst().is_some_and(|rst| rst.context.fast_close) => {
             Some(ResetCause::UnreadData)
         }
+        ResetReason::TcpAbortOnLinger => Some(ResetCause::Linger2),
         ResetReason::TcpKeepaliveTimeout => Some(ResetCause::Keepalive),
         ResetReason::TcpAbortOnMemory => Some(ResetCause::OutOfMemory),
-        // The kernel gives the same reason if TCP_LINGER2 is negative; the error is set only if data arrived.
+        // The kernel gives the same reason if TCP_LINGER2 is negative, which the socket shows as it closes; the error is
+        // set only if data arrived.
         ResetReason::TcpAbortOnData => {
             let by_data = own.closed().is_some_and(|closed| closed.error == Some(ECONNRESET));
             let answers_data = own.rst().is_some_and(|rst| rst.context.answers) && conn.end(side.other()).data_seen();

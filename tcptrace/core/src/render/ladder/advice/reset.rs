@@ -9,6 +9,10 @@ pub(super) fn by_cause(by: Role, cause: ResetCause) -> String {
         ResetCause::Linger => {
             format!("the {end}'s program: it asks for this with SO_LINGER 0; what was still on its way is lost")
         }
+        ResetCause::Linger2 => format!(
+            "the {end}'s program: it asks for this with a negative TCP_LINGER2; what the {peer} sends after the {end}'s FIN \
+             is lost"
+        ),
         ResetCause::UnreadData => {
             format!("the {end}'s program: it has to read to the end before it closes, or the {peer} may lose data")
         }

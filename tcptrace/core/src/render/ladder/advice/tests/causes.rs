@@ -28,6 +28,13 @@ fn of_cause(cause: ResetCause) -> Vec<Row<Close>> {
                 ),
             ),
         ],
+        ResetCause::Linger2 => vec![(
+            |_| {},
+            Some(
+                "the server's program: it asks for this with a negative TCP_LINGER2; what the client sends after the \
+                 server's FIN is lost",
+            ),
+        )],
         ResetCause::UnreadData => vec![
             (
                 |_| {},
