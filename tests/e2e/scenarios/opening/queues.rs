@@ -101,9 +101,10 @@ fn a_full_syn_queue_without_cookies_answers_no_syn() {
     netns.sysctl("ipv4/tcp_syncookies", "0");
     let (client, server) = (Actor::new(&netns, "tt-client"), Actor::new(&netns, "tt-server"));
     let listener = server.listen_with(loopback(PORT), 1, |_| {});
-    // Two requests get no ACK, which is one more than the queue is long.
+    // Two requests get no ACK, which is one more than the queue is long. The kernel forgets a request whose SYN,ACK cannot even
+    // leave (reqsk_timer_handler of net/ipv4/inet_connection_sock.c): these do.
     netns.nft(&format!(
-        "table ip t {{ chain c {{ type filter hook output priority 0; \
+        "table ip t {{ chain c {{ type filter hook input priority 0; \
          tcp sport {PORT} tcp dport != {LATE} tcp flags & (syn | ack) == syn | ack drop; }}; }}"
     ));
     let tracer = start(&netns, PORT);
