@@ -8,6 +8,7 @@ mod deferred;
 mod doubted;
 mod filtered;
 mod gaps;
+mod half_closed;
 mod handshakes;
 mod held_back;
 mod hidden;
