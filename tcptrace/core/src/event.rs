@@ -64,7 +64,7 @@ impl std::fmt::Debug for SocketKey {
 }
 
 /// An address and a port.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Endpoint {
     /// IPv4-mapped addresses are IPv4 here.
     pub addr: IpAddr,

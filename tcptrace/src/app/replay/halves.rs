@@ -5,7 +5,6 @@ use std::{
     collections::HashMap,
     fs::File,
     io::{self, Seek as _},
-    net::SocketAddr,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -22,7 +21,7 @@ const EXAMINED: usize = 10_000;
 
 /// The four-tuples of a file, as seen from the sender.
 #[derive(Debug, Default)]
-struct Flows(HashMap<(SocketAddr, SocketAddr), Flow>);
+struct Flows(HashMap<(Endpoint, Endpoint), Flow>);
 
 /// What was seen in one direction.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,7 +34,7 @@ struct Flow {
 impl Flows {
     fn take(&mut self, segment: &Segment) {
         let flags = segment.header.flags;
-        let flow = self.0.entry((address(segment.src), address(segment.dst))).or_default();
+        let flow = self.0.entry((segment.src, segment.dst)).or_default();
         flow.answers |= flags.contains(TcpFlags::ACK) && !flags.contains(TcpFlags::SYN);
     }
 
@@ -94,8 +93,4 @@ fn examine(file: &File) -> io::Result<Option<Flows>> {
         }
     }
     Ok(Some(flows))
-}
-
-fn address(Endpoint { addr, port }: Endpoint) -> SocketAddr {
-    SocketAddr::new(addr, port)
 }

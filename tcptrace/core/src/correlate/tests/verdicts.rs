@@ -101,6 +101,12 @@ fn bytes(client_to_server: u64, server_to_client: u64) -> Bytes {
 /// A connection whose sockets are both here, established.
 fn established() -> Exchange {
     let mut exchange = Exchange::new();
+    establish(&mut exchange);
+    exchange
+}
+
+/// Opens a connection whose sockets are both here.
+fn establish(exchange: &mut Exchange) {
     exchange.state(CLIENT, SERVER, Close, SynSent);
     exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
     exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
@@ -108,5 +114,4 @@ fn established() -> Exchange {
     exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
     exchange.state(SERVER, CLIENT, Listen, SynRecv);
     exchange.state(SERVER, CLIENT, SynRecv, Established);
-    exchange
 }

@@ -182,13 +182,7 @@ fn a_close_with_proof_is_a_reset_whether_it_is_seen_or_not() {
 fn without_btf_the_reset_of_a_socket_that_was_closed_is_waited_for() {
     let mut exchange = Exchange::new();
     exchange.without_btf();
-    exchange.state(CLIENT, SERVER, Close, SynSent);
-    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
-    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
-    exchange.state(CLIENT, SERVER, SynSent, Established);
-    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
-    exchange.state(SERVER, CLIENT, Listen, SynRecv);
-    exchange.state(SERVER, CLIENT, SynRecv, Established);
+    establish(&mut exchange);
     exchange.state(CLIENT, SERVER, Established, FinWait1);
     exchange.segment(CLIENT, SERVER, FIN, C + 8, Some(S + 1), 0);
     exchange.state(SERVER, CLIENT, Established, CloseWait);

@@ -5,17 +5,23 @@ use crate::event::{Counters, Exit};
 
 const KILLED: Exit = Exit { signal: Some(9), code: None };
 
-/// Rounded to tenths it would have been idle for longer than it lasted.
-#[test]
-fn no_connection_was_idle_for_longer_than_it_lasted() {
+/// The server resets after so many nanoseconds without data; its socket says that there was none for `idle_ns`.
+fn reset_after(passed: u64, idle_ns: u64) -> Close {
     let mut exchange = established();
     exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 22);
-    exchange.pass(2_388_000_000);
-    exchange.counting(Counters { idle_ns: Some(2_388_000_000), ..Counters::default() });
+    exchange.pass(passed);
+    exchange.counting(Counters { idle_ns: Some(idle_ns), ..Counters::default() });
     exchange.by(3).state(SERVER, CLIENT, Established, Close);
     exchange.segment(SERVER, CLIENT, RST, S + 1, Some(C + 23), 0);
     exchange.with_error(104).state(CLIENT, SERVER, Established, Close);
     let (_, close) = whole(&mut exchange);
+    close
+}
+
+/// Rounded to tenths it would have been idle for longer than it lasted.
+#[test]
+fn no_connection_was_idle_for_longer_than_it_lasted() {
+    let close = reset_after(2_388_000_000, 2_388_000_000);
     assert!(close.summary.starts_with("idle for 2.3 s, then reset by the server"), "{}", close.summary);
     assert!(close.summary.contains("; lasted 2.388 s"), "{}", close.summary);
 }
@@ -23,14 +29,7 @@ fn no_connection_was_idle_for_longer_than_it_lasted() {
 /// A socket counts in ticks, and may say more than the connection lasted.
 #[test]
 fn ticks_do_not_make_a_connection_idle_for_longer_than_it_lasted() {
-    let mut exchange = established();
-    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 22);
-    exchange.pass(2_098_000_000);
-    exchange.counting(Counters { idle_ns: Some(2_108_000_000), ..Counters::default() });
-    exchange.by(3).state(SERVER, CLIENT, Established, Close);
-    exchange.segment(SERVER, CLIENT, RST, S + 1, Some(C + 23), 0);
-    exchange.with_error(104).state(CLIENT, SERVER, Established, Close);
-    let (_, close) = whole(&mut exchange);
+    let close = reset_after(2_098_000_000, 2_108_000_000);
     assert!(close.idle_ns <= close.duration_ns, "{:?} {:?}", close.idle_ns, close.duration_ns);
     assert!(close.summary.starts_with("idle for 2.0 s, then reset by the server"), "{}", close.summary);
 }
