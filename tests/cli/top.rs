@@ -15,7 +15,10 @@ fn top(many: &Many, arguments: &[&str]) -> Console {
 }
 
 fn read(console: &mut Console) -> String {
-    console.wait("the file is read", |screen| screen.contains("showing 428 of 428") && !screen.contains("reading"))
+    // The keys are in the last line, which arrives last.
+    console.wait("the file is read", |screen| {
+        screen.contains("showing 428 of 428") && screen.contains("q quit") && !screen.contains("reading")
+    })
 }
 
 #[test]
