@@ -1,5 +1,5 @@
-//! The allocator of the static binary. musl's own requests memory from the kernel and returns it so often that drawing ladders
-//! took twice as long.
+//! The program's allocator, whatever C library it is linked to. Musl's own requests memory from the kernel and returns it so
+//! often that drawing ladders took twice as long. With glibc's, reading a capture took 1.05 times as long.
 
 use libmimalloc_sys::{mi_option_set, mi_option_t, mi_option_use_numa_nodes};
 

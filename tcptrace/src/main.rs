@@ -10,11 +10,9 @@ use tcptrace::{
 };
 use tcptrace_core::output_record;
 
-#[cfg(target_env = "musl")]
 mod allocator;
 
 fn main() -> ExitCode {
-    #[cfg(target_env = "musl")]
     allocator::configure();
     if let Some(failed) = tcptrace::command::run_if_asked() {
         return failed;
