@@ -2,6 +2,7 @@
 //!
 //! Little work is done per record, and nothing waits: blocks are compressed and written by the thread of the sink.
 
+mod compression;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use std::{
 
 use bytes::Bytes;
 
+pub use self::compression::zstd;
 use crate::sink::{Held, Offer, Reopen, Reopening, Sink};
 use tcptrace_core::{
     decode::ttr::{Entry, Interface, Setup, Writer},

@@ -12,13 +12,14 @@ use jiff::tz::TimeZone;
 
 use super::top::Session;
 use crate::{
-    cli::{DEFAULT_COLUMNS, Options, OutputFormat, is_binary},
+    cli::{Compression, DEFAULT_COLUMNS, Options, OutputFormat, is_binary},
     host_clock::nanoseconds,
     output::{FileOutput, Output, Shown},
+    recorder,
     sink::{BUDGET, FileForm, Rotation, Sink, SinkError},
 };
 use tcptrace_core::{
-    decode::ttr::Sealer,
+    decode::ttr::{Compress, Sealer},
     filter::{Emit, Only},
     render::{
         Drawing, Events, Html, Json, Ladder, List, Mermaid, Nothing, Pcapng, RateLimited, Render, Selection, Svg, Tally,
@@ -108,8 +109,9 @@ const WORDS: Events = Events { color: false, absolute_seq: false, unicode: true,
 fn file_output<'a>(path: &'a Path, options: &Options, selection: Option<Selection>) -> FileOutput<'a> {
     let packets = path.extension().is_some_and(|ending| ending == "pcapng");
     let render: Box<dyn Render> = if packets { Box::new(Pcapng::new(WORDS)) } else { Box::new(Json) };
+    let compress = options.compress.map(|Compression::Zstd| recorder::zstd as Compress);
     let form = FileForm {
-        sealer: is_binary(path).then(|| Sealer::new(options.compress.is_some())),
+        sealer: is_binary(path).then(|| Sealer::new(compress)),
         rotation: options.rotate.map(|at| Rotation { at, keep: options.keep }),
     };
     FileOutput { path, form, render, selection }

@@ -69,7 +69,7 @@ fn counts_of_losses_in_what_was_left_out_are_told_behind_it() {
     recorder.sink = Sink::stream(writer.into(), 1 << 20).unwrap();
     assert_eq!(recorder.end_block(), 0);
     let mut file = Vec::new();
-    Sealer::new(false).seal(&finish(recorder, reader), &mut file);
+    Sealer::new(None).seal(&finish(recorder, reader), &mut file);
     let Ok(Capture::Ttr(input)) = capture::open(&file[..]) else { panic!("it is a binary recording") };
     let items: Vec<Item> = Reader::new(input).map(|item| item.unwrap()).collect();
     let behind = items.iter().skip_while(|item| !matches!(item, Item::LeftOut(..)));

@@ -13,7 +13,7 @@ pub fn check(bytes: &[u8]) {
         return;
     }
     let mut file = Vec::new();
-    Sealer::new(false).seal(rest, &mut file);
+    Sealer::new(None).seal(rest, &mut file);
     let (items, failed) = read(&file);
     // A file concatenated with itself yields at least as many items, and is damaged if the file alone is.
     let twice = [file.clone(), file].concat();

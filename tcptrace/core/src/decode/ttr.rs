@@ -6,6 +6,7 @@
 //! ─────────────────────────────────────────────────────────────────────
 //! pure     block     a header with a checksum, and entries, compressed or not
 //!          columns   the order of entries that is compressed
+//!          rows      records of a kind → their columns
 //!          packing   ring records as differences from those before them
 //!          entry     all other entries
 //!          writer    entries → the content of a block
@@ -18,12 +19,13 @@ mod entry;
 mod error;
 mod packing;
 mod reader;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use self::{
-    block::{MAGIC, Sealer, VERSION},
+    block::{Compress, MAGIC, Sealer, VERSION},
     entry::{Entry, Interface, Setup},
     error::TtrError,
     reader::{Counters, Item, Reader},

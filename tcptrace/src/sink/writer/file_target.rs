@@ -185,7 +185,7 @@ impl FileTarget {
         let file = self.file.reopen().map_err(WriteError::Reopen)?;
         self.plain = is_plain(&file);
         if let Some(sealer) = &mut self.sealer {
-            *sealer = Sealer::new(sealer.compresses);
+            sealer.begin_file();
         }
         Ok(file)
     }

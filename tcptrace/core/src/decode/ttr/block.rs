@@ -2,10 +2,7 @@
 
 use std::io::Read as _;
 
-use ruzstd::{
-    decoding::StreamingDecoder,
-    encoding::{CompressionLevel, compress},
-};
+use ruzstd::decoding::StreamingDecoder;
 
 use super::{
     columns::{restore, transpose},
@@ -34,31 +31,40 @@ const ORDER: u8 = if cfg!(target_endian = "little") { 1 } else { 2 };
 const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
 
+/// Appends bytes to a vector as a zstd frame (RFC 8878). Returns false if it cannot; the vector is then as it was.
+pub type Compress = fn(&[u8], &mut Vec<u8>) -> bool;
+
 /// Seals entries into blocks.
 #[derive(Clone, Debug, Default)]
 pub struct Sealer {
-    /// True if the entries are put into columns and compressed by zstd.
-    pub compresses: bool,
+    /// Compresses the entries, which are put into columns for that; `None` to store them as they are.
+    compress: Option<Compress>,
     /// Number of the next block.
     number: u32,
 }
 
 impl Sealer {
     /// Creates a sealer for a new file.
-    pub fn new(compresses: bool) -> Self {
-        Self { compresses, number: 0 }
+    pub fn new(compress: Option<Compress>) -> Self {
+        Self { compress, number: 0 }
+    }
+
+    /// Begins the next file.
+    pub fn begin_file(&mut self) {
+        self.number = 0;
     }
 
     /// Appends a block with these entries.
     pub fn seal(&mut self, content: &[u8], to: &mut Vec<u8>) {
         let begin = to.len();
         to.resize(begin + HEADER, 0);
-        let columns = if self.compresses { transpose(content) } else { None };
+        let columns = self.compress.and_then(|compress| {
+            let columns = transpose(content)?;
+            compress(&columns, to).then_some(columns)
+        });
         let compressed = columns.is_some();
         let content = columns.as_deref().unwrap_or(content);
-        if compressed {
-            compress(content, &mut *to, CompressionLevel::Fastest);
-        } else {
+        if !compressed {
             to.extend_from_slice(content);
         }
         let stored = to.len() - begin - HEADER;

@@ -9,40 +9,26 @@ use super::{
     Entry,
     cursor::{Cursor, Fields},
     packing::{MAX_RECORD, Packing, TAG_RECORD, TAG_UNPACKED},
+    rows::Rows,
 };
 use crate::decode::ring;
 
 const KINDS: usize = 16;
 
-const VARIES: u8 = 1;
+/// Begins a column that is the same byte in all records.
+pub(super) const SAME: u8 = 0;
+
+/// Begins a column with the byte of each record.
+pub(super) const VARIES: u8 = 1;
 
 /// Bit of the tag of a record: its length follows among the other entries.
 const BIT_LENGTH: u8 = 0x40;
-
-/// The records of a kind, by bytes; what a record does not have is zero.
-#[derive(Debug, Default)]
-struct Rows {
-    columns: Vec<Vec<u8>>,
-    count: usize,
-    last_length: usize,
-}
-
-impl Rows {
-    fn add(&mut self, record: &[u8]) {
-        while self.columns.len() < record.len() {
-            self.columns.push(vec![0; self.count]);
-        }
-        let bytes = record.iter().copied().chain(std::iter::repeat(0));
-        self.columns.iter_mut().zip(bytes).for_each(|(column, byte)| column.push(byte));
-        self.count += 1;
-    }
-}
 
 /// Puts entries into columns: the tags, everything that is not a record, and the columns of each kind. `None` if `content`
 /// does not consist of entries.
 pub(super) fn transpose(content: &[u8]) -> Option<Vec<u8>> {
     let (mut tags, mut others) = (Vec::new(), Vec::new());
-    let mut rows: [Rows; KINDS] = Default::default();
+    let (mut rows, mut last_lengths): ([Rows; KINDS], _) = (Default::default(), [0; KINDS]);
     let mut packing = Packing::default();
     let mut cursor = Cursor(content);
     let mut buffer = [0; MAX_RECORD];
@@ -56,29 +42,19 @@ pub(super) fn transpose(content: &[u8]) -> Option<Vec<u8>> {
         }
         let record = packing.unpack(tag, &mut cursor, &mut buffer)?;
         let kind = ring::kind(record);
-        let rows = rows.get_mut(usize::from(kind))?;
-        rows.add(record);
-        if rows.last_length == record.len() {
+        rows.get_mut(usize::from(kind))?.add(record);
+        let last_length = last_lengths.get_mut(usize::from(kind))?;
+        if *last_length == record.len() {
             tags.push(TAG_RECORD | kind);
         } else {
             tags.push(TAG_RECORD | BIT_LENGTH | kind);
             others.extend_from_slice(&(record.len() as u16).to_le_bytes());
-            rows.last_length = record.len();
+            *last_length = record.len();
         }
     }
     let mut columns = Vec::with_capacity(content.len());
     Fields(&mut columns).bytes(&tags).bytes(&others);
-    for rows in &rows {
-        for column in &rows.columns {
-            let first = *column.first()?;
-            if column.iter().all(|&byte| byte == first) {
-                columns.extend_from_slice(&[0, first]);
-            } else {
-                columns.push(VARIES);
-                columns.extend_from_slice(column);
-            }
-        }
-    }
+    rows.iter().for_each(|rows| rows.write_columns(&mut columns));
     Some(columns)
 }
 

@@ -3,6 +3,7 @@
 mod generators;
 
 use proptest::prelude::*;
+use ruzstd::encoding::{CompressionLevel, compress};
 use tcptrace_ebpf::KIND_SEGMENT;
 
 use self::generators::written;
@@ -41,10 +42,16 @@ fn item(entry: &Entry) -> Item {
     }
 }
 
+/// Compresses as `ruzstd` does.
+fn zstd(content: &[u8], to: &mut Vec<u8>) -> bool {
+    compress(content, to, CompressionLevel::Fastest);
+    true
+}
+
 /// The file, and the items that it should be read as.
 fn file(all: &[Written], compresses: bool) -> (Vec<u8>, Vec<Item>) {
     let (mut writer, mut sealer, mut file, mut items) =
-        (Writer::new(MASK), Sealer::new(compresses), Vec::new(), Vec::new());
+        (Writer::new(MASK), Sealer::new(compresses.then_some(zstd)), Vec::new(), Vec::new());
     let mut reasons = KernelReasons::default();
     for one in all.iter().chain([&Written::End]) {
         match one {
@@ -167,6 +174,17 @@ fn neighbours_take_a_fraction_of_their_length() {
     assert!(writer.record(&record));
     assert!(first > 136 && writer.len() - first < 10, "{first} {}", writer.len());
     assert_eq!(writer.records(), 2);
+}
+
+#[test]
+fn what_cannot_be_compressed_is_stored_as_it_is() {
+    let mut writer = Writer::new(MASK);
+    writer.entry(&Entry::Time(BootTime(7)));
+    let entries = writer.take(Vec::new());
+    let [mut plain, mut failed] = [Vec::new(), Vec::new()];
+    Sealer::new(None).seal(&entries, &mut plain);
+    Sealer::new(Some(|_, _| false)).seal(&entries, &mut failed);
+    assert_eq!(failed, plain);
 }
 
 #[test]
