@@ -3,16 +3,15 @@
 use super::{accurate_ecn, gaps::end_of, generation::opens, keep_alive, learn::learn, nat::is_sent_translated};
 use crate::{
     correlate::{
-        CorrelatedIcmp, CorrelatedSegment, Correlator, NO_NAMESPACE,
+        CorrelatedSegment, Correlator, NO_NAMESPACE,
         receiver::{ack_of, signed_offset},
         table::{
             connection::{Connection, Key, Recorded, Side},
             listeners::Listeners,
         },
     },
-    event::{Direction, IcmpError, Segment, SegmentNote, SocketKey, icmp},
+    event::{Direction, Segment, SegmentNote, SocketKey},
     tcp::{SeqNumber, TcpFlags, TcpHeader},
-    verdict::{IcmpAnswer, IcmpReport},
 };
 
 /// Time, in nanoseconds, after which a segment does not answer the one before: TCP answers at once, and few ways there and
@@ -103,60 +102,6 @@ impl Correlator {
         }
         self.watch_syn(segment);
         Some((placed, at))
-    }
-
-    /// Returns the connection of the segment that an ICMP error quotes.
-    pub(in crate::correlate) fn place_quoted(&mut self, error: &IcmpError) -> (CorrelatedIcmp, u32) {
-        let netns = error.netns.unwrap_or(self.watched.here);
-        let (key, from) = Key::new(netns, error.src, error.dst);
-        let key = self.key_of(key, error.conn_netns);
-        let known = self.quoted(key, from);
-        let at = known.unwrap_or_else(|| self.table.begin(Some(key), error.at));
-        let mut placed = CorrelatedIcmp { error: *error, conn: 0, conn_netns: None, since_start_ns: 0, late: false };
-        let Some(conn) = self.table.get_mut(at) else { return (placed, at) };
-        conn.mid_life |= known.is_none();
-        conn.last = error.at;
-        let end = conn.end(from);
-        let isn = end.isn() == Some(SeqNumber(error.seq));
-        // A socket whose SYN never reached an interface has sent nothing else: the kernel itself reports the error.
-        let quotes_syn = !conn.answered && if end.sent_syn { isn } else { end.had_socket };
-        let quotes_synack = end.sent_synack && isn && !conn.opened && conn.ack_at().is_none();
-        let &IcmpError { from: sender, icmp_type, icmp_code, .. } = error;
-        let kind = icmp::kind(sender, icmp_type, icmp_code);
-        if quotes_syn || quotes_synack {
-            if icmp::is_final(sender, icmp_type, icmp_code) {
-                let answer = IcmpAnswer { from: sender, kind, icmp_type, icmp_code, of_synack: quotes_synack };
-                conn.rare_mut().icmp.get_or_insert(answer);
-            }
-        } else if !conn.ended && icmp::is_kept(sender, icmp_type, icmp_code) {
-            *conn.rare_mut().later_icmp.of_mut(from) = Some(IcmpReport { from: sender, kind, icmp_type, icmp_code });
-        }
-        placed.conn = conn.number;
-        placed.conn_netns = error.netns.map(|_| key.netns).filter(|&known| known != netns);
-        placed.since_start_ns = error.at.since(conn.first);
-        placed.late = conn.ended;
-        (placed, at)
-    }
-
-    /// Finds the connection that an error may refer to; the error may reveal the port of one whose SYN never reached an
-    /// interface.
-    pub(super) fn quoted(&mut self, key: Key, from: Side) -> Option<u32> {
-        let known = self.table.find(&key);
-        if known.and_then(|at| self.table.get(at)).is_some_and(|conn| !conn.ended) {
-            return known;
-        }
-        self.adopt_loose(key, from).or(known)
-    }
-
-    /// Gives this key to the only connection between these ends whose port is unknown, since its SYN must have caused
-    /// what was seen; `client` is its side.
-    fn adopt_loose(&mut self, key: Key, client: Side) -> Option<u32> {
-        let [first, second] = key.ends;
-        let (local, remote) = if client == Side::First { (first, second) } else { (second, first) };
-        let (at, socket) = self.table.only_loose(local.addr, remote)?;
-        self.table.get(at).filter(|conn| conn.netns() == Some(key.netns))?;
-        self.bind_late(at, key, client, socket);
-        Some(at)
     }
 
     /// The key by which the connection is known: recorded, or as was seen.

@@ -1,6 +1,8 @@
 //! Verdicts on closes, decided only from the state of the connection.
 
 mod due;
+mod initiator;
+mod time_wait;
 mod unseen;
 
 pub(in crate::correlate) use self::due::{deadline, is_over_if_replaced, missing_ends};
@@ -8,9 +10,13 @@ pub(super) use self::{
     due::has_stray_reset,
     unseen::{has_unseen_fin, may_have_closed, may_have_closed_first, missed_fin},
 };
+use self::{
+    initiator::{by_fins, by_states, first_of},
+    time_wait::time_wait,
+};
 use super::{
     handshake::{ETIMEDOUT, timed_out},
-    reset, state_times,
+    reset,
 };
 use crate::{
     correlate::table::{
@@ -79,33 +85,6 @@ pub(in crate::correlate) fn decide(conn: &Connection, over: bool) -> Option<Clos
         _ => reset.map(|(side, _)| reset::told_of(conn, side)),
     };
     Some(Closing { kind, initiator, reset: told, time_wait: time_wait(conn, kind, initiator) })
-}
-
-/// Returns the ends that enter TIME_WAIT: by the states of a socket if its end was seen, else by the kind of the close.
-fn time_wait(conn: &Connection, kind: CloseKind, initiator: Option<Side>) -> Option<TimeWait> {
-    let by_kind = |side: Side| match kind {
-        CloseKind::Simultaneous => true,
-        CloseKind::ThreeSegment | CloseKind::FourSegment | CloseKind::Orderly => initiator == Some(side),
-        CloseKind::Reset | CloseKind::TimedOut | CloseKind::Unfinished | CloseKind::Unseen => false,
-    };
-    let orderly = by_kind(Side::First) || by_kind(Side::Second);
-    let holds = |side: Side| {
-        let end = conn.end(side);
-        // If a FIN_WAIT2 continued without its socket, only the other end's FIN shows that TIME_WAIT followed.
-        let tells = |closed: &Closed| closed.from != FinWait2 || conn.end(side.other()).fin().is_some();
-        let seen = end.closed().filter(|closed| orderly && !failed(*closed) && tells(closed));
-        let by_states = seen.map(|_| state_times::ends_in_time_wait(conn, side));
-        // An end that sends a reset leaves TIME_WAIT.
-        let left = end.rst().is_some();
-        by_states.unwrap_or_else(|| by_kind(side)) && !left
-    };
-    let client = conn.client_side();
-    match (holds(client), holds(client.other())) {
-        (true, true) => Some(TimeWait::Both),
-        (true, false) => Some(TimeWait::Client),
-        (false, true) => Some(TimeWait::Server),
-        (false, false) => None,
-    }
 }
 
 fn kind(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>, over: bool) -> CloseKind {
@@ -211,37 +190,6 @@ fn accepted_reset(conn: &Connection) -> Option<(Side, BootTime)> {
     reset::first_with_effect(conn).filter(|_| closed || !had_socket)
 }
 
-/// Returns the end that closed first by its FIN, unless the other one may have done so before, or has, unseen.
-fn by_fins(conn: &Connection, fins: &Fins) -> Option<Side> {
-    let (side, fin) = fins.first?;
-    let (own, other) = (conn.end(side), conn.end(side.other()));
-    let answers = own.has_received_fin() && own.entered(FinWait1).is_none();
-    let before = |state| other.seen_to_enter(state).is_some_and(|at| at <= fin.sent.first);
-    let closed_before = before(FinWait2) || before(FinWait1) && other.misses_one_number() && fin.acks() == other.sent;
-    match fins.second {
-        None if answers || closed_before => Some(side.other()),
-        None if may_have_closed_first(conn, side.other()) => None,
-        _ => Some(side),
-    }
-}
-
-/// Returns the end that began to close: the sender of the first FIN, if there was one before the reset.
-fn first_of(conn: &Connection, fins: &Fins, reset: Option<(Side, BootTime)>) -> Option<Side> {
-    let (side, at) = reset?;
-    let seen_reset = conn.end(side).rst().filter(|rst| rst.seen);
-    let before = |fin: &Fin| seen_reset.map_or(fin.sent.first <= at, |rst| rst.context.after_fin);
-    let by_fin = fins.first.filter(|(_, fin)| before(fin)).map(|(side, _)| side);
-    // If segments are not recorded, a state shows that a FIN was about to be sent.
-    let seen = |side: &Side| conn.end(*side).seen_to_enter(FinWait1).is_some();
-    // One that was not seen arrived if the state of either end says so.
-    let entered = |side: Side, state| conn.end(side).seen_to_enter(state).is_some_and(|entered| entered <= at);
-    let arrived = |side: &Side| entered(*side, FinWait2) || entered(side.other(), CloseWait);
-    let by_state = by_states(conn).filter(|side| seen(side) && !conn.has_segments || arrived(side));
-    // The other end may have closed before, unseen.
-    let unseen = missed_fin(conn, CloseKind::Reset) == Some(side.other());
-    by_fin.or(by_state).or((!unseen).then_some(side))
-}
-
 /// Returns true if a socket on this host is in a state of the close, or was: a FIN that waits behind data, or that nothing
 /// carries, is not seen.
 fn closes_by_states(conn: &Connection) -> bool {
@@ -258,19 +206,6 @@ pub(super) fn holds_fin(conn: &Connection, side: Side) -> bool {
 /// Returns true if close() took the end's socket away without sending anything, as TCP_REPAIR makes it do.
 pub(super) fn is_silent(conn: &Connection, side: Side) -> bool {
     conn.end(side).closed().is_some_and(|closed| closed.by_process && closed.proof.repair)
-}
-
-/// Returns the end that closed first by its states: it was in FIN_WAIT1 and never in CLOSE_WAIT, or vanished without any
-/// segment.
-fn by_states(conn: &Connection) -> Option<Side> {
-    let first = |is: &dyn Fn(Side) -> bool| [Side::First, Side::Second].into_iter().find(|&side| is(side));
-    // In CLOSING, the FINs may have crossed, or its own may have waited behind data.
-    if conn.ends.iter().any(|end| end.entered(TcpState::Closing).is_some()) {
-        return None;
-    }
-    first(&|side| conn.end(side).entered(FinWait1).is_some())
-        .or_else(|| first(&|side| conn.end(side).entered(CloseWait).is_some()).map(Side::other))
-        .or_else(|| first(&|side| is_silent(conn, side)))
 }
 
 /// Returns true if states prove both FINs: a socket that was in LAST_ACK and ended without an error received the

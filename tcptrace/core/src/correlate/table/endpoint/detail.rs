@@ -2,12 +2,10 @@
 
 use std::num::NonZeroU64;
 
-use smallvec::SmallVec;
-
-use super::{Claim, Closed, End, Fin, ResetHint, Rst, Sent};
+use super::{End, Fin, Rst, Sent, socket::SocketFacts, undecided::Undecided};
 use crate::{
-    event::{BootTime, Comm, Counters, Segment, Task, reset_reason::ResetReason},
-    tcp::{OptionBytes, SeqNumber, TcpState},
+    event::BootTime,
+    tcp::{OptionBytes, SeqNumber},
 };
 
 /// State of an end that matters while its connection is opened or closed, but not in between.
@@ -60,15 +58,6 @@ struct Exceptions {
     undecided: Option<Box<Undecided>>,
 }
 
-/// Segments of an end about which later ones decide.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Undecided {
-    /// The last one that acknowledges more than was seen to be sent.
-    pub(super) claim: Option<Claim>,
-    /// The last one that was refused, but may follow a gap of the capture.
-    pub(super) kept: Option<Segment>,
-}
-
 /// The resets of an end that matter.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Resets {
@@ -83,24 +72,6 @@ impl Exceptions {
         self.undecided.is_none()
             && self.resets.as_ref().is_none_or(|resets| resets.accepted.is_none() && resets.odd.is_none())
     }
-}
-
-/// Facts about its socket from the kernel. They are larger than the rest of [`Detail`], and an end on another host, or in a
-/// capture, has none of them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct SocketFacts {
-    pub(super) closed: Option<Closed>,
-    pub(super) reset_hint: Option<ResetHint>,
-    /// Name of the thread that opened it, if it is not that of the process.
-    pub(super) opener_thread: Option<Comm>,
-    /// The task that closed it.
-    pub(super) closer: Option<Task>,
-    /// Time at which its socket left ESTABLISHED, and its counters then.
-    pub(super) left: Option<(BootTime, Counters)>,
-    /// Segments that its socket had sent again as it entered ESTABLISHED.
-    pub(super) opening_retransmissions: u32,
-    /// States entered after the first two.
-    pub(super) states: SmallVec<[(TcpState, BootTime); 5]>,
 }
 
 impl End {
@@ -166,14 +137,6 @@ impl End {
         self.exceptions_mut().undecided.get_or_insert_default()
     }
 
-    pub(super) fn socket_facts(&self) -> Option<&SocketFacts> {
-        self.detail.as_ref()?.socket_facts.as_deref()
-    }
-
-    pub(super) fn socket_facts_mut(&mut self) -> &mut SocketFacts {
-        self.detail_mut().socket_facts.get_or_insert_default()
-    }
-
     /// Returns its SYNs without ACK, while it opens.
     pub(in crate::correlate) fn syn(&self) -> Option<Sent> {
         self.opening()?.syn
@@ -220,31 +183,6 @@ impl End {
         self.exceptions_mut().resets.get_or_insert_default()
     }
 
-    /// Returns how its socket ended.
-    pub(in crate::correlate) fn closed(&self) -> Option<Closed> {
-        self.socket_facts()?.closed
-    }
-
-    /// Returns the kernel's reason for its first reset.
-    pub(in crate::correlate) fn reset_hint(&self) -> Option<ResetHint> {
-        self.socket_facts()?.reset_hint
-    }
-
-    /// Notes the kernel's reason for one of its resets.
-    pub(in crate::correlate) fn learn_reset(&mut self, hint: ResetHint) {
-        let ends = |hint: &ResetHint| hint.reason.is_some_and(ResetReason::ends_socket);
-        let known = &mut self.socket_facts_mut().reset_hint;
-        // A reset that refused a segment says nothing about the one that ends the socket.
-        if known.is_none_or(|known| !ends(&known) && ends(&hint)) {
-            *known = Some(hint);
-        }
-    }
-
-    /// Returns the task that closed it.
-    pub(in crate::correlate) fn closer(&self) -> Option<Task> {
-        self.socket_facts()?.closer
-    }
-
     /// Returns the nanoseconds from the last segment with data of either end to its FIN or reset, if that was the first one and
     /// no socket of this host is known.
     pub(in crate::correlate) fn idle_ns(&self) -> Option<u64> {
@@ -254,11 +192,6 @@ impl End {
     /// Sets these nanoseconds.
     pub(in crate::correlate) fn set_idle_ns(&mut self, idle_ns: Option<u64>) {
         self.evidence_mut().idle_ns = idle_ns;
-    }
-
-    /// Returns the name of the thread that opened it while that is known, if it is not that of the process.
-    pub(in crate::correlate) fn opener_thread(&self) -> Option<Comm> {
-        self.socket_facts()?.opener_thread
     }
 
     /// Drops what is not needed once the handshake was reported.

@@ -1,15 +1,73 @@
-//! Facts that the socket of an end reports: where it was made, and its counters.
+//! Facts that the socket of an end reports: where it was made, how it ended, and its counters.
 
 use std::sync::Arc;
 
-use super::End;
+use smallvec::SmallVec;
+
+use super::{Closed, End, ResetHint};
 use crate::{
     correlate::cgroups::{Origin, Origins},
-    event::{BootTime, Cgroup, Counters, Process},
+    event::{BootTime, Cgroup, Comm, Counters, Process, Task, reset_reason::ResetReason},
     tcp::TcpState,
 };
 
+/// Facts about its socket from the kernel. They are larger than the rest of [`Detail`](super::Detail), and an end on another
+/// host, or in a capture, has none of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SocketFacts {
+    pub(super) closed: Option<Closed>,
+    pub(super) reset_hint: Option<ResetHint>,
+    /// Name of the thread that opened it, if it is not that of the process.
+    pub(super) opener_thread: Option<Comm>,
+    /// The task that closed it.
+    pub(super) closer: Option<Task>,
+    /// Time at which its socket left ESTABLISHED, and its counters then.
+    pub(super) left: Option<(BootTime, Counters)>,
+    /// Segments that its socket had sent again as it entered ESTABLISHED.
+    pub(super) opening_retransmissions: u32,
+    /// States entered after the first two.
+    pub(super) states: SmallVec<[(TcpState, BootTime); 5]>,
+}
+
 impl End {
+    pub(super) fn socket_facts(&self) -> Option<&SocketFacts> {
+        self.detail.as_ref()?.socket_facts.as_deref()
+    }
+
+    pub(super) fn socket_facts_mut(&mut self) -> &mut SocketFacts {
+        self.detail_mut().socket_facts.get_or_insert_default()
+    }
+
+    /// Returns how its socket ended.
+    pub(in crate::correlate) fn closed(&self) -> Option<Closed> {
+        self.socket_facts()?.closed
+    }
+
+    /// Returns the kernel's reason for its first reset.
+    pub(in crate::correlate) fn reset_hint(&self) -> Option<ResetHint> {
+        self.socket_facts()?.reset_hint
+    }
+
+    /// Notes the kernel's reason for one of its resets.
+    pub(in crate::correlate) fn learn_reset(&mut self, hint: ResetHint) {
+        let ends = |hint: &ResetHint| hint.reason.is_some_and(ResetReason::ends_socket);
+        let known = &mut self.socket_facts_mut().reset_hint;
+        // A reset that refused a segment says nothing about the one that ends the socket.
+        if known.is_none_or(|known| !ends(&known) && ends(&hint)) {
+            *known = Some(hint);
+        }
+    }
+
+    /// Returns the task that closed it.
+    pub(in crate::correlate) fn closer(&self) -> Option<Task> {
+        self.socket_facts()?.closer
+    }
+
+    /// Returns the name of the thread that opened it while that is known, if it is not that of the process.
+    pub(in crate::correlate) fn opener_thread(&self) -> Option<Comm> {
+        self.socket_facts()?.opener_thread
+    }
+
     /// Returns the user of the process that made or accepted its socket.
     pub(in crate::correlate) fn uid(&self) -> Option<u32> {
         self.origin.as_ref()?.uid

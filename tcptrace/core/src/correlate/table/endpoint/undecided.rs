@@ -1,7 +1,16 @@
 //! Segments of an end about which later ones decide.
 
-use super::{Claim, End, detail::Undecided};
+use super::{Claim, End};
 use crate::{event::Segment, tcp::TcpFlags};
+
+/// Segments of an end about which later ones decide.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Undecided {
+    /// The last one that acknowledges more than was seen to be sent.
+    pub(super) claim: Option<Claim>,
+    /// The last one that was refused, but may follow a gap of the capture.
+    pub(super) kept: Option<Segment>,
+}
 
 impl End {
     /// Keeps one of its segments that acknowledges more of the other end's data than was seen to be sent.
