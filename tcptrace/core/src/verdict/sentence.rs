@@ -3,6 +3,7 @@
 mod close;
 mod drops;
 mod handshake;
+mod reset_cause;
 mod unfinished;
 
 use std::fmt::Write as _;
@@ -15,7 +16,7 @@ pub(crate) use self::{
 use crate::{
     event::{Exit, Role},
     text::{Escaped, HumanDuration},
-    verdict::{Missing, NoSegments, ResetCause, SameAs},
+    verdict::{Missing, NoSegments, SameAs},
 };
 
 /// Length of most sentences in bytes.
@@ -30,31 +31,6 @@ fn push_common(text: &mut String, no_segments: Option<NoSegments>, same_as: Opti
     });
     if let Some(numbers) = same_as {
         push(text, format_args!("{}", SameAs(numbers)));
-    }
-}
-
-fn cause_words(cause: ResetCause) -> &'static str {
-    match cause {
-        ResetCause::Linger => ": it closed with SO_LINGER 0",
-        ResetCause::Linger2 => ": its TCP_LINGER2 is negative, so its socket did not wait for the other end's FIN",
-        ResetCause::UnreadData => ": it closed with data unread",
-        ResetCause::DataAfterClose => {
-            ": the other end wrote to a socket that was closed already, and further writes fail with EPIPE"
-        }
-        ResetCause::NoListener => ": nobody listens there",
-        ResetCause::ListenerClosed => ": its listener closed before it was accepted",
-        ResetCause::Overflow => ": the accept queue is full",
-        ResetCause::NoConnection => ": it knows no such connection",
-        ResetCause::Killed => ": its socket was destroyed from outside",
-        ResetCause::Keepalive => ": keep-alive probes were not answered",
-        ResetCause::LateFin => ": its own close was over when the other end's FIN came, which does no harm",
-        ResetCause::QueueFull => {
-            ": its accept queue was full when the handshake was completed, so it never had a socket"
-        }
-        ResetCause::Forged => ": its socket was still open, so something else sent the reset, as a firewall does",
-        ResetCause::ZeroWindow => ": the other end's window was closed (0 B)",
-        ResetCause::OutOfMemory => ": its host had too many orphaned sockets, or too little memory for TCP",
-        ResetCause::Unknown => "",
     }
 }
 

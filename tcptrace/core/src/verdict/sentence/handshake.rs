@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use super::{
-    Forgotten, USUAL, cause_words, name, push, push_common, push_drops, push_exit, push_forgotten, push_missing,
-    push_segment_drops, push_unsent_reset,
+    Forgotten, USUAL, name, push, push_common, push_drops, push_exit, push_forgotten, push_missing, push_segment_drops,
+    push_unsent_reset, reset_cause::cause_words,
 };
 use crate::{
     event::{AcceptQueue, Role},
