@@ -2,8 +2,10 @@
 //! for a reader.
 
 mod chunks;
+mod counts;
 mod destination;
 mod ending;
+mod needs;
 mod rendering;
 
 use std::{
@@ -12,11 +14,11 @@ use std::{
 };
 
 use tcptrace_core::{
-    correlate::{Correlated, Totals},
+    correlate::Totals,
     event::{BootTime, LossSource},
     filter::Emit,
     output_record::OutputRecord,
-    render::{Render, Selection, Tally},
+    render::{Render, Selection},
 };
 
 use self::destination::Destination;
@@ -152,35 +154,9 @@ impl Output {
         Ok(Self::to(Destination::collecting(Sink::stream(nothing, BUDGET)?, to)))
     }
 
-    /// Returns the types of records that anything uses.
-    pub fn needs(&self) -> Emit {
-        let everything = self.has_file() || self.fail_on.is_some() || self.metrics.is_some() || self.exporter.is_some();
-        if everything { Emit::ALL } else { self.stdout.needs }
-    }
-
     /// Returns true if there is a file of `--write`.
     pub fn has_file(&self) -> bool {
         self.file.is_some()
-    }
-
-    /// Returns true if anything uses the results of the correlator.
-    pub fn needs_verdicts(&self) -> bool {
-        !self.stdout.discards
-            || self.has_file()
-            || self.fail_on.is_some()
-            || self.metrics.is_some()
-            || self.exporter.is_some()
-    }
-
-    /// Returns true if [`Self::write`] would write the output record of `correlated` anywhere.
-    pub fn wants(&self, correlated: &Correlated) -> bool {
-        let counted = || self.metrics.is_some() && Metrics::NEEDS.contains(correlated.emit());
-        let exported = || self.exporter.as_ref().is_some_and(|exporter| exporter.needs().contains(correlated.emit()));
-        self.has_file()
-            || self.fail_on.is_some()
-            || self.stdout.needs.contains(correlated.emit())
-            || counted()
-            || exported()
     }
 
     /// Writes a record to all destinations. Returns the number of dropped records, which may be earlier ones.
@@ -246,16 +222,6 @@ impl Output {
         self.file.as_ref().map(|file| &file.sink).or(self.recorder.as_ref().map(|recorder| &recorder.sink))
     }
 
-    /// Counts the connections that `selection` chooses.
-    pub fn fail_on(&mut self, selection: Selection) {
-        self.fail_on = Some(selection.counting());
-    }
-
-    /// Returns the number of connections that [`Self::fail_on`] chooses.
-    pub fn failed_on(&self) -> u64 {
-        self.fail_on.as_ref().map_or(0, Selection::chosen)
-    }
-
     /// Counts every record in `metrics`, whatever the destinations get.
     pub fn count_in(&mut self, metrics: Arc<Metrics>) {
         self.metrics = Some(metrics);
@@ -279,26 +245,5 @@ impl Output {
     /// Sets whether the records written from now on prove their connection to be the command's.
     pub fn set_in_scope(&mut self, in_scope: bool) {
         self.in_scope = in_scope;
-    }
-
-    /// Returns the number of the command's connections so far and of those that have not ended; `None` without a command.
-    pub fn in_scope(&self) -> Option<(u64, u64)> {
-        let selection = self.stdout.selection.as_ref().filter(|selection| selection.is_scoped())?;
-        Some((selection.entered(), selection.open_in_scope()))
-    }
-
-    /// Returns the number of connections chosen for stdout, and of those that have ended; `None` if all are chosen.
-    pub fn chosen(&self) -> Option<(u64, u64)> {
-        self.stdout.selection.as_ref().map(|selection| (selection.chosen(), selection.ended()))
-    }
-
-    /// Returns the number of connections left out on stdout, known at the end; `None` if all are shown.
-    pub fn left_out(&self) -> Option<u64> {
-        self.stdout.selection.as_ref().map(Selection::left_out)
-    }
-
-    /// Returns the counts of verdicts, if stdout's reader gets a summary of them.
-    pub fn tally(&self) -> Option<&Tally> {
-        self.stdout.tally.as_ref()
     }
 }

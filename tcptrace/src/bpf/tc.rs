@@ -5,4 +5,5 @@ pub(crate) mod clsact;
 pub(crate) mod filter_name;
 pub mod interface;
 pub mod programs;
+pub(crate) mod put_filters;
 pub mod stale_filters;

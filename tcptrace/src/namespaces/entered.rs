@@ -20,11 +20,11 @@ use tokio::task::JoinHandle;
 
 use crate::{
     bpf::tc::{
-        attach::put_filters,
         clsact::{Clsact, cause},
         filter_name::TracerId,
         interface::Interface,
         programs::Programs,
+        put_filters::put_filters,
         stale_filters,
     },
     conntrack,
