@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    event::{BootTime, Direction, Event, Segment},
+    event::{BootTime, Event, Segment},
     tcp::OptionBytes,
 };
 
@@ -41,21 +41,6 @@ fn icmp_refuses_without_a_reset() {
 }
 
 #[test]
-fn an_icmp_error_shows_the_port_of_a_syn_that_never_left() {
-    let mut exchange = Exchange::new();
-    exchange.full_state(1, 0, SERVER, Close, SynSent);
-    exchange.pass(SECOND);
-    exchange.timeout();
-    exchange.icmp(CLIENT, SERVER);
-    exchange.with_error(113).full_state(1, CLIENT, SERVER, SynSent, Close);
-    let handshake = failed(&mut exchange);
-    assert_eq!((handshake.outcome, handshake.client.port), (Some(Outcome::Unreachable), Some(CLIENT)));
-    assert_eq!((handshake.client.isn, handshake.retransmissions.syn), (None, None));
-    assert!(handshake.summary.contains("unreachable: port unreachable"), "{}", handshake.summary);
-    assert_eq!(exchange.totals().numbered, 1);
-}
-
-#[test]
 fn a_syn_that_leaves_late_is_told_of() {
     const LATE: &str = "; no SYN was seen to leave for 2.000 s before";
     const COOKIE: &[u8] = &[34, 10, 1, 2, 3, 4, 5, 6, 7, 8];
@@ -77,118 +62,6 @@ fn a_syn_that_leaves_late_is_told_of() {
 }
 
 #[test]
-fn a_late_answer_shows_the_port_of_a_syn_that_was_not_seen_to_leave() {
-    let mut exchange = Exchange::new();
-    exchange.full_state(1, 0, SERVER, Close, SynSent);
-    exchange.pass(SECOND);
-    exchange.timeout();
-    let mut answer = exchange.built(SERVER, CLIENT, SYN, 7_000, Some(1_001));
-    answer.direction = Some(Direction::In);
-    exchange.event(&Event::Segment(answer));
-    exchange.full_state(1, CLIENT, SERVER, SynSent, Established);
-    exchange.segment(CLIENT, SERVER, ACK, 1_001, Some(7_001), 0);
-    exchange.pass(2 * SECOND);
-    let (handshakes, _) = exchange.records();
-    let verdicts: Vec<_> =
-        handshakes.iter().map(|handshake| (handshake.outcome, handshake.missing.as_slice())).collect();
-    assert_eq!(verdicts, [(Some(Outcome::Established), [Missing::Syn].as_slice())]);
-    assert_eq!(handshakes[0].client.port, Some(CLIENT));
-}
-
-#[test]
-fn an_icmp_error_that_several_may_mean_shows_the_port_of_none() {
-    let mut exchange = Exchange::new();
-    for socket in [1, 2] {
-        exchange.full_state(socket, 0, SERVER, Close, SynSent);
-    }
-    exchange.pass(SECOND);
-    exchange.timeout();
-    exchange.icmp(CLIENT, SERVER);
-    for (socket, port) in [(2, CLIENT), (1, CLIENT + 1)] {
-        exchange.with_error(113).full_state(socket, port, SERVER, SynSent, Close);
-    }
-    let (handshakes, _) = exchange.records();
-    let ports: Vec<_> = handshakes.iter().map(|handshake| (handshake.conn, handshake.client.port)).collect();
-    assert_eq!(ports, [(2, Some(CLIENT)), (1, Some(CLIENT + 1))]);
-}
-
-#[test]
-fn errors_of_the_socket_tell_what_the_wire_does_not() {
-    let outcome = |error, pid: Option<u32>| {
-        let mut exchange = Exchange::new();
-        exchange.state(CLIENT, SERVER, Close, SynSent);
-        for _ in 0..3 {
-            exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
-            exchange.pass(SECOND);
-        }
-        if let Some(pid) = pid {
-            exchange.by(pid);
-        }
-        exchange.with_error(error).state(CLIENT, SERVER, SynSent, Close);
-        let handshake = failed(&mut exchange);
-        assert_eq!(handshake.retransmissions.syn, Some(2));
-        handshake.outcome
-    };
-    assert_eq!(outcome(110, None), Some(Outcome::TimedOut));
-    assert_eq!(outcome(113, None), Some(Outcome::Unreachable));
-    assert_eq!(outcome(0, Some(5)), Some(Outcome::Cancelled));
-}
-
-#[test]
-fn a_syn_that_nobody_answers_is_told_after_65_s() {
-    let mut exchange = Exchange::new();
-    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
-    exchange.pass(64 * SECOND);
-    exchange.timeout();
-    assert_eq!(exchange.totals().ended, 0);
-    exchange.pass(SECOND);
-    exchange.timeout();
-    assert_eq!(exchange.totals().ended, 1);
-    let handshake = failed(&mut exchange);
-    assert_eq!((handshake.outcome, handshake.waiting_for), (Some(Outcome::Unanswered), Some(WaitingFor::SynAck)));
-}
-
-#[test]
-fn a_syn_that_never_left_is_told_so() {
-    let mut exchange = Exchange::new();
-    exchange.state(CLIENT, SERVER, Close, SynSent);
-    exchange.pass(65 * SECOND);
-    exchange.timeout();
-    let handshake = failed(&mut exchange);
-    assert_eq!((handshake.client.isn, handshake.retransmissions.syn), (None, None));
-    assert!(handshake.summary.contains("no SYN was seen to leave"), "{}", handshake.summary);
-}
-
-#[test]
-fn how_often_and_how_long_an_application_has_waited_is_told() {
-    let summary = |syns| {
-        let mut exchange = Exchange::new();
-        exchange.state(CLIENT, SERVER, Close, SynSent);
-        for _ in 0..syns {
-            exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
-        }
-        exchange.pass(5 * SECOND);
-        exchange.by(5).state(CLIENT, SERVER, SynSent, Close);
-        failed(&mut exchange).summary
-    };
-    assert_eq!(
-        summary(3),
-        "three-way handshake, cancelled by the client's application after 5.000 s and 3 SYNs without an answer"
-    );
-    let unseen = summary(0);
-    assert!(unseen.contains("after 5.000 s without an answer; no SYN was seen to leave this host"), "{unseen}");
-}
-
-#[test]
-fn what_is_in_another_namespace_may_well_have_left() {
-    let mut exchange = Exchange::new();
-    exchange.in_namespace(77).state(CLIENT, SERVER, Close, SynSent);
-    let summary = failed(&mut exchange).summary;
-    assert!(summary.contains("no segments: other network namespace"), "{summary}");
-    assert!(!summary.contains("seen to leave"), "{summary}");
-}
-
-#[test]
 fn a_health_check_is_a_reset_by_the_client_and_no_failure() {
     let mut exchange = Exchange::new();
     exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
@@ -197,24 +70,6 @@ fn a_health_check_is_a_reset_by_the_client_and_no_failure() {
     let handshake = failed(&mut exchange);
     assert_eq!(handshake.outcome, Some(Outcome::Reset));
     assert!(handshake.summary.contains("as health checks and scans do"), "{}", handshake.summary);
-}
-
-#[test]
-fn a_final_ack_that_is_lost_leaves_the_server_waiting() {
-    let mut exchange = Exchange::new();
-    exchange.with_sockets();
-    exchange.state(CLIENT, SERVER, Close, SynSent);
-    exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
-    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
-    exchange.state(CLIENT, SERVER, SynSent, Established);
-    exchange.segment(CLIENT, SERVER, ACK, C + 1, Some(S + 1), 0);
-    exchange.pass(SECOND);
-    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
-    exchange.pass(65 * SECOND);
-    exchange.timeout();
-    let handshake = failed(&mut exchange);
-    assert_eq!((handshake.outcome, handshake.waiting_for), (Some(Outcome::Unanswered), Some(WaitingFor::Ack)));
-    assert_eq!(handshake.retransmissions.synack, Some(1));
 }
 
 #[test]
