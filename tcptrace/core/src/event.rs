@@ -20,12 +20,13 @@ mod proof;
 mod report;
 pub mod reset_reason;
 mod role;
+mod segment;
 mod segment_note;
+mod state_change;
 
 use std::{
     hash::{Hash, Hasher},
     net::IpAddr,
-    num::NonZeroU16,
 };
 
 pub use self::{
@@ -47,9 +48,10 @@ pub use self::{
     proof::Proof,
     report::{SocketReport, StuckOn},
     role::Role,
+    segment::Segment,
     segment_note::SegmentNote,
+    state_change::{StateChange, Task},
 };
-use crate::tcp::{TcpHeader, TcpState};
 
 /// Identifies a kernel socket while that socket lives. It is never shown: users see the small number that
 /// [`crate::correlate`] assigns.
@@ -81,109 +83,6 @@ impl Hash for Endpoint {
                 state.write_u128(addr.to_bits());
                 state.write_u16(self.port);
             }
-        }
-    }
-}
-
-/// The task in whose context a state change ran, if it is the one that caused the change.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Task {
-    /// Thread group ID, which users call the process ID.
-    pub pid: u32,
-    /// Thread ID.
-    pub tid: u32,
-    /// Name of the process: that of its first thread. In recordings of earlier versions, and from kernels whose types are
-    /// not known, that of the thread.
-    pub comm: Comm,
-    /// Name of the thread, if it is not the process's first one and its name differs.
-    pub thread: Option<Comm>,
-    /// The end of the process, if it was exiting.
-    pub exit: Option<Exit>,
-}
-
-/// One state change of a socket, as `sock:inet_sock_set_state` reports it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StateChange {
-    /// Time of the event.
-    pub at: BootTime,
-    /// The socket.
-    pub socket: SocketKey,
-    /// Inode number of the socket's network namespace, if known.
-    pub netns: Option<u32>,
-    /// Namespace under which a recording knows its connection, if other than its own.
-    pub conn_netns: Option<u32>,
-    /// State that the socket leaves.
-    pub old: TcpState,
-    /// State that the socket enters.
-    pub new: TcpState,
-    /// Local address and port.
-    pub local: Endpoint,
-    /// Remote address and port.
-    pub remote: Endpoint,
-    /// `sk_err`, an errno, if it could be read; 0 is no error.
-    pub error: Option<u32>,
-    /// Properties of the socket as it enters CLOSE.
-    pub proof: Proof,
-    /// The task that caused the change, if known.
-    pub task: Option<Task>,
-    /// Control group in which the socket was made, if known. Only a socket's first change contains it.
-    pub cgroup: Option<CgroupKey>,
-    /// User of the process that made or accepted the socket, by the initial user namespace, if known.
-    pub uid: Option<u32>,
-    /// Counters of the socket, as it leaves ESTABLISHED or enters CLOSE, and as it enters ESTABLISHED if its SYN or SYN,ACK was
-    /// sent again.
-    pub counters: Option<Counters>,
-}
-
-/// One TCP header as TC or a capture saw it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Segment {
-    /// Time of the event.
-    pub at: BootTime,
-    /// The sending socket, as long as the kernel still knows it: not for a segment from another host.
-    pub socket: Option<SocketKey>,
-    /// The local port of the socket that sends a SYN, before any address translation, where known.
-    pub socket_port: Option<u16>,
-    /// Inode number of the interface's network namespace, where known.
-    pub netns: Option<u32>,
-    /// Namespace under which a recording knows its connection, if other than its own.
-    pub conn_netns: Option<u32>,
-    /// Interface index.
-    pub ifindex: u32,
-    /// Direction at the interface, if known: not every capture states it.
-    pub direction: Option<Direction>,
-    /// Source.
-    pub src: Endpoint,
-    /// Destination.
-    pub dst: Endpoint,
-    /// The header.
-    pub header: TcpHeader,
-    /// Payload length in bytes by the IP length; of all segments together if offloading merged several.
-    pub length: u32,
-    /// Number of segments merged by offloading, at least 1.
-    pub segments: u16,
-    /// Number that the decoder gave to the encapsulation (VLAN tags, labels and tunnels), from 1 to 65,534; `None` for a packet without
-    /// any, and live.
-    pub encapsulation: Option<NonZeroU16>,
-}
-
-impl Segment {
-    /// Creates a segment without payload between two addresses, of which nothing but the header and the time is known.
-    pub fn new(at: BootTime, from: IpAddr, to: IpAddr, header: TcpHeader) -> Self {
-        Self {
-            at,
-            socket: None,
-            socket_port: None,
-            netns: None,
-            conn_netns: None,
-            ifindex: 0,
-            direction: None,
-            src: Endpoint { addr: from, port: header.src_port },
-            dst: Endpoint { addr: to, port: header.dst_port },
-            header,
-            length: 0,
-            segments: 1,
-            encapsulation: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod emit;
 mod facts;
+mod glob;
 mod hosts;
 mod only;
 mod ports;
@@ -19,12 +20,13 @@ use crate::event::{Endpoint, Family};
 pub use self::{
     emit::{Emit, EmitError},
     facts::{Facts, words as only_words},
+    glob::{Glob, GlobError},
     hosts::{HostKey, HostSet, HostSetError},
     only::{Only, OnlyError},
     ports::{PortSet, PortSetError},
     segment_choice::SegmentChoice,
     states_of::StatesOf,
-    who::{Glob, GlobError, KnownEnd, Who},
+    who::{KnownEnd, Who},
 };
 
 /// Knowledge of which of two ends is the local one.

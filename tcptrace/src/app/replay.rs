@@ -12,23 +12,21 @@ mod progress;
 mod reading;
 mod recording;
 mod run;
+mod source;
 mod zstd;
 
 use std::{
-    fs::{File, Metadata},
-    io,
     ops::ControlFlow,
-    os::{fd::AsFd as _, unix::fs::MetadataExt as _},
     path::Path,
     process::ExitCode,
     sync::mpsc::{Receiver, RecvTimeoutError},
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 pub(super) use self::merge::merge;
-use self::{contents::Contents, event_filter::Between, progress::Progress};
+use self::{contents::Contents, event_filter::Between, progress::Progress, source::Source};
 use super::{FLUSH_TIMEOUT, export, stdout_format, summary, top::Session};
 use crate::{
     cli::{Options, Verbosity},
@@ -40,7 +38,6 @@ use crate::{
 use tcptrace_core::{
     decode::capture::Capture,
     event::{BootTime, Event},
-    text::Escaped,
 };
 
 /// Time for which the reader of an output may be idle at the end of a file, before the rest of the output is given up.
@@ -125,41 +122,6 @@ fn open_output(options: &Options, session: Option<&Session>, destination: Destin
             }
             Ok(output)
         }
-    }
-}
-
-/// The file to read.
-#[derive(Debug)]
-struct Source {
-    /// The path, escaped, or `stdin`.
-    name: String,
-    file: File,
-    /// Size in bytes, if it is a regular file.
-    size: Option<u64>,
-}
-
-impl Source {
-    fn open(path: &Path) -> Result<Self> {
-        let (name, file) = if path.as_os_str() == "-" {
-            ("stdin".to_owned(), io::stdin().as_fd().try_clone_to_owned().map(File::from))
-        } else {
-            (Escaped(path.as_os_str().as_encoded_bytes()).to_string(), File::open(path))
-        };
-        let file = file.with_context(|| format!("{name} cannot be opened"))?;
-        let size = file.metadata().ok().filter(Metadata::is_file).map(|metadata| metadata.len());
-        Ok(Self { name, file, size })
-    }
-
-    /// Checks that this is not the file of `--write`, which is emptied before anything is read.
-    fn check_is_not(&self, written: Option<&Path>) -> Result<()> {
-        let Some(written) = written.and_then(|path| path.metadata().ok()).filter(Metadata::is_file) else {
-            return Ok(());
-        };
-        let same = |read: Metadata| (read.dev(), read.ino()) == (written.dev(), written.ino());
-        if self.file.metadata().is_ok_and(same) {
-            bail!("{} cannot be read and written at once: give --write another file", self.name);
-        }
-        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod announce;
 mod attach;
+mod outputs;
 mod targets;
 
 use std::sync::Arc;
@@ -10,13 +11,14 @@ use anyhow::{Context as _, Result, bail};
 use log::{debug, warn};
 use tcptrace_ebpf::{SEGMENTS_ALL, SEGMENTS_CONTROL, SEGMENTS_NONE};
 
-use self::targets::{indices, is_wanted};
 pub(super) use self::targets::{own_netns, select};
+use self::{
+    outputs::open_pipeline,
+    targets::{indices, is_wanted},
+};
 use super::{
-    export,
     no_traffic_notice::Passed,
     owner_lookup::{OwnerLookup, queues},
-    stdout_format,
     top::Session,
 };
 use crate::{
@@ -24,23 +26,16 @@ use crate::{
         AttachMode, Attachments, Drops, Hints, LoadSettings, LossCounters, Object, Pending, ProgramLog, Ring,
         SkipCounters, SocketAccess,
     },
-    cgroups::CgroupNames,
     cli::{Attach, Options, Segments, Verbosity},
     conntrack::{self, Conntrack, Forgotten},
     host_clock,
     interfaces::Interfaces,
-    metrics::{self, Listener},
     namespaces::{Namespaces, News, OnInterface, Selection},
-    otlp,
     pid_namespace::{self, PidNamespace},
     pipeline::Pipeline,
     preflight,
-    privileges::as_caller,
-    procfs::kernel_threads::KernelThreads,
-    say::say,
 };
 use tcptrace_core::{
-    describe::Describer,
     event::BootTime,
     filter::{Filter, StatesOf},
 };
@@ -237,46 +232,6 @@ fn load(
         verbose: options.verbosity >= Verbosity::Verbose,
     })?;
     Ok(object)
-}
-
-/// Opens all outputs, the file that is emptied last, and creates the pipeline that feeds them. Also returns the time when
-/// they were open. `across`: the segments of several network namespaces are seen.
-fn open_pipeline(
-    options: &Options,
-    session: Option<&Session>,
-    object: &Object,
-    netns: u32,
-    across: bool,
-) -> Result<(Pipeline, BootTime)> {
-    let cgroups = CgroupNames::start().inspect_err(|error| debug!("containers and units are not named: {error}"));
-    let exporter = export::start(options, otlp::Source::Live)?;
-    let listener = options.metrics.map(|address| as_caller(|| Listener::bind(address))).transpose()?.transpose()?;
-    let output = as_caller(|| stdout_format::open(options, session))??;
-    let describer = Describer::live(host_clock::wall_clock());
-    let began = host_clock::now();
-    let kernel_threads = (!object.has_types()).then(KernelThreads::default);
-    let mut pipeline = Pipeline::new(netns, describer, output, kernel_threads);
-    if let Some(listener) = listener {
-        let address = listener.address;
-        pipeline.output.count_in(metrics::serve(listener)?);
-        if options.verbosity > Verbosity::Quiet {
-            say(format_args!("tcptrace: metrics at http://{address}/metrics"));
-        }
-    }
-    if let Some(exporter) = exporter {
-        pipeline.output.export_by(exporter);
-    }
-    pipeline.across_namespaces = across;
-    pipeline.cgroups = cgroups.ok();
-    pipeline.limit(options.max_connections);
-    pipeline.record_only(options.count.is_some() || options.top);
-    match options.segments {
-        Segments::All => pipeline.expect_all_segments(),
-        Segments::None => pipeline.expect_no_segments(),
-        Segments::Control => {}
-    }
-    pipeline.reasons = object.reasons();
-    Ok((pipeline, began))
 }
 
 /// Returns a new UUID made by the kernel; `None` if /proc does not provide it.

@@ -94,10 +94,7 @@ const CHECKS: [Check; 37] = [
         "processes",
         &["owners::the_only", "owners::both", "owners::where", "scenarios::closing::processes::a_process"],
     ),
-    check(
-        "sockets handed to other processes",
-        &["scenarios::closing::processes::an_accepted", "scenarios::closing::processes::a_descriptor"],
-    ),
+    check("sockets handed to other processes", &["scenarios::closing::processes::handed_over::"]),
     check(
         "rights given up, and those that suffice",
         &["privileges::of_roots", "privileges::a_file", "privileges::five_capabilities_are_enough_with_clsact"],

@@ -13,6 +13,7 @@ mod half_closed;
 mod handshakes;
 mod held_back;
 mod hidden;
+mod idle;
 mod inferred;
 mod late_port;
 mod lost_events;
