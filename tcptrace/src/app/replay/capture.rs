@@ -197,7 +197,10 @@ fn report(counters: &Counters, unread: &[(Unread, u64)], name: &str) {
             warn!("{name}: {count} of {frames} {noun} {verb} {text}");
         }
     };
-    let text = "shorter than their IP header says: their segments end with the frame";
+    let text = match shortened {
+        1 => "shorter than its IP header says: its segment ends with the frame",
+        _ => "shorter than their IP header says: their segments end with the frame",
+    };
     of_all(shortened, "is", "are", &text);
     let text = "no time: from the first of them on, times and durations are unknown";
     of_all(untimed, "has", "have", &text);

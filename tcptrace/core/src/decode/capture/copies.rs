@@ -1,10 +1,11 @@
 //! Recognition of copies: a mirror port that takes both directions, or a capture of several ports, delivers a packet
-//! twice. A copy has the bytes of the first, a retransmission is a packet of its own.
+//! twice. A copy has the bytes of the first, or is the same packet at another place of its way; a retransmission is a packet
+//! of its own.
 //!
 //! This module recognises copies within one interface. Those on different interfaces are the correlator's, which knows the
 //! interfaces of a live host, too.
 
-use std::hash::BuildHasher as _;
+use std::{hash::BuildHasher as _, num::NonZeroU16};
 
 use foldhash::fast::FixedState;
 
@@ -16,6 +17,9 @@ use crate::{
 /// Number of packets remembered. Copies follow each other closely.
 const SLOTS: usize = 4096;
 
+/// Number of directions of connections whose last packet is remembered.
+const SENDERS: usize = 1024;
+
 /// Maximum age of a copy, in nanoseconds: less than the shortest retransmission timeout in use (200 ms), more than a
 /// switch buffers a frame.
 const MAX_AGE: u64 = 100_000_000;
@@ -24,16 +28,24 @@ const MAX_AGE: u64 = 100_000_000;
 /// sent again after duplicate acknowledgements.
 const MAX_AGE_UNIDENTIFIED: u64 = 1_000_000;
 
-/// Fields beside those of a [`Segment`] in which a packet differs from one that repeats the same segment.
+/// Fields beside those of a [`Segment`] that tell packets apart.
 ///
-/// Whatever a router may change on the way is not among them: TTL, options of IPv4 such as a recorded route, extension
-/// headers of IPv6.
+/// Options of IPv4 such as a recorded route, and extension headers of IPv6, are not among them: a router may change them.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Identity {
     /// Identification in the IPv4 header; 0 in packets that cannot be fragmented (RFC 6864 §4.1), and in IPv6.
     pub(super) ip_id: u16,
     /// TCP checksum, 0 if it was not captured. It covers the payload.
     pub(super) checksum: u16,
+    /// TTL or hop limit, which a router lowers.
+    pub(super) hops: u8,
+}
+
+/// Where a packet was on its way. One that was sent again is there again.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Hop {
+    hops: u8,
+    encapsulation: Option<NonZeroU16>,
 }
 
 /// A packet seen lately.
@@ -41,13 +53,25 @@ pub(super) struct Identity {
 struct Seen {
     print: u64,
     at: BootTime,
+    hop: Hop,
 }
 
-/// Packets seen lately. A print has one slot, and the last packet keeps it.
+/// The last packet of one direction of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sender {
+    flow: u64,
+    print: u64,
+    ip_id: u16,
+    /// True if different packets have this identification, as some systems and generators of packets send them.
+    shared: bool,
+}
+
+/// Packets seen lately. A print has one slot, and the last packet that is not a copy keeps it.
 #[derive(Debug)]
 pub(super) struct Copies {
     hasher: FixedState,
     slots: Box<[Seen]>,
+    senders: Box<[Sender]>,
     /// Time of the newest packet.
     newest: BootTime,
     /// Time of the last packet.
@@ -56,20 +80,33 @@ pub(super) struct Copies {
 
 impl Default for Copies {
     fn default() -> Self {
-        let slots = vec![Seen::default(); SLOTS].into_boxed_slice();
-        Self { hasher: FixedState::default(), slots, newest: BootTime::default(), last: BootTime::default() }
+        Self {
+            hasher: FixedState::default(),
+            slots: vec![Seen::default(); SLOTS].into_boxed_slice(),
+            senders: vec![Sender::default(); SENDERS].into_boxed_slice(),
+            newest: BootTime::default(),
+            last: BootTime::default(),
+        }
     }
 }
 
 impl Copies {
     /// Returns true if this packet was seen just before, on the same interface and in the same direction.
     pub(super) fn is_copy(&mut self, segment: &Segment, identity: Identity) -> bool {
-        let Segment { at, ifindex, direction, src, dst, header, length, .. } = segment;
+        let Segment { at, ifindex, direction, src, dst, header, length, encapsulation, .. } = segment;
+        let Identity { ip_id, checksum, hops } = identity;
         let flags = header.flags;
         // As in a file that was appended to itself.
         let returns = self.last.min(*at) < self.newest && *at <= self.newest;
         (self.newest, self.last) = (self.newest.max(*at), *at);
-        let oldest = if identity.ip_id != 0 || flags.contains(TcpFlags::SYN) {
+        let numbers = (header.seq.0, header.ack.0, flags.0, header.window, *length);
+        let flow = self.hasher.hash_one((src, dst, ifindex, direction));
+        let print = self.hasher.hash_one((flow, numbers, ip_id, checksum, header.options.as_slice()));
+        let identified = self.tells_apart(flow, print, ip_id);
+        let hop = Hop { hops, encapsulation: *encapsulation };
+        // The remainder is below the length.
+        let Some(seen) = self.slots.get_mut(print as usize % SLOTS) else { return false };
+        let oldest = if identified || flags.contains(TcpFlags::SYN) || seen.hop != hop {
             Some(MAX_AGE)
         } else if *length > 0 || flags.contains(TcpFlags::FIN) {
             Some(MAX_AGE_UNIDENTIFIED)
@@ -77,17 +114,20 @@ impl Copies {
             // Equal acknowledgements and resets are sent in a row.
             returns.then_some(0)
         };
-        let options = header.options.as_slice();
-        let numbers = (header.seq.0, header.ack.0, flags.0, header.window, *length);
-        let print = self.hasher.hash_one((
-            (src, dst, ifindex, direction),
-            numbers,
-            (identity.ip_id, identity.checksum, options),
-        ));
-        // The remainder is below the length.
-        let Some(seen) = self.slots.get_mut(print as usize % SLOTS) else { return false };
         let copy = seen.print == print && oldest.is_some_and(|oldest| at.0.abs_diff(seen.at.0) <= oldest);
-        *seen = Seen { print, at: *at };
+        if !copy {
+            *seen = Seen { print, at: *at, hop };
+        }
         copy
+    }
+
+    /// Returns true if the identification tells this packet from others of its sender.
+    fn tells_apart(&mut self, flow: u64, print: u64, ip_id: u16) -> bool {
+        // The remainder is below the length.
+        let Some(sender) = self.senders.get_mut(flow as usize % SENDERS) else { return false };
+        let again = sender.flow == flow && sender.ip_id == ip_id;
+        let shared = again && (sender.shared || sender.print != print);
+        *sender = Sender { flow, print, ip_id, shared };
+        ip_id != 0 && !shared
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct Ip {
     pub(super) is_fragment: bool,
     /// Identification of the packet, 0 in IPv6.
     pub(super) id: u16,
+    /// TTL or hop limit.
+    pub(super) hops: u8,
 }
 
 impl Ip {
@@ -69,7 +71,7 @@ impl Ip {
     /// Parses an IPv4 header (RFC 791 §3.1), skipping its options.
     fn v4(bytes: &[u8], original: u32) -> Result<Self, Reason> {
         let header = bytes.first_chunk::<20>().ok_or(Reason::Ends)?;
-        let &[first, _, t0, t1, i0, i1, f0, f1, _, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = header;
+        let &[first, _, t0, t1, i0, i1, f0, f1, hops, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = header;
         let length = (first & 0xf) * 4;
         if first >> 4 != 4 || length < 20 {
             return Err(Reason::Malformed);
@@ -93,13 +95,14 @@ impl Ip {
             // More fragments (RFC 791 §3.1).
             is_fragment: fragment & 0x2000 != 0,
             id: u16::from_be_bytes([i0, i1]),
+            hops,
         })
     }
 
     /// Parses an IPv6 header (RFC 8200 §3) and its extension headers.
     fn v6(bytes: &[u8], original: u32) -> Result<Self, Reason> {
         let (header, rest) = bytes.split_first_chunk::<40>().ok_or(Reason::Ends)?;
-        let (&[first, _, _, _, l0, l1, next, _], addresses) = header.split_first_chunk().ok_or(Reason::Ends)?;
+        let (&[first, _, _, _, l0, l1, next, hops], addresses) = header.split_first_chunk().ok_or(Reason::Ends)?;
         if first >> 4 != 6 {
             return Err(Reason::Malformed);
         }
@@ -118,6 +121,7 @@ impl Ip {
             payload: total.saturating_sub(u32::try_from(skipped).unwrap_or(u32::MAX)),
             is_fragment,
             id: 0,
+            hops,
         })
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn event(
                 let bytes = transport.unwrap_or_default();
                 let bytes = bytes.get(..ip.payload as usize).unwrap_or(bytes);
                 let checksum = array(bytes, CHECKSUM).map_or(0, u16::from_be_bytes);
-                walk.identity = Identity { ip_id: ip.id, checksum };
+                walk.identity = Identity { ip_id: ip.id, checksum, hops: ip.hops };
                 let whole = bytes.len() == ip.payload as usize;
                 let header = header(bytes, whole && !ip.is_fragment).ok_or(match whole {
                     true if ip.is_fragment => Reason::FirstFragment,

@@ -87,6 +87,13 @@ fn a_retransmission_is_a_packet_of_its_own() {
 }
 
 #[test]
+fn an_identification_that_all_packets_have_tells_none_apart() {
+    let [syn, data, fin] = [(SYN, 0), (PSH_ACK, 10), (FIN_ACK, 0)].map(|(f, n)| plain(&packet(1, 64, f, n)));
+    let again = [(0, syn), (10, data.clone()), (20_000, data), (30_000, fin.clone()), (60_000, fin.clone()), (60_900, fin)];
+    assert_eq!(copies(&again), [false, false, false, false, false, true]);
+}
+
+#[test]
 fn without_identification_only_what_nobody_repeats_so_soon_is_a_copy() {
     let frames = |flags, payload, later| {
         let frame = plain(&packet(0, 64, flags, payload));
@@ -101,6 +108,19 @@ fn without_identification_only_what_nobody_repeats_so_soon_is_a_copy() {
     let six = |flags| ethernet(0x86dd, &ipv6(6, &[], &tcp(flags, &[], 0)));
     assert_eq!(copies(&[(0, six(SYN)), (10_000, six(SYN))]), [false, true]);
     assert_eq!(copies(&[(0, six(ACK)), (1, six(ACK))]), [false, false]);
+}
+
+#[test]
+fn without_identification_another_tag_or_ttl_shows_a_copy() {
+    for (flags, payload) in [(ACK, 0), (PSH_ACK, 10), (FIN_ACK, 0), (RST, 0)] {
+        let packet = |ttl| packet(0, ttl, flags, payload);
+        let routed = [plain(&packet(64)), plain(&packet(63)), tagged(5, &packet(64))];
+        let [first, lower, tag] = &routed;
+        assert_eq!(copies(&[(0, first.clone()), (3_000, lower.clone()), (6_000, tag.clone())]), [false, true, true]);
+        // Sent again, it takes the same way.
+        let twice = [(0, first), (3_000, lower), (50_000, first), (53_000, lower)].map(|(at, frame)| (at, frame.clone()));
+        assert_eq!(copies(&twice), [false, true, false, true], "{flags:x}");
+    }
 }
 
 #[test]
