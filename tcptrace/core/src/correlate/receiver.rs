@@ -83,7 +83,9 @@ fn by_rules(conn: &Connection, from: Side, segment: &Segment, full: bool) -> Acc
         // It cannot acknowledge what was not sent.
         let ack = if view.sender_in_syn_sent() { Ack::Refused } else { ack };
         let reset = view.reset(header, ack);
-        return Accepted { reset, ack: ack_of_reset(reset, ack), ..Accepted::NOTHING };
+        // What was refused since a reset ended the connection, its sender has not received.
+        let ack = if view.is_over() { Ack::Refused } else { ack_of_reset(reset, ack) };
+        return Accepted { reset, ack, ..Accepted::NOTHING };
     }
     if header.has(TcpFlags::SYN) {
         return view.syn(segment, ack);

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     event::{AcceptQueue, Role},
     text::HumanDuration,
-    verdict::{Handshake, HandshakeKind, IcmpAnswer, NoSegments, Outcome, Reset, ResetCause, WaitingFor},
+    verdict::{Handshake, HandshakeKind, IcmpAnswer, Missing, NoSegments, Outcome, Reset, ResetCause, WaitingFor},
 };
 
 /// Facts for the sentence of a handshake that are not in its record.
@@ -212,9 +212,11 @@ fn push_reset(text: &mut String, record: &Handshake, facts: &HandshakeFacts) {
         text.push_str("reset by the client");
     } else if by == Role::Client && !is_of_its_socket(cause) {
         text.push_str("reset by the client before it was complete");
-        // The host of a scan knows nothing of the connection.
+        // The host of a scan knows nothing of the connection. Without its SYN, it may have begun none: another may have sent a
+        // SYN in its name, or scans with SYN,ACKs.
         let unknown = matches!(cause, ResetCause::Unknown | ResetCause::NoConnection);
-        if unknown && record.kind == HandshakeKind::ThreeWay {
+        let began = !record.missing.contains(&Missing::Syn);
+        if unknown && began && record.kind == HandshakeKind::ThreeWay {
             text.push_str(", as health checks and scans do");
         }
         return;

@@ -175,6 +175,29 @@ fn a_fin_beyond_the_window_that_nobody_acknowledges_closes_nothing() {
 }
 
 #[test]
+fn a_fin_that_meets_a_reset_and_is_answered_by_another_is_not_missing() {
+    for again in [down(RST, 201, 133, 0), (false, RST, 201, None, 0)] {
+        let crossing = [up(ACK, 101, 201, 31), down(RST, 201, 132, 0), up(FIN, 132, 201, 0), again];
+        let close = closed(&[&EXCHANGED[..], &crossing].concat());
+        assert_eq!((close.kind, close.initiator), (CloseKind::Reset, Some(Role::Server)));
+        assert_eq!((close.bytes, close.missing), (bytes(131, 200), vec![]));
+    }
+}
+
+#[test]
+fn no_data_follows_a_fin_that_was_acknowledged() {
+    let close = closed(&[
+        // Of these 90 bytes, 41 arrive.
+        up(ACK, 1, 1, 90),
+        down(ACK, 1, 42, 57),
+        up(FIN, 42, 58, 0),
+        down(FIN, 58, 43, 0),
+        up(ACK, 43, 59, 0),
+    ]);
+    assert_eq!((close.kind, close.bytes), (CloseKind::ThreeSegment, bytes(41, 57)));
+}
+
+#[test]
 fn a_fin_without_ack_counts_once_it_is_acknowledged() {
     let fin = (true, FIN, 1, None, 0);
     let close = closed(&[fin, down(ACK, 1, 2, 0), down(FIN, 1, 2, 0), up(ACK, 2, 2, 0)]);

@@ -73,6 +73,15 @@ fn a_health_check_is_a_reset_by_the_client_and_no_failure() {
 }
 
 #[test]
+fn a_reset_that_answers_a_syn_ack_without_a_syn_is_not_called_a_health_check() {
+    let mut exchange = Exchange::of_capture();
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
+    exchange.segment(CLIENT, SERVER, RST, C + 1, None, 0);
+    let summary = failed(&mut exchange).summary;
+    assert_eq!(summary, "three-way handshake, reset by the client before it was complete (incomplete, not seen: SYN)");
+}
+
+#[test]
 fn a_simultaneous_open_is_one_handshake() {
     let mut exchange = Exchange::new();
     exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
