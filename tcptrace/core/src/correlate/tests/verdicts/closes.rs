@@ -1,7 +1,7 @@
 //! Closes: kind, initiator and reason.
 
 use super::*;
-use crate::event::{BootTime, Event};
+use crate::event::{BootTime, Event, Segment};
 
 #[test]
 fn both_sockets_here_and_four_segments() {
@@ -89,6 +89,28 @@ fn a_fin_sent_again_is_a_retransmission() {
     let (_, close) = whole(&mut exchange);
     assert_eq!((close.retransmissions.client, close.retransmissions.server), (Some(1), Some(0)));
     assert_eq!(close.kind, CloseKind::ThreeSegment);
+}
+
+#[test]
+fn a_clock_that_is_set_back_leaves_the_duration_unknown() {
+    for (clock, known) in [(5_000, true), (-5_000, false)] {
+        let mut exchange = Exchange::of_capture();
+        exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
+        let first = exchange.built(CLIENT, SERVER, SYN, C, None).at;
+        for (src, dst, flags, seq, ack) in [
+            (SERVER, CLIENT, SYN, S, C + 1),
+            (CLIENT, SERVER, ACK, C + 1, S + 1),
+            (CLIENT, SERVER, FIN, C + 1, S + 1),
+            (SERVER, CLIENT, FIN, S + 1, C + 2),
+            (CLIENT, SERVER, ACK, C + 2, S + 2),
+        ] {
+            let at = BootTime(first.0.saturating_add_signed(clock));
+            exchange.event(&Event::Segment(Segment { at, ..exchange.built(src, dst, flags, seq, Some(ack)) }));
+        }
+        let close = exchange.records().1.remove(0);
+        assert_eq!((close.kind, close.duration_ns.is_some()), (CloseKind::ThreeSegment, known));
+        assert_eq!(close.summary.contains("lasted"), known, "{}", close.summary);
+    }
 }
 
 #[test]

@@ -70,7 +70,8 @@ pub(in crate::correlate) fn close(
             client_to_server: bytes(conn, side, shows_all),
             server_to_client: bytes(conn, side.other(), shows_all),
         },
-        duration_ns: conn.began().map(|began| conn.last.since(began)),
+        // Unknown if the clock of a capture was set back.
+        duration_ns: conn.began().filter(|&began| began <= conn.last).map(|began| conn.last.since(began)),
         time_wait: closing.time_wait,
         reset: closing.reset.map(|told| unless_lost(conn, told, gaps)),
         evidence: None,

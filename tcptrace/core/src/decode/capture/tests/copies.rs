@@ -89,7 +89,8 @@ fn a_retransmission_is_a_packet_of_its_own() {
 #[test]
 fn an_identification_that_all_packets_have_tells_none_apart() {
     let [syn, data, fin] = [(SYN, 0), (PSH_ACK, 10), (FIN_ACK, 0)].map(|(f, n)| plain(&packet(1, 64, f, n)));
-    let again = [(0, syn), (10, data.clone()), (20_000, data), (30_000, fin.clone()), (60_000, fin.clone()), (60_900, fin)];
+    let again =
+        [(0, syn), (10, data.clone()), (20_000, data), (30_000, fin.clone()), (60_000, fin.clone()), (60_900, fin)];
     assert_eq!(copies(&again), [false, false, false, false, false, true]);
 }
 
@@ -118,7 +119,8 @@ fn without_identification_another_tag_or_ttl_shows_a_copy() {
         let [first, lower, tag] = &routed;
         assert_eq!(copies(&[(0, first.clone()), (3_000, lower.clone()), (6_000, tag.clone())]), [false, true, true]);
         // Sent again, it takes the same way.
-        let twice = [(0, first), (3_000, lower), (50_000, first), (53_000, lower)].map(|(at, frame)| (at, frame.clone()));
+        let twice =
+            [(0, first), (3_000, lower), (50_000, first), (53_000, lower)].map(|(at, frame)| (at, frame.clone()));
         assert_eq!(copies(&twice), [false, true, false, true], "{flags:x}");
     }
 }
