@@ -11,7 +11,7 @@
 //! its handshake, of its close, or of a stall. After a stall the events are shown again in the next block. Nothing is
 //! derived here: everything in a block is in the records.
 //!
-//! - `open_blocks`, `open_block`, `rows`: events until they are drawn;
+//! - `open_blocks`, `open_block`, `rows`, `row`: events until they are drawn;
 //! - `advice`: what to examine after a failure; `inferred_states`: states that no row shows; `translations`: other
 //!   addresses of the same connection;
 //! - `tied`, `sides`, `timeline`: the sides of a translated connection, as one block, and their events in order;
@@ -29,6 +29,7 @@ pub(super) mod heading;
 mod inferred_states;
 pub(super) mod open_block;
 mod open_blocks;
+mod row;
 mod row_layout;
 mod rows;
 mod sides;

@@ -10,12 +10,13 @@ pub(super) use self::arrows::flag_words;
 use super::{
     glyphs::Drawing,
     open_block::{End, Process},
-    rows::{LeftOut, Row},
+    row::{Row, StateRow},
+    rows::LeftOut,
     styled_text::Styled,
 };
 use crate::{
     event::{HintName, Role},
-    output_record::{HintOutput, StateOutput},
+    output_record::HintOutput,
     render::palette,
     text::HumanDuration,
     verdict::Each,
@@ -97,7 +98,7 @@ impl Wording<'_> {
         Cells::Dots { side: Some(Role::Client), words: Styled::new(Style::new().dimmed(), words) }
     }
 
-    fn state(&self, entry: &StateOutput) -> Cells {
+    fn state(&self, entry: &StateRow) -> Cells {
         let side = self.ends.role_of(&entry.local);
         let mut change = Styled::default();
         if entry.old == entry.new {
@@ -131,7 +132,7 @@ impl Wording<'_> {
         Cells::State { side: self.ends.role_of(&entry.local), change, notes: Vec::new() }
     }
 
-    fn notes(&self, entry: &StateOutput, side: Role) -> Vec<Note> {
+    fn notes(&self, entry: &StateRow, side: Role) -> Vec<Note> {
         let quiet = Style::new().dimmed();
         let note = |style, text: String| Note { whole: Styled::new(style, text), short: None };
         let named = self.ends.end(side).process;

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    rows::{Row, Rows},
-    sides::Verdict,
-};
+use super::{row::Row, rows::Rows, sides::Verdict};
 use crate::{
     event::{Cgroup, Comm, HintName, Role},
     output_record::{EndpointOutput, HintOutput},
@@ -92,7 +89,7 @@ impl OpenBlock {
             HintName::RetransmitSynack => false,
         };
         if news {
-            self.rows.push(Row::Hint(entry.clone()));
+            self.rows.push(Row::Hint(Box::new(entry.clone())));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::{open_block::OpenBlock, rows::Row, sides::Verdict};
+use super::{open_block::OpenBlock, row::Row, sides::Verdict};
 use crate::output_record::OutputRecord;
 
 /// Open blocks by connection number. The correlator bounds them: none is kept after the last record of its connection,
@@ -29,21 +29,12 @@ impl OpenBlocks {
     /// Holds an event of a connection until a block shows it. Returns false for other records, and for events after the last
     /// record of their connection.
     pub(super) fn hold(&mut self, record: &OutputRecord) -> bool {
-        let (conn, row) = match record {
-            OutputRecord::State(state) if !state.late && state.conn.is_some() => {
-                (state.conn, Row::State(state.clone()))
-            }
-            OutputRecord::Segment(segment) if !segment.late => (Some(segment.conn), Row::Segment(segment.clone())),
-            OutputRecord::Icmp(icmp) if !icmp.late => (Some(icmp.conn), Row::Icmp(icmp.clone())),
-            OutputRecord::Drop(dropped) if !dropped.late => (dropped.conn, Row::Drop(dropped.clone())),
-            OutputRecord::Hint(hint) if !hint.late => {
-                let Some(conn) = hint.conn else { return false };
-                self.of(conn).hint(hint);
-                return true;
-            }
-            _ => return false,
-        };
-        let Some(conn) = conn else { return false };
+        if let OutputRecord::Hint(hint) = record {
+            let Some(conn) = hint.conn.filter(|_| !hint.late) else { return false };
+            self.of(conn).hint(hint);
+            return true;
+        }
+        let Some((conn, row)) = Row::of(record) else { return false };
         self.of(conn).rows.push(row);
         true
     }

@@ -2,52 +2,13 @@
 
 use std::collections::VecDeque;
 
-use crate::output_record::{DropOutput, HintOutput, IcmpOutput, SegmentOutput, Stamp, StateOutput};
+use super::row::Row;
 
 /// Number of rows kept from the beginning.
 const FIRST: usize = 12;
 
 /// Number of rows kept from the end: more than a close has.
 const LAST: usize = 28;
-
-/// One event.
-#[derive(Clone, Debug)]
-pub(super) enum Row {
-    /// A socket changed its state.
-    State(StateOutput),
-    /// A segment passed.
-    Segment(SegmentOutput),
-    /// An ICMP error passed.
-    Icmp(IcmpOutput),
-    /// The kernel gave a reason for a reset.
-    Hint(HintOutput),
-    /// The kernel dropped a segment.
-    Drop(DropOutput),
-}
-
-impl Row {
-    /// Time of the event.
-    pub(super) fn stamp(&self) -> &Stamp {
-        match self {
-            Self::State(entry) => &entry.stamp,
-            Self::Segment(entry) => &entry.stamp,
-            Self::Icmp(entry) => &entry.stamp,
-            Self::Hint(entry) => &entry.stamp,
-            Self::Drop(entry) => &entry.stamp,
-        }
-    }
-
-    /// Returns the nanoseconds from the connection's first event to this one; `None` if the times were not recorded.
-    pub(super) fn since_start_ns(&self) -> Option<u64> {
-        match self {
-            Self::State(entry) => Some(entry.since_start_ns.unwrap_or(0)),
-            Self::Segment(entry) => entry.since_start_ns,
-            Self::Icmp(entry) => entry.since_start_ns,
-            Self::Hint(entry) => Some(entry.since_start_ns.unwrap_or(0)),
-            Self::Drop(entry) => Some(entry.since_start_ns.unwrap_or(0)),
-        }
-    }
-}
 
 /// The events of one phase of a connection.
 #[derive(Clone, Debug, Default)]
@@ -113,14 +74,14 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::samples;
+    use crate::{output_record::SegmentOutput, render::samples};
 
     #[test]
     fn the_first_and_the_last_are_kept_and_the_others_counted() {
         let mut rows = Rows::default();
         for seq in 0..1_000 {
             let entry = SegmentOutput { seq, ..samples::data_segment() };
-            rows.push(Row::Segment(entry));
+            rows.push(Row::Segment((&entry).into()));
         }
         let seq = |row: &Row| if let Row::Segment(entry) = row { entry.seq } else { u32::MAX };
         let (first, left_out, last) = rows.parts();

@@ -5,10 +5,7 @@
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::{
-    block::Side,
-    rows::{LeftOut, Row},
-};
+use super::{block::Side, row::Row, rows::LeftOut};
 use crate::{
     event::{HintName, Role},
     output_record::Stamp,

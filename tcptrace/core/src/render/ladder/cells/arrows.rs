@@ -7,8 +7,12 @@ use anstyle::Style;
 use super::{Arrow, Wording};
 use crate::{
     event::SegmentNote,
-    output_record::{DropOutput, IcmpOutput, SegmentOutput},
-    render::{joined, ladder::styled_text::Styled, palette},
+    output_record::{DropOutput, IcmpOutput},
+    render::{
+        joined,
+        ladder::{row::SegmentRow, styled_text::Styled},
+        palette,
+    },
     tcp::{OptionNotation, SeqNumber, TcpFlags, TcpOption},
     text::{AddressText, Escaped, push_decimal},
 };
@@ -17,7 +21,7 @@ use crate::{
 const USUAL_DETAILS: (usize, usize) = (64, 8);
 
 impl Wording<'_> {
-    pub(super) fn segment(&self, entry: &SegmentOutput) -> Arrow {
+    pub(super) fn segment(&self, entry: &SegmentRow) -> Arrow {
         let flags = entry.flags;
         let relative = !self.drawing.absolute_seq && !flags.contains(TcpFlags::SYN);
 
@@ -92,7 +96,7 @@ impl Wording<'_> {
 
 /// Returns the words of a segment's sequence number, or of its range if it has data. Of the segments without data, only
 /// those with SYN, FIN or RST show it.
-fn number(entry: &SegmentOutput, relative: bool) -> Option<String> {
+fn number(entry: &SegmentRow, relative: bool) -> Option<String> {
     let seq = if relative { entry.rel_seq } else { entry.seq };
     if entry.length > 0 {
         let mut range = sequence(seq);
@@ -108,7 +112,7 @@ fn number(entry: &SegmentOutput, relative: bool) -> Option<String> {
 }
 
 /// Returns the notes beside a segment's arrow: its passage between hosts, acknowledgement, window and options.
-fn details(entry: &SegmentOutput, relative: bool) -> Styled {
+fn details(entry: &SegmentRow, relative: bool) -> Styled {
     let mut details = Styled::with_room(USUAL_DETAILS.0, USUAL_DETAILS.1);
     if let Some(passage) = &entry.passage
         && let Some(words) = joined::passage(passage)
