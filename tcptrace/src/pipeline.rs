@@ -154,7 +154,7 @@ impl Pipeline {
             }
             let hidden = *control_only && matches!(&correlated, Correlated::Segment(segment) if !segment.control);
             if !hidden {
-                if output.wants(&correlated) {
+                if !output.take_unshown(&correlated, describer) && output.wants(&correlated) {
                     given_up += output.write(describer.entry(correlated));
                 }
             } else if output.has_file() {

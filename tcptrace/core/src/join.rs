@@ -6,16 +6,19 @@
 //! no view.
 //!
 //! - `view`: the records of a connection in one file;
+//! - `noted`: what is kept of its events;
 //! - `clock`: offset between the clocks of two hosts; `offsets`: what a connection says about it;
 //! - `passage`: segments that several hosts saw;
 //! - `unsent`: resets that no host sent;
 //! - `verdicts`: one handshake and one close from those of several hosts;
-//! - `matching`: views that may be the same connection; `joiner`: groups of them; `timeline`: the records of a joined connection in order.
+//! - `matching`: views that may be the same connection; `joiner`, `group`: groups of them; `timeline`: the records of a joined connection in order.
 
 mod candidates;
 mod clock;
+mod group;
 mod joiner;
 mod matching;
+mod noted;
 mod offsets;
 mod passage;
 #[cfg(test)]
@@ -27,6 +30,6 @@ mod view;
 
 pub use self::{
     clock::Clock,
-    joiner::{Joiner, RecordedHost},
+    joiner::{Joiner, RecordedHost, Room},
     view::{View, Views},
 };

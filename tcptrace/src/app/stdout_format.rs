@@ -49,6 +49,29 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
     if let Some(session) = session {
         return open_session(options, session);
     }
+    let shown = shown(options);
+    let file = |selection| options.write.as_deref().map(|path| file_output(path, options, selection));
+    if options.command.is_empty() {
+        let chosen = (!options.filter.who.is_empty()).then(|| choice(options, Only::default()));
+        return Output::open(shown, file(chosen));
+    }
+    // stdout belongs to the command.
+    let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(SinkError::Start)?;
+    let commands = Some(choice(options, Only::default()));
+    let mut output = Output::open_to(Sink::stream(stderr, BUDGET)?, shown, file(commands))?;
+    if let Some(fail_on) = options.fail_on {
+        output.fail_on(choice(options, fail_on));
+    }
+    Ok(output)
+}
+
+/// Returns the types of records that the output of [`open`] uses.
+pub(super) fn needs(options: &Options) -> Emit {
+    if options.write.is_some() { Emit::ALL } else { shown(options).needs() }
+}
+
+/// Returns what stdout gets.
+fn shown(options: &Options) -> Shown {
     let columns = options.columns;
     let on_stderr = !options.command.is_empty();
     let terminal = move || if on_stderr { terminal_columns(&io::stderr()) } else { terminal_columns(&io::stdout()) };
@@ -80,26 +103,13 @@ pub(super) fn open(options: &Options, session: Option<&Session>) -> Result<Outpu
         OutputFormat::None => (Box::new(Nothing), Emit::NONE),
     };
     let text = matches!(options.output, OutputFormat::Timeline | OutputFormat::Events | OutputFormat::List);
-    let shown = Shown {
+    Shown {
         render,
         emit,
         selection: selection(options),
         tally: text.then(Tally::default),
         discards: options.output == OutputFormat::None,
-    };
-    let file = |selection| options.write.as_deref().map(|path| file_output(path, options, selection));
-    if options.command.is_empty() {
-        let chosen = (!options.filter.who.is_empty()).then(|| choice(options, Only::default()));
-        return Output::open(shown, file(chosen));
     }
-    // stdout belongs to the command.
-    let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(SinkError::Start)?;
-    let commands = Some(choice(options, Only::default()));
-    let mut output = Output::open_to(Sink::stream(stderr, BUDGET)?, shown, file(commands))?;
-    if let Some(fail_on) = options.fail_on {
-        output.fail_on(choice(options, fail_on));
-    }
-    Ok(output)
 }
 
 /// The text of records that are not packets in a pcapng file; the file itself contains their times.

@@ -3,6 +3,8 @@
 use std::{borrow::Cow, time::Duration};
 
 use tcptrace_core::{
+    correlate::Correlated,
+    describe::Describer,
     event::{LossCounts, LossSource},
     filter::Emit,
     output_record::OutputRecord,
@@ -16,6 +18,9 @@ use crate::sink::{Finish, Held, Sink, SinkError};
 pub trait Collect: Send {
     /// Takes a record.
     fn collect(&mut self, record: OutputRecord);
+
+    /// Takes an event, and returns true, if it needs no record of it.
+    fn collect_unshown(&mut self, event: &Correlated, describer: &Describer) -> bool;
 
     /// Passes on what it holds back: the next record may have to be waited for.
     fn flush(&mut self);
@@ -42,7 +47,7 @@ impl Shown {
     }
 
     /// Returns the types of records that are needed, if only to choose or count.
-    fn needs(&self) -> Emit {
+    pub fn needs(&self) -> Emit {
         match (&self.selection, &self.tally) {
             (None, None) => self.emit,
             (Some(selection), _) if selection.is_scoped() => Emit::ALL,
@@ -133,6 +138,11 @@ impl Destination {
             None => show(record),
         }
         if self.renderer.is_full() { self.hand_over(false) } else { 0 }
+    }
+
+    /// Offers an event to what collects records. Returns true if no record of it is needed.
+    pub(super) fn take_unshown(&mut self, event: &Correlated, describer: &Describer) -> bool {
+        if let Renderer::Nowhere(to) = &mut self.renderer { to.collect_unshown(event, describer) } else { false }
     }
 
     /// Hands all records so far to the sink. Returns the number of records dropped.

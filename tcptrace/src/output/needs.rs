@@ -1,17 +1,11 @@
 //! What the destinations need of the records and verdicts; nothing else is made.
 
-use tcptrace_core::{correlate::Correlated, filter::Emit};
+use tcptrace_core::{correlate::Correlated, describe::Describer};
 
 use super::Output;
 use crate::metrics::Metrics;
 
 impl Output {
-    /// Returns the types of records that anything uses.
-    pub fn needs(&self) -> Emit {
-        let everything = self.has_file() || self.fail_on.is_some() || self.metrics.is_some() || self.exporter.is_some();
-        if everything { Emit::ALL } else { self.stdout.needs }
-    }
-
     /// Returns true if anything uses the results of the correlator.
     pub fn needs_verdicts(&self) -> bool {
         !self.stdout.discards
@@ -30,5 +24,9 @@ impl Output {
             || self.stdout.needs.contains(correlated.emit())
             || counted()
             || exported()
+    }
+    /// Offers an event to what collects records in place of stdout. Returns true if no record of it is needed.
+    pub fn take_unshown(&mut self, event: &Correlated, describer: &Describer) -> bool {
+        self.stdout.take_unshown(event, describer)
     }
 }

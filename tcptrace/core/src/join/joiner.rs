@@ -8,7 +8,8 @@ use smallvec::{SmallVec, smallvec};
 use super::{
     candidates::Candidates,
     clock::Clock,
-    matching::{Fit, fit, share_an_end},
+    group::{Group, Members, files},
+    matching::{Fit, share_an_end},
     passage::Segments,
     timeline::Timeline,
     view::{Member, View},
@@ -26,8 +27,16 @@ pub struct RecordedHost {
     pub all_segments: bool,
 }
 
-/// Joins the views of several files. The number of connections that wait for further views is limited: beyond that, the oldest
-/// is emitted without them.
+/// How many connections may wait for further views: beyond that, the oldest is emitted without them.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Maximum number of connections.
+    pub connections: NonZeroUsize,
+    /// Maximum number of their events.
+    pub events: NonZeroUsize,
+}
+
+/// Joins the views of several files.
 #[derive(Debug)]
 pub struct Joiner {
     pub(super) hosts: Vec<RecordedHost>,
@@ -35,8 +44,10 @@ pub struct Joiner {
     pub(super) clocks: HashMap<(usize, usize), Clock>,
     /// Types of the records that are emitted.
     pub(super) emitted: Emit,
-    most: usize,
+    pub(super) room: Room,
     waiting: HashMap<u64, Group>,
+    /// Number of events in `waiting`.
+    events: usize,
     /// Numbers in `waiting` by what their views may have in common with another one.
     candidates: Candidates,
     /// Numbers in `waiting` by the sides of an address translation that they await, each with the index of its file.
@@ -51,39 +62,17 @@ pub struct Joiner {
     given_up: u64,
 }
 
-/// Views of one connection.
-pub(super) type Members = SmallVec<[Member; 2]>;
-
-/// A connection that waits for further views.
-#[derive(Debug, Default)]
-struct Group {
-    views: Members,
-    /// Other sides of an address translation that a file names, but that are not over yet.
-    awaited: Vec<(usize, u64)>,
-}
-
-impl Group {
-    /// Returns how well a view fits these, by the one that it fits least; `None` if it is another connection.
-    fn fit(&self, file: usize, view: &View) -> Option<Fit> {
-        // Without the number of a SYN, it is here as a side of a translation.
-        let known = self.views.iter().filter(|(_, known)| known.client_isn().is_some());
-        // The sides in one file find each other by their numbers.
-        let fits = known.map(|(other, known)| if *other == file { None } else { fit(known, view) });
-        fits.reduce(Ord::min).flatten()
-    }
-}
-
 impl Joiner {
-    /// Creates a joiner for the files of these hosts, which emits the types of records in `emitted`. At most `most` views wait
-    /// for others.
-    pub fn new(hosts: Vec<RecordedHost>, emitted: Emit, most: NonZeroUsize) -> Self {
+    /// Creates a joiner for the files of these hosts, which emits the types of records in `emitted`.
+    pub fn new(hosts: Vec<RecordedHost>, emitted: Emit, room: Room) -> Self {
         let idle = vec![0; hosts.len()];
         Self {
             hosts,
             clocks: HashMap::new(),
             emitted,
-            most: most.get(),
+            room,
             waiting: HashMap::new(),
+            events: 0,
             candidates: Candidates::new(),
             by_side: HashMap::new(),
             order: VecDeque::new(),
@@ -133,6 +122,7 @@ impl Joiner {
                 self.by_side.insert((file, side), number);
             }
         }
+        self.events += view.events.len();
         group.views.push((file, view));
         if group.awaited.is_empty() && files(&group.views) == self.hosts.len() {
             self.release(number, emit);
@@ -141,7 +131,7 @@ impl Joiner {
             let views_of = |number| waiting.get(&number).map_or(&[][..], |group| &group.views[..]);
             self.candidates.add(number, views_of);
         }
-        while self.waiting.len() > self.most {
+        while self.waiting.len() > self.room.connections.get() || self.events > self.room.events.get() {
             let Some(oldest) = self.order.pop_front() else { break };
             if self.waiting.contains_key(&oldest) {
                 self.given_up += 1;
@@ -226,11 +216,11 @@ impl Joiner {
             if *one < other { (*one, other, &**known, view) } else { (other, *one, view, &**known) };
         let clock = self.clocks.get(&(near, far))?;
         let times = second.syns().filter_map(|syn| {
-            let at = syn.stamp.time.0;
+            let at = syn.time.0;
             Some(at.saturating_sub(clock.offset_here(at)?.ns))
         });
         let times: Vec<i64> = times.collect();
-        first.syns().flat_map(|syn| times.iter().map(move |at| at.abs_diff(syn.stamp.time.0))).min()
+        first.syns().flat_map(|syn| times.iter().map(move |at| at.abs_diff(syn.time.0))).min()
     }
 
     fn release(&mut self, number: u64, emit: &mut dyn FnMut(OutputRecord)) {
@@ -249,6 +239,7 @@ impl Joiner {
             self.by_side.remove(side);
         }
         for (file, view) in &group.views {
+            self.events = self.events.saturating_sub(view.events.len());
             if let Some(idle) = self.idle.get_mut(*file) {
                 *idle = idle.saturating_sub(1);
             }
@@ -264,20 +255,17 @@ impl Joiner {
         if views.len() > 1 {
             views.sort_by_cached_key(|(_, view)| place(view));
         }
-        let segments = Segments::of(&views);
-        let (round_trip_ns, own_bounds) = self.learn(&views, &segments.certain());
-        Timeline::new(self, self.conns, views, round_trip_ns, own_bounds).emit(segments, emit);
+        let segments = if views.len() > 1 { Segments::of(&views) } else { Segments::default() };
+        let (passed, certain) = segments.without_times();
+        let (round_trip_ns, own_bounds) = self.learn(&views, &passed);
+        let timeline = Timeline::new(self, self.conns, views, round_trip_ns, own_bounds);
+        let passed = if certain { passed } else { timeline.by_times(&segments) };
+        timeline.emit(&passed, emit);
     }
 }
 
 /// Maximum difference of the times of one SYN, in nanoseconds: that of the clocks, which may drift, and its way.
 const SAME_SYN: u64 = 2_000_000_000;
-
-/// Returns the number of files that views come from.
-fn files(views: &[Member]) -> usize {
-    let is_first = |(at, (file, _)): &(usize, &Member)| !views.iter().take(*at).any(|(other, _)| other == file);
-    views.iter().enumerate().filter(is_first).count()
-}
 
 /// Returns a key that orders views along the way from the client to the server: the one beside the client's socket first,
 /// the one beside the server's last, and between them by the time until the SYN was answered.

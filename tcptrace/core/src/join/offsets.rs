@@ -2,12 +2,7 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use super::{
-    clock::Bounds,
-    joiner::Joiner,
-    passage::Passed,
-    view::{Member, stamp},
-};
+use super::{clock::Bounds, joiner::Joiner, passage::Passed, view::Member};
 use crate::event::Role;
 
 /// For each view, bounds of the offset of its clock.
@@ -22,7 +17,7 @@ impl Joiner {
         let mut own_bounds: OwnBounds = smallvec![Bounds::default(); views.len()];
         let time = |place: usize, index: usize| {
             let (file, view) = views.get(place)?;
-            Some((*file, view.events.get(index).and_then(stamp)?.time.0))
+            Some((*file, view.events.get(index)?.time().0))
         };
         let (mut there, mut back) = (None::<i64>, None::<i64>);
         for Passed { from, seen } in certain {

@@ -1,13 +1,14 @@
 //! Matching of the segments that several hosts saw.
 
+use std::cell::Cell;
+
 use smallvec::{SmallVec, smallvec};
 
-use super::view::{Member, View, stamp};
-use crate::{
-    event::Role,
-    output_record::{OutputRecord, SegmentOutput},
-    tcp::{TcpFlags, TcpOption},
+use super::{
+    noted::{Noted, NotedSegment},
+    view::{Member, View},
 };
+use crate::{event::Role, tcp::TcpFlags};
 
 /// The flags that hosts on the way and offloading may change.
 const SOFT: [TcpFlags; 5] = [TcpFlags::PSH, TcpFlags::URG, TcpFlags::ECE, TcpFlags::CWR, TcpFlags::AE];
@@ -25,19 +26,15 @@ struct Key {
 }
 
 impl Key {
-    fn of(view: &View, segment: &SegmentOutput) -> Self {
+    fn of(view: &View, segment: &NotedSegment) -> Self {
         let fin = segment.flags.contains(TcpFlags::FIN);
-        let timestamp = segment.options.0.iter().find_map(|option| match option {
-            TcpOption::Timestamp(timestamp) => Some(timestamp.value),
-            _ => None,
-        });
         Self {
             from_client: view.role_of(&segment.src) == Role::Client,
             flags: SOFT.into_iter().fold(segment.flags, TcpFlags::without).0,
             seq: if fin { segment.seq.wrapping_add(segment.length) } else { segment.seq },
             length: if fin { 0 } else { segment.length },
             ack: segment.ack,
-            timestamp,
+            timestamp: segment.timestamp,
         }
     }
 }
@@ -65,7 +62,7 @@ type Apart<'a> = dyn Fn((usize, i64), (usize, i64)) -> Option<i64> + 'a;
 type Seen = (Key, usize, usize);
 
 /// The segments of views, which are in order from the client to the server; equal ones are together.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Segments(Vec<Seen>);
 
 impl Segments {
@@ -73,7 +70,7 @@ impl Segments {
         let mut sorted = Vec::with_capacity(views.iter().map(|(_, view)| view.events.len()).sum());
         for (place, (_, view)) in views.iter().enumerate() {
             for (index, event) in view.events.iter().enumerate() {
-                if let OutputRecord::Segment(segment) = event {
+                if let Noted::Segment(segment) = event {
                     sorted.push((Key::of(view, segment), place, index));
                 }
             }
@@ -82,17 +79,21 @@ impl Segments {
         Self(sorted)
     }
 
-    /// Returns the segments that several views have and of which each has the same number, so that there is no ambiguity.
-    pub(super) fn certain(&self) -> Vec<Passed> {
-        let mut certain = self.matched(|known, place, here| known.extend(alone(place, here)));
-        certain.retain(|passed| passed.seen.len() > 1);
-        certain
+    /// Returns all segments, and true if that is certain: of each that several views have, each has the same number. Where it is
+    /// not, those of the next view are returned as if no other had them.
+    pub(super) fn without_times(&self) -> (Vec<Passed>, bool) {
+        let certain = Cell::new(true);
+        let passed = self.matched(|known, place, here| {
+            certain.set(false);
+            known.extend(alone(place, here));
+        });
+        (passed, certain.get())
     }
 
     /// Returns all segments. Those of which the views do not have the same number are matched by time: `apart` returns the
     /// nanoseconds from a segment of the first view to one of the second by corrected clocks, and `None` if the offset is
     /// unknown.
-    pub(super) fn all(&self, views: &[Member], apart: &Apart<'_>) -> Vec<Passed> {
+    pub(super) fn by_times(&self, views: &[Member], apart: &Apart<'_>) -> Vec<Passed> {
         self.matched(|known, place, here| by_time(views, known, place, here, apart))
     }
 
@@ -124,7 +125,7 @@ impl Segments {
 fn by_time(views: &[Member], known: &mut Vec<Passed>, place: usize, here: &[Seen], apart: &Apart<'_>) {
     let time = |place: usize, index: usize| {
         let view = views.get(place).map(|(_, view)| view);
-        view.and_then(|view| view.events.get(index)).and_then(stamp).map_or(0, |at| at.time.0)
+        view.and_then(|view| view.events.get(index)).map_or(0, |event| event.time().0)
     };
     let mut taken = vec![false; known.len()];
     let mut rest = Vec::new();

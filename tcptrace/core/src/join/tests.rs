@@ -76,6 +76,11 @@ fn views_of(ahead: i64, conns: &[Conn<'_>]) -> Vec<View> {
     found
 }
 
+fn room(connections: usize, events: usize) -> Room {
+    let [connections, events] = [connections, events].map(|most| NonZeroUsize::new(most).expect("some"));
+    Room { connections, events }
+}
+
 fn joiner(most: usize) -> Joiner {
     joiner_of(&[("web", 0), ("db", AHEAD)], most)
 }
@@ -87,7 +92,7 @@ fn joiner_of(hosts: &[(&str, i64)], most: usize) -> Joiner {
         began: WallTime(BEGAN + ahead - 1_000_000),
         all_segments: false,
     };
-    Joiner::new(hosts.iter().map(recorded).collect(), Emit::ALL, NonZeroUsize::new(most).expect("some"))
+    Joiner::new(hosts.iter().map(recorded).collect(), Emit::ALL, room(most, 1_000))
 }
 
 const INSIDE: [([u8; 4], u16); 2] = [([10, 0, 0, 1], 40_000), ([192, 0, 2, 2], 80)];
@@ -115,6 +120,11 @@ fn at_server() -> Vec<Seen> {
         (1_500_300, false, FIN | ACK, 1, 2),
         (1_501_000, true, ACK, 2, 2),
     ]
+}
+
+/// Adds an event to a view.
+fn add(view: &mut View, record: OutputRecord) {
+    view.add((&record).into(), Some(record));
 }
 
 fn join<const FILES: usize>(joiner: &mut Joiner, files: [Vec<View>; FILES]) -> Vec<OutputRecord> {
@@ -251,17 +261,21 @@ fn a_refusal_is_joined_without_the_servers_number() {
 
 #[test]
 fn no_more_wait_than_there_is_room_for() {
-    let mut joiner = joiner(2);
-    let mut reported = 0;
-    for isn in 1..=5 {
-        for view in views(0, INSIDE, isn * 10_000, &at_client()) {
-            joiner
-                .take(0, Box::new(view), &mut |record| reported += u32::from(matches!(record, OutputRecord::Close(_))));
+    let events = views(0, INSIDE, 1, &at_client())[0].events.len();
+    for room in [room(2, 1_000), room(1_000, 3 * events - 1)] {
+        let mut joiner = joiner(8);
+        joiner.room = room;
+        let mut reported = 0;
+        for isn in 1..=5 {
+            for view in views(0, INSIDE, isn * 10_000, &at_client()) {
+                let mut count = |record| reported += u32::from(matches!(record, OutputRecord::Close(_)));
+                joiner.take(0, Box::new(view), &mut count);
+            }
         }
+        assert_eq!((reported, joiner.given_up(), joiner.waiting(0)), (3, 3, 2), "{room:?}");
+        joiner.finish(&mut |_| {});
+        assert_eq!((joiner.counts(), joiner.waiting(0)), ((5, 0), 0));
     }
-    assert_eq!((reported, joiner.given_up(), joiner.waiting(0)), (3, 3, 2));
-    joiner.finish(&mut |_| {});
-    assert_eq!((joiner.counts(), joiner.waiting(0)), ((5, 0), 0));
 }
 
 #[test]

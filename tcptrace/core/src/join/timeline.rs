@@ -5,17 +5,21 @@ mod passage;
 mod reporter;
 mod rewrite;
 
-use std::{cell::Cell, sync::Arc};
+use std::{cell::Cell, mem::take, sync::Arc};
+
+use smallvec::SmallVec;
 
 use self::corrected::Applied;
 use super::{
     clock::Clock,
-    joiner::{Joiner, Members},
+    group::Members,
+    joiner::Joiner,
+    noted::Noted,
     offsets::OwnBounds,
     passage::{Passed, Segments},
     unsent::Unsent,
     verdicts,
-    view::{View, stamp},
+    view::View,
 };
 use crate::{
     filter::Emit,
@@ -34,6 +38,16 @@ pub(super) struct Timeline<'a> {
     own_bounds: OwnBounds,
     /// For each view, the offset that was applied last.
     applied: Vec<Cell<Option<Applied>>>,
+}
+
+/// The events of a joined connection.
+struct Events {
+    /// Those that are emitted, in order: their times, the indices of their views, and those of their records.
+    order: Vec<(WallTime, usize, usize)>,
+    /// The records of each view.
+    records: SmallVec<[Vec<Option<OutputRecord>>; 2]>,
+    /// The time of the first event, emitted or not.
+    began: WallTime,
 }
 
 /// What becomes of an event in the joined connection.
@@ -58,28 +72,33 @@ impl<'a> Timeline<'a> {
         Self { joiner, views, conn, round_trip_ns, own_bounds, applied }
     }
 
-    pub(super) fn emit(mut self, segments: Segments, emit: &mut dyn FnMut(OutputRecord)) {
-        let apart = |(one, at): (usize, i64), (other, later): (usize, i64)| {
+    /// Returns all segments, of which those that look the same are told apart by their times.
+    pub(super) fn by_times(&self, segments: &Segments) -> Vec<Passed> {
+        segments.by_times(&self.views, &|(one, at), (other, later)| {
             Some(self.corrected(other, later)?.saturating_sub(self.corrected(one, at)?))
-        };
-        let segments = if self.views.len() > 1 { segments.all(&self.views, &apart) } else { Vec::new() };
+        })
+    }
+
+    /// Emits the records; `segments` are those of all views.
+    pub(super) fn emit(mut self, segments: &[Passed], emit: &mut dyn FnMut(OutputRecord)) {
         let views = self.joined_views();
         let handshake = verdicts::handshake(&self.views, &Unsent(&self));
         let close = verdicts::close(&self.views, &Unsent(&self));
         // The handshake includes everything up to the time at which the last host knew of it.
         let last_time = |stamp: &dyn Fn(&View) -> Option<Stamp>| {
             let stamps = self.views.iter().enumerate().filter_map(|(at, (_, view))| Some((at, stamp(view)?)));
-            stamps.map(|(place, stamp)| self.wall(place, stamp).time).max()
+            stamps.map(|(place, stamp)| self.wall(place, stamp.time)).max()
         };
         let known = last_time(&|view| Some(view.handshake.as_ref()?.stamp));
         let over = last_time(&|view| Some(view.close.as_ref()?.stamp));
-        let (mut events, began) = self.events(&segments);
-        for event in &mut events {
-            self.place_event(event, began);
-        }
-        let is_late = |event: &OutputRecord| known.is_some_and(|known| stamp(event).is_some_and(|at| at.time > known));
-        let later = close.is_some().then(|| events.iter().position(is_late)).flatten().unwrap_or(events.len());
-        let mut events = events.into_iter();
+        let Events { order, mut records, began } = self.events(segments);
+        let is_late = |(at, ..): &(WallTime, _, _)| known.is_some_and(|known| *at > known);
+        let later = close.is_some().then(|| order.iter().position(is_late)).flatten().unwrap_or(order.len());
+        let mut events = order.into_iter().filter_map(|(_, place, index)| {
+            let mut event = records.get_mut(place)?.get_mut(index)?.take()?;
+            self.place_event(&mut event, began);
+            Some(event)
+        });
         events.by_ref().take(later).for_each(&mut *emit);
         if let Some((place, mut record)) = handshake {
             record.record.conn = self.conn;
@@ -103,39 +122,38 @@ impl<'a> Timeline<'a> {
         }
     }
 
-    /// Takes the events of all views, in order, with corrected times and each segment once. Returns those that are emitted, and
-    /// the time of the first.
-    fn events(&mut self, segments: &[Passed]) -> (Vec<OutputRecord>, WallTime) {
+    /// Takes the events of all views, with corrected times and each segment once.
+    fn events(&mut self, segments: &[Passed]) -> Events {
         let fates = self.fates(segments);
-        let mut all = Vec::with_capacity(fates.iter().flatten().filter(|fate| fate.shown).count());
-        let mut began = None::<WallTime>;
+        let (mut order, mut records, mut began) = (Vec::new(), SmallVec::new(), None::<WallTime>);
         for (place, fates) in fates.into_iter().enumerate() {
-            let events = self.views.get_mut(place).map(|(_, view)| std::mem::take(&mut view.events));
-            for (mut event, fate) in events.into_iter().flatten().zip(fates) {
-                if !fate.shown {
+            let mut kept = self.views.get_mut(place).map(|(_, view)| take(&mut view.records)).unwrap_or_default();
+            for (index, fate) in fates.into_iter().enumerate() {
+                let event = self.views.get(place).and_then(|(_, view)| view.events.get(index));
+                let Some(event) = event.filter(|_| fate.shown) else { continue };
+                let at = fate.time.unwrap_or_else(|| self.wall(place, event.time()));
+                began = Some(began.map_or(at, |began| began.min(at)));
+                let record = kept.get_mut(index).and_then(Option::as_mut);
+                let Some(record) = record.filter(|record| self.joiner.emitted.contains(record.emit())) else {
                     continue;
-                }
-                self.restamp(place, &mut event);
-                self.rename(place, &mut event);
-                if let OutputRecord::Segment(segment) = &mut event {
-                    segment.stamp.time = fate.time.unwrap_or(segment.stamp.time);
+                };
+                self.restamp(place, at, record);
+                self.rename(place, record);
+                if let OutputRecord::Segment(segment) = record {
                     segment.passage = fate.passage;
                 }
-                let at = stamp(&event).map(|at| at.time);
-                began = began.into_iter().chain(at).min();
-                if self.joiner.emitted.contains(event.emit()) {
-                    all.push(event);
-                }
+                order.push((at, place, index));
             }
+            records.push(kept);
         }
-        all.sort_by_cached_key(|event| stamp(event).map(|at| at.time));
-        (all, began.unwrap_or_default())
+        order.sort_by_key(|(at, ..)| *at);
+        Events { order, records, began: began.unwrap_or_default() }
     }
 
     /// Returns what becomes of the events of each view.
     fn fates(&self, segments: &[Passed]) -> Vec<Vec<Fate>> {
         let of_view = |(place, (_, view)): (usize, &(usize, Box<View>))| {
-            let shown = view.events.iter().map(|event| self.is_reported_by(place, view, event));
+            let shown = (0..view.events.len()).map(|index| self.is_reported_by(place, view, index));
             shown.map(|shown| Fate { shown, ..Fate::default() }).collect()
         };
         let mut fates: Vec<Vec<Fate>> = self.views.iter().enumerate().map(of_view).collect();
@@ -171,7 +189,7 @@ impl<'a> Timeline<'a> {
             .way()
             .find(|&(place, _)| self.views.get(place).is_some_and(|(file, _)| *file == self.reference()))?;
         let (_, view) = self.views.get(place)?;
-        view.events.get(index).and_then(stamp).map(|at| at.time)
+        view.events.get(index).map(Noted::time)
     }
 
     fn joined(&self, place: usize, views: &Arc<[JoinedView]>) -> Joined {
@@ -193,7 +211,7 @@ impl<'a> Timeline<'a> {
         let (client, server) = view.ends().unwrap_or((unknown, unknown));
         let handshake = view.handshake.as_ref().map(|handshake| &*handshake.record);
         let close = view.close.as_ref().map(|close| &*close.record);
-        let began = view.events.first().and_then(stamp).map_or(0, |at| at.time.0);
+        let began = view.events.first().map_or(0, |event| event.time().0);
         let clock = self.joiner.clocks.get(&(self.reference(), file));
         let offset = self.offset(place, began);
         JoinedView {

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{timeline::Timeline, verdicts, view::View};
+use super::{noted::NotedSegment, timeline::Timeline, verdicts, view::View};
 use crate::{
     event::Role,
-    output_record::SegmentOutput,
     tcp::TcpFlags,
     verdict::{Reset, ResetCause},
 };
@@ -38,7 +37,7 @@ impl Unsent<'_> {
         {
             return None;
         }
-        let at = timeline.corrected(place, resets(view, by).next()?.stamp.time.0)?;
+        let at = timeline.corrected(place, resets(view, by).next()?.time.0)?;
         let began = timeline.joiner.hosts.get(*near_file)?.began;
         // The host knows nothing of what comes after its recording, and after the connection is over there.
         let over = near.until.or(near.over())?;
@@ -47,6 +46,6 @@ impl Unsent<'_> {
     }
 }
 
-fn resets(view: &View, by: Role) -> impl Iterator<Item = &SegmentOutput> {
+fn resets(view: &View, by: Role) -> impl Iterator<Item = &NotedSegment> {
     view.segments().filter(move |segment| segment.flags.contains(TcpFlags::RST) && view.role_of(&segment.src) == by)
 }

@@ -2,9 +2,11 @@
 
 use foldhash::{HashMap, HashMapExt as _};
 
+use super::noted::{Noted, NotedSegment, NotedState};
 use crate::{
+    correlate::Correlated,
     event::Role,
-    output_record::{CloseOutput, EndpointOutput, HandshakeOutput, OutputRecord, SegmentOutput, Stamp},
+    output_record::{CloseOutput, EndpointOutput, HandshakeOutput, OutputRecord, Stamp},
     tcp::TcpFlags,
     text::WallTime,
 };
@@ -26,9 +28,13 @@ pub struct View {
     /// Its close, if the handshake made a connection.
     pub(super) close: Option<CloseOutput>,
     /// States, segments, ICMP errors, hints, owners and stalls: the first and the last.
-    pub(super) events: Vec<OutputRecord>,
+    pub(super) events: Vec<Noted>,
+    /// The records of the events with the same indices, where they are shown or nothing else tells what joining needs.
+    pub(super) records: Vec<Option<OutputRecord>>,
     /// Number of the events between them.
     pub(super) left_out: u64,
+    /// True if an event has no time.
+    untimed: bool,
     /// Time at which the file ended, if the connection was open then.
     pub(super) until: Option<WallTime>,
 }
@@ -36,9 +42,52 @@ pub struct View {
 impl View {
     /// Returns true if each of its events has a time.
     pub fn has_times(&self) -> bool {
-        let verdicts =
-            [self.handshake.as_ref().map(|record| record.stamp), self.close.as_ref().map(|record| record.stamp)];
-        verdicts.into_iter().flatten().chain(self.events.iter().map(OutputRecord::stamp)).all(|at| at.time.is_known())
+        let verdicts = [
+            self.handshake.as_ref().map(|record| record.stamp.time),
+            self.close.as_ref().map(|record| record.stamp.time),
+        ];
+        !self.untimed && verdicts.into_iter().flatten().all(WallTime::is_known)
+    }
+
+    /// Adds an event, and its record if that is kept.
+    pub(super) fn add(&mut self, event: Noted, record: Option<OutputRecord>) {
+        self.untimed |= !event.time().is_known();
+        let mut index = self.events.len();
+        if index < FIRST + LAST {
+            self.events.push(event);
+        } else {
+            // Takes the place of the oldest of the last ones.
+            index = FIRST + oldest(self.left_out);
+            if let Some(oldest) = self.events.get_mut(index) {
+                *oldest = event;
+            }
+            self.left_out += 1;
+        }
+        match self.records.get_mut(index) {
+            Some(known) => *known = record,
+            None if record.is_some() => {
+                self.records.resize_with(index, || None);
+                self.records.push(record);
+            }
+            None => {}
+        }
+    }
+
+    /// Brings the last events in order.
+    fn order(&mut self) {
+        let oldest = oldest(self.left_out);
+        if oldest == 0 {
+            return;
+        }
+        if !self.records.is_empty() {
+            self.records.resize_with(self.events.len(), || None);
+        }
+        if let Some(last) = self.events.get_mut(FIRST..) {
+            last.rotate_left(oldest);
+        }
+        if let Some(last) = self.records.get_mut(FIRST..) {
+            last.rotate_left(oldest);
+        }
     }
 
     /// Returns the initial sequence number of the client; `None` if it was not seen.
@@ -75,7 +124,7 @@ impl View {
     }
 
     /// Returns the client's SYNs.
-    pub(super) fn syns(&self) -> impl Iterator<Item = &SegmentOutput> {
+    pub(super) fn syns(&self) -> impl Iterator<Item = &NotedSegment> {
         self.segments().filter(|segment| {
             segment.flags.contains(TcpFlags::SYN) && segment.ack.is_none() && self.role_of(&segment.src) == Role::Client
         })
@@ -83,14 +132,21 @@ impl View {
 
     /// Returns the timestamps in the client's SYNs.
     pub(super) fn syn_timestamps(&self) -> impl Iterator<Item = u32> {
-        self.syns().filter_map(|syn| syn.options.timestamp()).map(|timestamp| timestamp.value)
+        self.syns().filter_map(|syn| syn.timestamp)
     }
 
-    pub(super) fn segments(&self) -> impl Iterator<Item = &SegmentOutput> {
-        self.events.iter().filter_map(|event| match event {
-            OutputRecord::Segment(segment) => Some(segment),
-            _ => None,
-        })
+    pub(super) fn segments(&self) -> impl Iterator<Item = &NotedSegment> {
+        self.events.iter().filter_map(Noted::segment)
+    }
+
+    /// Returns the records of its events that are kept.
+    pub(super) fn records(&self) -> impl Iterator<Item = &OutputRecord> {
+        self.records.iter().flatten()
+    }
+
+    /// Returns the record of the event with this index, if it is kept.
+    pub(super) fn record(&self, index: usize) -> Option<&OutputRecord> {
+        self.records.get(index)?.as_ref()
     }
 
     /// Returns the client and the server, as this file has them.
@@ -119,7 +175,7 @@ impl View {
 
     /// Returns true if the socket of this end is on the file's host.
     pub(super) fn has_socket(&self, role: Role) -> bool {
-        self.events.iter().any(|event| matches!(event, OutputRecord::State(state) if state.role == Some(role)))
+        self.events.iter().any(|event| matches!(event, Noted::State(state) if state.role == Some(role)))
     }
 
     /// Returns the nanoseconds from the client's first SYN to the server's first segment: the nearer to the client, the
@@ -132,13 +188,8 @@ impl View {
                 && !segment.retransmission
         })?;
         let answer = segments.find(|segment| self.role_of(&segment.src) == Role::Server)?;
-        Some(answer.stamp.time.0.saturating_sub(syn.stamp.time.0))
+        Some(answer.time.0.saturating_sub(syn.time.0))
     }
-}
-
-/// Returns the time of an event or of a stall.
-pub(super) fn stamp(event: &OutputRecord) -> Option<Stamp> {
-    (event.is_event() || matches!(event, OutputRecord::Stalled(_))).then(|| event.stamp())
 }
 
 /// Collects the records of one file until a connection is over.
@@ -168,8 +219,24 @@ impl Views {
             OutputRecord::Stalled(stalled) => stalled.record.conn,
             _ => return self.take_other(record),
         };
-        self.event(conn, record);
+        self.open.entry(conn).or_default().add((&record).into(), Some(record));
         None
+    }
+
+    /// Adds a segment or a state change at this time whose record is not shown. That takes a fraction of the time of adding its
+    /// record.
+    pub fn take_unshown(&mut self, stamp: Stamp, event: &Correlated) {
+        let (conn, event) = match event {
+            Correlated::Segment(placed) if !placed.late => {
+                (placed.conn, Noted::Segment(NotedSegment::unshown(stamp, placed)))
+            }
+            Correlated::State(placed) if !placed.late => {
+                let Some(conn) = placed.conn else { return };
+                (conn, Noted::State(NotedState::unshown(stamp, placed)))
+            }
+            _ => return,
+        };
+        self.open.entry(conn).or_default().add(event, None);
     }
 
     /// Ends the file at `until`: returns the open connections whose handshakes were seen, as far as recorded, in the order
@@ -203,26 +270,10 @@ impl Views {
         }
     }
 
-    fn event(&mut self, conn: u64, record: OutputRecord) {
-        let View { events, left_out, .. } = &mut **self.open.entry(conn).or_default();
-        if events.len() < FIRST + LAST {
-            events.push(record);
-            return;
-        }
-        // Takes the place of the oldest of the last ones.
-        if let Some(oldest) = events.get_mut(FIRST + oldest(*left_out)) {
-            *oldest = record;
-        }
-        *left_out += 1;
-    }
-
     fn over(&mut self, conn: u64, close: Option<CloseOutput>) -> Option<Box<View>> {
         let mut view = self.open.remove(&conn).unwrap_or_default();
         view.close = close;
-        let oldest = oldest(view.left_out);
-        if let Some(last) = view.events.get_mut(FIRST..).filter(|_| oldest > 0) {
-            last.rotate_left(oldest);
-        }
+        view.order();
         Some(view)
     }
 }

@@ -22,16 +22,18 @@ use crate::{
 };
 use tcptrace_core::{
     SCHEMA,
-    filter::SegmentChoice,
-    join::{Joiner, RecordedHost, View},
+    filter::{Emit, SegmentChoice},
+    join::{Joiner, RecordedHost, Room, View},
     output_record::{EndOutput, LostOutput, OutputRecord, Stamp, StartOutput},
 };
 
 /// Maximum number of batches by which a thread is ahead of the joiner.
 const AHEAD: usize = 4;
 
-/// Maximum number of connections that wait for the views of other files.
-const MOST_WAITING: NonZeroUsize = NonZeroUsize::new(1 << 16).unwrap();
+/// How many connections wait for the views of other files. With records of their segments they take up to half a gigabyte,
+/// without a fifth of that.
+const ROOM: Room =
+    Room { connections: NonZeroUsize::new(1 << 16).unwrap(), events: NonZeroUsize::new(1 << 20).unwrap() };
 
 /// A message from a thread that reads a file.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub(super) enum Message {
     Begun(Box<StartOutput>),
     /// A connection is over.
     View(Box<View>),
+    /// A connection is over that has events without times.
+    Untimed,
     /// Events are missing.
     Lost(LostOutput),
     /// A run in the file is over.
@@ -75,6 +79,7 @@ impl Input {
 /// When one cannot be read, or not to its end; when two are parts of one run, or of one capture; and when no connection is in
 /// more than one.
 pub(in crate::app) fn merge(paths: &[PathBuf], options: &Options) -> Result<ExitCode> {
+    let emitted = stdout_format::needs(options);
     let nothing = File::options().write(true).open("/dev/null").context("cannot open /dev/null")?;
     reduce_to_opening()?;
     let sources = paths.iter().map(|path| Source::open(path)).collect::<Result<Vec<_>>>()?;
@@ -91,14 +96,19 @@ pub(in crate::app) fn merge(paths: &[PathBuf], options: &Options) -> Result<Exit
         let options = of_one_file(options);
         thread::Builder::new()
             .name("read".to_owned())
-            .spawn(move || run(source, nothing, &options, &sender))
+            .spawn(move || run(source, nothing, &options, emitted, &sender))
             .context("cannot start a thread for reading; raise the limit on processes (ulimit -u)")?;
         inputs.push(Input { name, batches, messages: Vec::new().into_iter(), over: false });
     }
     let starts = inputs.iter_mut().map(first).collect::<Result<Vec<_>>>()?;
     check_runs(&inputs, &starts)?;
-    let mut merging =
-        Merging::new(&inputs, &starts, stdout_format::open(options, None)?.patient().rendered_apart()?, options);
+    let mut merging = Merging::new(
+        &inputs,
+        &starts,
+        stdout_format::open(options, None)?.patient().rendered_apart()?,
+        emitted,
+        options,
+    );
     let outcome = merging.read_all(&mut inputs);
     merging.finish(&inputs, outcome)
 }
@@ -113,11 +123,11 @@ fn of_one_file(options: &Options) -> Options {
 }
 
 /// Reads a file, on its thread. If the receiver has gone, the process is about to end.
-fn run(source: Source, nothing: File, options: &Options, sender: &SyncSender<Vec<Message>>) {
+fn run(source: Source, nothing: File, options: &Options, emitted: Emit, sender: &SyncSender<Vec<Message>>) {
     let outcome = (|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let _context = runtime.enter();
-        let output = Output::collecting(nothing.into(), Box::new(Reading::new(sender.clone())))?;
+        let output = Output::collecting(nothing.into(), Box::new(Reading::new(emitted, sender.clone())))?;
         read(source, options, None, Destination::Merged(Box::new(output.patient()))).map(|_| ())
     })();
     let _gone = sender.send(vec![Message::Over(outcome)]);
@@ -170,7 +180,7 @@ struct Merging {
 }
 
 impl Merging {
-    fn new(inputs: &[Input], starts: &[StartOutput], mut output: Output, options: &Options) -> Self {
+    fn new(inputs: &[Input], starts: &[StartOutput], mut output: Output, emitted: Emit, options: &Options) -> Self {
         let alone = |host: &str| starts.iter().filter(|start| start.hostname == host).count() == 1;
         let recorded = |(input, start): (&Input, &StartOutput)| {
             // A capture does not name its host.
@@ -201,7 +211,7 @@ impl Merging {
         if let Some(start) = start {
             let _patient = output.write(OutputRecord::Start(start));
         }
-        let joiner = Joiner::new(recorded, output.needs(), MOST_WAITING);
+        let joiner = Joiner::new(recorded, emitted, ROOM);
         Self { joiner, output, events: 0, lost: 0, open: 0, evicted: 0, last: first }
     }
 
@@ -213,7 +223,7 @@ impl Merging {
             let open = inputs.iter_mut().enumerate().filter(|(_, input)| !input.over);
             let Some((file, input)) = open.min_by_key(|(file, _)| self.joiner.waiting(*file)) else { return outcome };
             match input.next() {
-                Some(Message::View(view)) if !view.has_times() => return Err(untimed(&input.name)),
+                Some(Message::Untimed) => return Err(untimed(&input.name)),
                 Some(Message::View(view)) => {
                     let Self { joiner, output, .. } = self;
                     joiner.take(file, view, &mut |record| _ = output.write(record));
@@ -254,9 +264,11 @@ impl Merging {
         let complete = self.output.finish(timeout);
         if self.joiner.given_up() > 0 {
             warn!(
-                "{} connections were shown without waiting for the other files, as more than {MOST_WAITING} waited: their \
-                 parts are shown apart",
-                self.joiner.given_up()
+                "{} connections were shown without waiting for the other files, as more than {}, or more than {} of their \
+                 events, waited: their parts are shown apart",
+                self.joiner.given_up(),
+                ROOM.connections,
+                ROOM.events
             );
         }
         outcome?;

@@ -4,7 +4,13 @@ use std::sync::mpsc::SyncSender;
 
 use super::merge::Message;
 use crate::output::Collect;
-use tcptrace_core::{join::Views, output_record::OutputRecord};
+use tcptrace_core::{
+    correlate::Correlated,
+    describe::Describer,
+    filter::Emit,
+    join::{View, Views},
+    output_record::OutputRecord,
+};
 
 /// Maximum number of messages in a batch: passing on each by itself, and waking the joiner for it, takes longer than joining.
 const BATCH: usize = 64;
@@ -13,13 +19,19 @@ const BATCH: usize = 64;
 #[derive(Debug)]
 pub(super) struct Reading {
     views: Views,
+    /// Types of the records that are shown: others are only compared.
+    emitted: Emit,
     batch: Vec<Message>,
     to: SyncSender<Vec<Message>>,
 }
 
 impl Reading {
-    pub(super) fn new(to: SyncSender<Vec<Message>>) -> Self {
-        Self { views: Views::default(), batch: Vec::with_capacity(BATCH), to }
+    pub(super) fn new(emitted: Emit, to: SyncSender<Vec<Message>>) -> Self {
+        Self { views: Views::default(), emitted, batch: Vec::with_capacity(BATCH), to }
+    }
+
+    fn add_view(&mut self, view: Box<View>) {
+        self.add(if view.has_times() { Message::View(view) } else { Message::Untimed });
     }
 
     fn add(&mut self, message: Message) {
@@ -42,15 +54,28 @@ impl Collect for Reading {
             OutputRecord::Lost(lost) => self.add(Message::Lost(lost)),
             OutputRecord::End(end) => {
                 let rest: Vec<_> = self.views.finish(end.stamp.time).collect();
-                rest.into_iter().for_each(|view| self.add(Message::View(view)));
+                rest.into_iter().for_each(|view| self.add_view(view));
                 self.add(Message::Ended(end));
             }
             record => {
                 if let Some(view) = self.views.take(record) {
-                    self.add(Message::View(view));
+                    self.add_view(view);
                 }
             }
         }
+    }
+
+    fn collect_unshown(&mut self, event: &Correlated, describer: &Describer) -> bool {
+        let at = match event {
+            Correlated::Segment(placed) => placed.segment.at,
+            Correlated::State(placed) => placed.change.at,
+            _ => return false,
+        };
+        if self.emitted.contains(event.emit()) {
+            return false;
+        }
+        self.views.take_unshown(describer.stamp(at), event);
+        true
     }
 
     fn flush(&mut self) {

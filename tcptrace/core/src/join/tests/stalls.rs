@@ -3,11 +3,9 @@
 use super::*;
 
 /// The stalls among the records.
-fn stalls(records: &[OutputRecord]) -> Vec<&StalledOutput> {
-    records
-        .iter()
-        .filter_map(|record| if let OutputRecord::Stalled(stalled) = record { Some(stalled) } else { None })
-        .collect()
+fn stalls<'a>(records: impl IntoIterator<Item = &'a OutputRecord>) -> Vec<&'a StalledOutput> {
+    let stalled = |record| if let &OutputRecord::Stalled(ref stalled) = record { Some(stalled) } else { None };
+    records.into_iter().filter_map(stalled).collect()
 }
 
 /// Both views of a connection whose server acknowledges the client's FIN and sends its own four seconds later; each stall
@@ -23,8 +21,8 @@ fn half_closed() -> [Vec<View>; 2] {
     ];
     let mut files = [views(0, INSIDE, 5, &near.concat()), views(AHEAD, OUTSIDE, 5, &far.concat())];
     for (views, host) in files.iter_mut().zip(["web", "db"]) {
-        for event in views.iter_mut().flat_map(|view| &mut view.events) {
-            if let OutputRecord::Stalled(stalled) = event {
+        for record in views.iter_mut().flat_map(|view| &mut view.records) {
+            if let Some(OutputRecord::Stalled(stalled)) = record {
                 stalled.record.summary = host.into();
             }
         }
@@ -35,7 +33,7 @@ fn half_closed() -> [Vec<View>; 2] {
 #[test]
 fn a_stall_is_told_once_by_the_clock_and_the_addresses_of_the_client() {
     let files = half_closed();
-    let counts = files.each_ref().map(|views| stalls(&views[0].events).len());
+    let counts = files.each_ref().map(|views| stalls(views[0].records()).len());
     assert!(counts == [2, 1], "that of the lost SYN, and that of the server's FIN: {counts:?}");
     let records = join(&mut joiner(8), files);
     let stalls = stalls(&records);
@@ -61,8 +59,9 @@ fn the_host_of_a_socket_tells_its_owner_and_why_it_stalls() {
     let mut guess = owner.clone();
     let [near_client, near_server] = INSIDE.map(|(addr, port)| EndpointOutput { addr: addr.into(), port: Some(port) });
     (guess.pid, guess.local, guess.remote) = (Some(1), near_server, Some(near_client));
-    files[0][0].events.push(OutputRecord::Owner(guess));
-    files[1][0].events.extend([OutputRecord::State(state), OutputRecord::Owner(owner)]);
+    add(&mut files[0][0], OutputRecord::Owner(guess));
+    add(&mut files[1][0], OutputRecord::State(state));
+    add(&mut files[1][0], OutputRecord::Owner(owner));
 
     let records = join(&mut joiner(8), files);
     assert_eq!(stalls(&records).iter().map(|stalled| &*stalled.record.summary).collect::<Vec<_>>(), ["web", "db"]);
@@ -79,7 +78,7 @@ fn a_process_that_two_captures_name_is_told_once() {
         let mut owner = samples::owner();
         let [client, server] = ends.map(|(addr, port)| EndpointOutput { addr: addr.into(), port: Some(port) });
         (owner.conn, owner.local, owner.remote) = (Some(1), server, Some(client));
-        views[0].events.push(OutputRecord::Owner(owner));
+        add(&mut views[0], OutputRecord::Owner(owner));
     }
     let records = join(&mut joiner(8), files);
     assert_eq!(records.iter().filter(|record| matches!(record, OutputRecord::Owner(_))).count(), 1);

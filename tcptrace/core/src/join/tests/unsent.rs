@@ -104,7 +104,7 @@ fn the_host_of_the_socket_knows_better_than_what_follows_from_segments() {
         reset.cause = ResetCause::UnreadData;
         let mut state = samples::state();
         state.role = Some(Server);
-        view.events.push(OutputRecord::State(state));
+        add(view, OutputRecord::State(state));
     }
     let mut joiner = joiner(8);
     let records = join(&mut joiner, [views(0, INSIDE, 3, &near), server]);

@@ -1,7 +1,7 @@
 //! Times by the clock of the reference.
 
 use super::Timeline;
-use crate::{join::clock::Offset, output_record::Stamp, text::WallTime};
+use crate::{join::clock::Offset, text::WallTime};
 
 /// The offset of a clock, and the times of its host at which it applies.
 #[derive(Clone, Copy)]
@@ -43,7 +43,7 @@ impl Timeline<'_> {
     }
 
     /// Like [`Self::corrected`]; without an offset, returns the unchanged time.
-    pub(super) fn wall(&self, place: usize, Stamp { time, .. }: Stamp) -> Stamp {
-        Stamp { time: WallTime(self.corrected(place, time.0).unwrap_or(time.0)), boot_ns: None }
+    pub(super) fn wall(&self, place: usize, time: WallTime) -> WallTime {
+        WallTime(self.corrected(place, time.0).unwrap_or(time.0))
     }
 }

@@ -5,8 +5,12 @@ use smallvec::SmallVec;
 use super::Timeline;
 use crate::{
     event::Role,
-    join::{passage::Passed, verdicts, view::stamp},
-    output_record::{OutputRecord, Passage, SegmentOutput, Sighting},
+    join::{
+        noted::{Noted, NotedSegment},
+        passage::Passed,
+        verdicts,
+    },
+    output_record::{Passage, Sighting},
     tcp::TcpFlags,
     verdict::CloseKind,
 };
@@ -21,9 +25,9 @@ impl Timeline<'_> {
         let mut times = SmallVec::<[_; 2]>::new();
         for (place, index) in passed.way() {
             let Some((file, view)) = self.views.get(place) else { continue };
-            let Some(at) = view.events.get(index).and_then(stamp) else { continue };
-            sightings.push(Sighting { host: self.host(*file), time: at.time });
-            times.push(self.corrected(place, at.time.0));
+            let Some(at) = view.events.get(index).map(Noted::time) else { continue };
+            sightings.push(Sighting { host: self.host(*file), time: at });
+            times.push(self.corrected(place, at.0));
         }
         let delay_ns = match (times.first(), times.last()) {
             (Some(&Some(first)), Some(&Some(last))) if times.len() > 1 => {
@@ -36,9 +40,8 @@ impl Timeline<'_> {
 
     /// Returns true if a segment that one view alone has would be in the others if their hosts had seen it.
     pub(super) fn others_would_have_it(&self, (place, index): (usize, usize)) -> bool {
-        let event = self.views.get(place).and_then(|(_, view)| view.events.get(index));
-        let opens_or_closes = |segment: &SegmentOutput| segment.flags.intersects(CONCLUSIVE);
-        let always = matches!(event, Some(OutputRecord::Segment(segment)) if opens_or_closes(segment));
+        let opens_or_closes = |segment: &NotedSegment| segment.flags.intersects(CONCLUSIVE);
+        let always = self.segment(place, index).is_some_and(opens_or_closes);
         let all_segments = |file: usize| self.joiner.hosts.get(file).is_some_and(|host| host.all_segments);
         always || self.views.iter().all(|(file, view)| all_segments(*file) && view.left_out == 0)
     }
@@ -47,18 +50,17 @@ impl Timeline<'_> {
     /// since offloading changes them, and neither do plain ACKs, of which not all are recorded.
     fn is_lost(&self, passed: &Passed) -> bool {
         let Some((place, index)) = passed.way().next() else { return false };
-        let Some((_, view)) = self.views.get(place) else { return false };
-        let Some(OutputRecord::Segment(segment)) = view.events.get(index) else { return false };
+        let Some(segment) = self.segment(place, index) else { return false };
         if segment.length > 0 || !segment.flags.intersects(CONCLUSIVE) {
             return false;
         }
         let missed = |target: usize| {
             let Some((file, view)) = self.views.get(target) else { return false };
             let Some(host) = self.joiner.hosts.get(*file) else { return false };
-            let Some(sent) = self.corrected(place, segment.stamp.time.0) else { return false };
+            let Some(sent) = self.corrected(place, segment.time.0) else { return false };
             let Some(began) = self.corrected(target, host.began.0) else { return false };
             let unfinished = view.close.as_ref().is_some_and(|close| close.record.kind == CloseKind::Unfinished);
-            let last = unfinished.then(|| view.events.iter().filter_map(stamp).map(|at| at.time).max()).flatten();
+            let last = unfinished.then(|| view.events.iter().map(Noted::time).max()).flatten();
             let until = view.until.or(last).map(|until| self.corrected(target, until.0));
             let in_time = until.is_none_or(|until| until.is_some_and(|until| sent < until));
             let sees_segments = view.segments().next().is_some();
@@ -68,6 +70,10 @@ impl Timeline<'_> {
             Role::Client => place + 1 < self.views.len() && missed(self.views.len() - 1),
             Role::Server => place > 0 && missed(0),
         }
+    }
+
+    fn segment(&self, place: usize, index: usize) -> Option<&NotedSegment> {
+        self.views.get(place)?.1.events.get(index)?.segment()
     }
 }
 

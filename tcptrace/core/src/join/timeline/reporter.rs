@@ -3,8 +3,11 @@
 use super::Timeline;
 use crate::{
     event::Role,
-    join::view::{Member, View},
-    output_record::{OutputRecord, StalledOutput, Stamp},
+    join::{
+        noted::Noted,
+        view::{Member, View},
+    },
+    output_record::{OutputRecord, StalledOutput},
     verdict::Turn,
 };
 
@@ -13,14 +16,14 @@ use crate::{
 const SAME_STALL: u64 = 1_000_000_000;
 
 impl Timeline<'_> {
-    /// Returns true if the view is the one that reports an event of a socket: recordings of one machine may have the same sockets,
-    /// and each end's are reported by the view nearest to that end.
-    pub(super) fn is_reported_by(&self, place: usize, view: &View, event: &OutputRecord) -> bool {
-        let role = match event {
-            OutputRecord::State(state) => state.role.unwrap_or_else(|| view.role_of(&state.local)),
-            OutputRecord::Hint(hint) => view.role_of(&hint.local),
-            OutputRecord::Owner(owner) => view.role_of(&owner.local),
-            OutputRecord::Stalled(stalled) => return self.reports_stall(place, stalled),
+    /// Returns true if the view is the one that reports its event with this index: recordings of one machine may have the same
+    /// sockets, and each end's are reported by the view nearest to that end.
+    pub(super) fn is_reported_by(&self, place: usize, view: &View, index: usize) -> bool {
+        let role = match (view.events.get(index), view.record(index)) {
+            (Some(Noted::State(state)), _) => state.role.unwrap_or_else(|| view.role_of(&state.local)),
+            (_, Some(OutputRecord::Hint(hint))) => view.role_of(&hint.local),
+            (_, Some(OutputRecord::Owner(owner))) => view.role_of(&owner.local),
+            (_, Some(OutputRecord::Stalled(stalled))) => return self.reports_stall(place, stalled),
             _ => return true,
         };
         let mut places = self.views.iter().enumerate().filter(|(_, (_, view))| view.has_socket(role)).map(|(at, _)| at);
@@ -31,9 +34,9 @@ impl Timeline<'_> {
             None => {
                 let names = |(_, other): &Member| {
                     let is_same = |event: &OutputRecord| matches!(event, OutputRecord::Owner(owner) if other.role_of(&owner.local) == role);
-                    other.events.iter().any(is_same)
+                    other.records().any(is_same)
                 };
-                !matches!(event, OutputRecord::Owner(_)) || !self.views.iter().take(place).any(names)
+                !matches!(view.record(index), Some(OutputRecord::Owner(_))) || !self.views.iter().take(place).any(names)
             }
         }
     }
@@ -41,9 +44,7 @@ impl Timeline<'_> {
     /// Returns true if the view is the one that reports this stall. The host of the end whose turn it is knows the reason, so its
     /// view reports the stall if it noticed it; otherwise the first view that did.
     fn reports_stall(&self, place: usize, stalled: &StalledOutput) -> bool {
-        let since = |place: usize, stalled: &StalledOutput| {
-            self.wall(place, Stamp { time: stalled.since, boot_ns: None }).time.0
-        };
+        let since = |place: usize, stalled: &StalledOutput| self.wall(place, stalled.since).0;
         let own = since(place, stalled);
         let same = |place: usize, event: &OutputRecord| {
             matches!(event, OutputRecord::Stalled(other) if other.record.turn == stalled.record.turn
@@ -55,7 +56,7 @@ impl Timeline<'_> {
             Some(Turn::Network) | None => None,
         };
         let views = || self.views.iter().map(|(_, view)| &**view).enumerate();
-        let noticed = || views().filter(|(at, view)| view.events.iter().any(|event| same(*at, event)));
+        let noticed = || views().filter(|(at, view)| view.records().any(|event| same(*at, event)));
         let knows = |(_, view): &(usize, &View)| role.is_some_and(|role| view.has_socket(role));
         noticed().find(knows).or_else(|| noticed().next()).is_none_or(|(at, _)| at == place)
     }

@@ -8,17 +8,18 @@ use crate::{
 };
 
 impl Timeline<'_> {
-    pub(super) fn restamp(&self, place: usize, event: &mut OutputRecord) {
+    /// Sets an event's time to `at`, and other times to those of the reference.
+    pub(super) fn restamp(&self, place: usize, at: WallTime, event: &mut OutputRecord) {
+        let at = Stamp { time: at, boot_ns: None };
         match event {
-            OutputRecord::State(state) => state.stamp = self.wall(place, state.stamp),
-            OutputRecord::Segment(segment) => segment.stamp = self.wall(place, segment.stamp),
-            OutputRecord::Icmp(icmp) => icmp.stamp = self.wall(place, icmp.stamp),
-            OutputRecord::Hint(hint) => hint.stamp = self.wall(place, hint.stamp),
-            OutputRecord::Drop(dropped) => dropped.stamp = self.wall(place, dropped.stamp),
-            OutputRecord::Owner(owner) => owner.stamp = self.wall(place, owner.stamp),
+            OutputRecord::State(state) => state.stamp = at,
+            OutputRecord::Segment(segment) => segment.stamp = at,
+            OutputRecord::Icmp(icmp) => icmp.stamp = at,
+            OutputRecord::Hint(hint) => hint.stamp = at,
+            OutputRecord::Drop(dropped) => dropped.stamp = at,
+            OutputRecord::Owner(owner) => owner.stamp = at,
             OutputRecord::Stalled(stalled) => {
-                let since = Stamp { time: stalled.since, boot_ns: None };
-                (stalled.stamp, stalled.since) = (self.wall(place, stalled.stamp), self.wall(place, since).time);
+                (stalled.stamp, stalled.since) = (at, self.wall(place, stalled.since));
             }
             _ => {}
         }
