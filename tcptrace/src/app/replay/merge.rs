@@ -30,8 +30,8 @@ use tcptrace_core::{
 /// Maximum number of batches by which a thread is ahead of the joiner.
 const AHEAD: usize = 4;
 
-/// How many connections wait for the views of other files. With records of their segments they take up to half a gigabyte,
-/// without a fifth of that.
+/// How many connections wait for the views of other files. Their events take some half a gigabyte at most with the records of
+/// segments, and a fifth of that without.
 const ROOM: Room =
     Room { connections: NonZeroUsize::new(1 << 16).unwrap(), events: NonZeroUsize::new(1 << 20).unwrap() };
 
