@@ -4,7 +4,8 @@ use super::*;
 
 /// The stalls among the records.
 fn stalls<'a>(records: impl IntoIterator<Item = &'a OutputRecord>) -> Vec<&'a StalledOutput> {
-    let stalled = |record| if let &OutputRecord::Stalled(ref stalled) = record { Some(stalled) } else { None };
+    let stalled =
+        |record: &'a OutputRecord| if let OutputRecord::Stalled(stalled) = record { Some(stalled) } else { None };
     records.into_iter().filter_map(stalled).collect()
 }
 
