@@ -66,6 +66,24 @@ fn a_host_that_has_lost_its_connection_resets_the_old_one() {
              < S. 0/0/1 @5000000; > . 1/0/1; > F. 1/0/1; < F. 1/0/2; > . 2/0/2",
             &["established; reset client client/no_connection 7/0", "established; three_segment client 0/0"],
         ),
+        (
+            "without data",
+            "OPEN; 5s; > S 0 @1900000000; < . 1/0/-1899999999; > R -1899999999; 1s; > S 0; < S. 0/0/1 @5000000; \
+             > . 1/0/1; > F. 1/0/1; < F. 1/0/2; > . 2/0/2",
+            &["established; reset client client/no_connection 0/0", "established; three_segment client 0/0"],
+        ),
+        (
+            "whose ACK was not captured",
+            "OPEN; > P. 1/7/1; < . 1/0/8; 5s; > S 0 @1900000000; > R -1899999992; 1s; > S 0; < S. 0/0/1 @5000000; \
+             > . 1/0/1; > F. 1/0/1; < F. 1/0/2; > . 2/0/2",
+            &["established; reset client client/no_connection 7/0", "established; three_segment client 0/0"],
+        ),
+        (
+            "which it had closed",
+            "OPEN; > F. 1/0/1; < . 1/0/2; 70s; > S 0 @1900000000; < . 1/0/-1899999998; > R -1899999998; 1s; > S 0; \
+             < S. 0/0/1 @5000000; > . 1/0/1; > F. 1/0/1; < F. 1/0/2; > . 2/0/2",
+            &["established; reset client client/unknown 0/0", "established; three_segment client 0/0"],
+        ),
     ]);
 }
 

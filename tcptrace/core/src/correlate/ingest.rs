@@ -2,6 +2,7 @@
 
 pub(in crate::correlate) mod accept_queue;
 mod accurate_ecn;
+mod behind_reset;
 pub(in crate::correlate) mod claims;
 mod doubted_resets;
 mod dropped;

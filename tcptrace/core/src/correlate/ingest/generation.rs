@@ -81,6 +81,18 @@ impl Correlator {
         syn.zip(before).is_some_and(|(syn, before)| !conn.answered && before.last >= syn && !refused(before))
     }
 
+    /// Returns true if a segment of the end `from` is the reset by which it refuses what comes of this connection while it
+    /// waits for the answer to a newer SYN.
+    pub(super) fn resets_replaced(&self, at: u32, from: Side, segment: &Segment) -> bool {
+        if !segment.header.has(TcpFlags::RST) || segment.header.has(TcpFlags::ACK) {
+            return false;
+        }
+        let key = self.table.get(at).and_then(Connection::key);
+        let newest = key.and_then(|key| self.table.find(&key)).filter(|&newest| newest != at);
+        let waits = |conn: &Connection| conn.end(from).sent_syn && !conn.answered && !conn.ended;
+        newest.and_then(|newest| self.table.get(newest)).is_some_and(waits)
+    }
+
     /// Returns the generation that an answer of the end `from` without a socket belongs to. The newest may consist only
     /// of a SYN that the other end has not accepted: then it is the one seen last.
     pub(in crate::correlate) fn answered_generation(&self, key: &Key, from: Side) -> Option<u32> {

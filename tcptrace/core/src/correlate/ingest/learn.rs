@@ -6,6 +6,7 @@ use std::time::Duration;
 
 pub(super) use self::accepted::take;
 use super::{
+    behind_reset::refuse_reset_before,
     claims::{settle_claim, settle_reached},
     gaps,
 };
@@ -32,6 +33,7 @@ const AFTER_FIN: u8 = 8;
 pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: bool) -> bool {
     let Segment { header, length, at, .. } = segment;
     settle_claim(conn, from, segment, full);
+    refuse_reset_before(conn, from, segment);
     gaps::settle(conn, from, segment);
     refuse_ack_beyond(conn, from, segment);
     if conn.ack_at().is_none()
@@ -96,7 +98,7 @@ fn replaces_syn(own: &End, header: &TcpHeader) -> bool {
 }
 
 /// Returns true if a segment that the other end drops lies before what it has acknowledged: it was sent again.
-fn is_old(own: &End, segment: &Segment) -> bool {
+pub(super) fn is_old(own: &End, segment: &Segment) -> bool {
     let Segment { header, length, .. } = segment;
     let text = ack_of(header).is_some() && !header.has(TcpFlags::SYN);
     text && signed_offset(own, header.seq.add(*length)).is_some_and(|end| end >= 1 && end.unsigned_abs() < own.acked())

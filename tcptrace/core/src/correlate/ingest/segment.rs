@@ -45,6 +45,7 @@ impl Correlator {
         self.watched.note(netns);
         self.guess_roles(at, &key, from, &segment.header);
         let kinds = self.kinds_in_capture(at, from, segment);
+        let resets_replaced = self.resets_replaced(at, from, segment);
         let full = self.all_segments && kinds != Some(Recorded::Flagged);
         let conn = self.table.get_mut(at)?;
         if let Some(kinds) = kinds {
@@ -64,6 +65,9 @@ impl Correlator {
         let (retransmission, addition) = if probe { (false, None) } else { conn.end(from).retransmits(segment) };
         let late = conn.ended;
         let control = learn(conn, from, segment, full);
+        if resets_replaced {
+            conn.end_mut(from).note_replaced(segment.at);
+        }
         if segment.socket.is_some() && self.watched.states_of.is_some() {
             let leaves = conn.end(from).leaves() || segment.direction == Some(Direction::Out);
             let left_out = self.watched.leaves_out_states(segment, leaves);

@@ -1,6 +1,6 @@
 //! Segments that the rules refuse by what was seen, although the receiver may have accepted them, or has.
 
-use super::{Ack, HIDDEN, View, ack_of, signed_offset, to_signed};
+use super::{Ack, HIDDEN, View, ack_of, new_behind_reset, signed_offset, to_signed};
 use crate::{
     correlate::table::connection::{Connection, Side},
     event::Segment,
@@ -8,7 +8,8 @@ use crate::{
 };
 
 /// Returns true if a segment that its receiver refuses, by what was seen of both ends, may have been accepted nevertheless: it is
-/// beyond the window, as behind a gap of the capture, or a FIN in the window without ACK or with an old timestamp.
+/// beyond the window, as behind a gap of the capture, a FIN in the window without ACK or with an old timestamp, or behind a reset
+/// that it may not have accepted.
 pub(in crate::correlate) fn may_be_accepted(conn: &Connection, from: Side, segment: &Segment, full: bool) -> bool {
     let header = &segment.header;
     let view = View { conn, own: conn.end(from), other: conn.end(from.other()), full };
@@ -17,7 +18,10 @@ pub(in crate::correlate) fn may_be_accepted(conn: &Connection, from: Side, segme
     if !full || !takes || header.flags.intersects(TcpFlags::SYN | TcpFlags::RST) || conn.is_self_connect() {
         return false;
     }
-    if view.is_over() || view.receiver_in_syn_sent() || view.own.fin().is_some() {
+    if view.is_over() {
+        return new_behind_reset(conn, from, segment, full).is_some();
+    }
+    if view.receiver_in_syn_sent() || view.own.fin().is_some() {
         return false;
     }
     let Some(start) = signed_offset(view.own, header.seq) else { return false };

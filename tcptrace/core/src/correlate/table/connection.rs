@@ -218,6 +218,8 @@ impl Connection {
             has_socket: false,
             outgoing: false,
             fast_close: false,
+            replaced: false,
+            outlived: false,
             followed: false,
             first: self.end(from.other()).rst().is_none(),
         };

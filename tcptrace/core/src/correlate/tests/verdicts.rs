@@ -1,6 +1,7 @@
 //! Verdicts on whole exchanges.
 
 mod attempts;
+mod behind_reset;
 mod borne_out;
 mod closes;
 mod crossing;

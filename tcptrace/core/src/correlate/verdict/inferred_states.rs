@@ -48,7 +48,8 @@ pub(in crate::correlate) fn states(conn: &Connection, side: Side) -> Entered {
         Some((TimeWait, _)) => own.rst().is_none(),
         last => matches!(last, Some((Close, _))),
     };
-    if let Some(rst) = own.rst().max(other.rst())
+    // It goes on after a reset that something else has sent in its name.
+    if let Some(rst) = own.rst().filter(|rst| !rst.context.outlived).max(other.rst())
         && !over
     {
         entered.push((Close, rst.at));

@@ -1,10 +1,10 @@
 //! Updates from the parts of a segment that its receiver accepts.
 
-use super::{SENT_AGAIN_AFTER, is_old};
+use super::SENT_AGAIN_AFTER;
 use crate::{
     correlate::{
-        ingest::doubted_resets::restore_doubted_resets,
-        receiver::{Accepted, Ack, Reset, ack_of, new_behind_reset, signed_offset},
+        ingest::{behind_reset::go_on_behind_reset, doubted_resets::restore_doubted_resets},
+        receiver::{Accepted, Ack, Reset, ack_of, signed_offset},
         table::{
             connection::{Connection, Side},
             endpoint::{End, Reached, ResetContext, Sent},
@@ -86,6 +86,8 @@ pub(in crate::correlate::ingest) fn take(
         has_socket: outgoing && segment.socket.is_some(),
         outgoing,
         fast_close: header.has(TcpFlags::RST) && TcpOptions(header.options).closes_mptcp(),
+        replaced: false,
+        outlived: false,
         followed: false,
     };
     let ends = accepted.fin || accepted.reset == Reset::Exact;
@@ -153,34 +155,6 @@ pub(in crate::correlate::ingest) fn take(
     conn.last_from = Some(from);
     if !header.has(TcpFlags::RST) {
         conn.ends.iter_mut().for_each(End::note_more);
-    }
-}
-
-/// Notes that the end `from`, of which a reset was seen, sends a segment that acknowledges the other end's numbers up
-/// to the offset `acked`.
-fn go_on_behind_reset(
-    conn: &mut Connection,
-    from: Side,
-    segment: &Segment,
-    accepted: &Accepted,
-    acked: Option<u64>,
-    full: bool,
-) {
-    let other = conn.end(from.other());
-    let (confirmed, elsewhere) = (other.closed().is_some(), !other.had_socket && !other.here);
-    let new_behind_reset = new_behind_reset(conn, from, segment, full);
-    let own = conn.end_mut(from);
-    match accepted.payload {
-        _ if confirmed => {}
-        Some(payload) => {
-            let end = segment.header.seq.add(payload + u32::from(accepted.fin));
-            own.goes_on_behind_reset(Some(end), acked.unwrap_or_default(), elsewhere);
-        }
-        // The other end has it already.
-        None if is_old(own, segment) => own.goes_on_behind_reset(None, 0, elsewhere),
-        // Nobody takes it any more, but it is what an end sends that has not reset.
-        None if new_behind_reset.is_some() => own.goes_on_behind_reset(new_behind_reset, 0, elsewhere),
-        None => {}
     }
 }
 

@@ -174,6 +174,11 @@ pub(in crate::correlate) struct ResetContext {
     pub(in crate::correlate) outgoing: bool,
     /// True if it ends the MPTCP connection that it belongs to (MP_FASTCLOSE, RFC 8684 §3.5).
     pub(in crate::correlate) fast_close: bool,
+    /// True if the end in whose name it came went on after it, which a reset of its own would have ended.
+    pub(in crate::correlate) outlived: bool,
+    /// True if its sender had asked for another connection between the same ends: it answers a segment of the other end, which
+    /// still has this one (RFC 9293 §3.5.1, half-open connections).
+    pub(in crate::correlate) replaced: bool,
     /// True if a segment of either end other than a reset was seen after it. Times alone cannot show that: clocks may be coarse.
     pub(in crate::correlate) followed: bool,
 }

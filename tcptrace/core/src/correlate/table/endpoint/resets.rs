@@ -12,6 +12,9 @@ use crate::{
 /// Maximum time from seeing a reset to its effect on the socket that it ends.
 const JUST_BEFORE: Duration = Duration::from_millis(1);
 
+/// Maximum time by which a reset overtakes text that was sent before it.
+const OVERTAKES: Duration = Duration::from_millis(100);
+
 impl End {
     /// Notes a reset. Its number is the one after everything sent: it has neither payload nor FIN.
     pub(super) fn send_reset(
@@ -139,6 +142,14 @@ impl End {
         }
     }
 
+    /// Notes that its reset at this time came after it had asked for another connection between the same ends.
+    pub(in crate::correlate) fn note_replaced(&mut self, at: BootTime) {
+        let accepted = self.known_resets().and_then(|resets| resets.accepted.as_mut());
+        if let Some(rst) = accepted.filter(|rst| rst.at == at) {
+            rst.context.replaced = true;
+        }
+    }
+
     /// Returns true if its reset shows that something sent before was not captured.
     pub(in crate::correlate) fn reset_behind_gap(&self) -> bool {
         self.rst().is_some_and(|rst| rst.seen && rst.offset > self.sent && rst.before == self.sent)
@@ -227,6 +238,17 @@ impl End {
                 rst.context.doubted = !proven;
                 resets.odd = resets.accepted.take();
             }
+        }
+    }
+
+    /// Notes that this end sends after its reset, whose number was the expected one: text up to `new`, which is new, and an
+    /// acknowledgement up to the offset `acks`. Then it has not sent that reset: with ACK, that would have the number after
+    /// all the text; without, it may only have overtaken text that was on its way.
+    pub(in crate::correlate) fn outlives_reset(&mut self, new: Option<SeqNumber>, acks: u64, at: BootTime) {
+        let accepted = self.known_resets().and_then(|resets| resets.accepted.as_mut());
+        if let Some(rst) = accepted.filter(|rst| rst.seen && rst.context.certain) {
+            let later = new.is_some() && (rst.has_ack || at > rst.at + OVERTAKES);
+            rst.context.outlived |= later || acks > rst.other_sent;
         }
     }
 

@@ -169,20 +169,21 @@ fn queue_is_full(conn: &Connection) -> bool {
 /// Returns true if the end had the connection, was not seen to close it, and no longer knows it: its reset answers a
 /// segment of the other end and takes its number from that one's acknowledgement (tcp_v4_send_reset of
 /// net/ipv4/tcp_ipv4.c). An existing socket acknowledges what it received when it resets (tcp_send_active_reset of
-/// net/ipv4/tcp_output.c).
+/// net/ipv4/tcp_output.c). One that asks for another connection between the same ends has none.
 fn has_forgotten(conn: &Connection, side: Side) -> bool {
     let (own, other) = (conn.end(side), conn.end(side.other()));
-    let seen_whole = !conn.mid_life && conn.ack_at().is_some();
-    let Some(rst) = own.rst().filter(|rst| !rst.has_ack && seen_whole && own.fin().is_none() && !own.had_socket) else {
+    let Some(rst) = own.rst().filter(|rst| !rst.has_ack && own.fin().is_none() && !own.had_socket) else {
         return false;
     };
+    let seen_whole = !conn.mid_life && conn.ack_at().is_some();
     // An end that has just acknowledged the other's data knows the connection.
     let answers = rst.context.answers || !conn.shows_all() && other.had_socket;
     let number = !conn.shows_all() || rst.offset == own.acked();
     // It may have ended the connection itself before, by a FIN that was not seen or a reset that was not accepted.
     let ended = may_have_closed(conn, side) || other.has_received_fin() || own.has_reset_before();
     // If only the handshake was exchanged, it may never have had the connection: its accept queue may have been full.
-    !ended && answers && number && (own.sent > 1 || other.acked() > 1 || rst.offset > 1)
+    let had_it = seen_whole && (own.sent > 1 || other.acked() > 1 || rst.offset > 1);
+    !ended && (rst.context.replaced || had_it && answers && number)
 }
 
 /// Returns true if data arrived for an end that had closed.

@@ -6,8 +6,8 @@ use crate::{
     tcp::TcpState::Established,
 };
 
-/// Returns true if the end's socket on this host was still open after the reset that came in its name. A socket that has
-/// been established ends as it sends a reset (tcp_send_active_reset of net/ipv4/tcp_output.c and its callers). If the
+/// Returns true if the end went on after the reset that came in its name, as a capture shows, or its socket on this host was
+/// still open then. A socket that has been established ends as it sends a reset (tcp_send_active_reset of net/ipv4/tcp_output.c and its callers). If the
 /// kernel's TCP sent it on behalf of no socket, it has given a reason.
 pub(in crate::correlate::verdict) fn is_forged(conn: &Connection, side: Side) -> bool {
     let own = conn.end(side);
@@ -22,5 +22,5 @@ pub(in crate::correlate::verdict) fn is_forged(conn: &Connection, side: Side) ->
         Some(closed) => closed.at > rst.at.plus(RESET_FOLLOWS),
         None => own.open_sockets > 0,
     };
-    established && outlived && own.reset_hint().is_none()
+    (rst.context.outlived || established && outlived) && own.reset_hint().is_none()
 }

@@ -1,0 +1,87 @@
+//! Resets with the expected number which something else has sent in the name of an end, as a capture shows: what passes
+//! behind them tells who has sent and who has accepted them.
+
+use super::{
+    doubted::{Line, closed, down, show, up},
+    *,
+};
+
+/// Requests and answers, of which everything is acknowledged.
+const EXCHANGED: [Line; 3] = [up(ACK, 1, 1, 7), down(ACK, 1, 8, 9), up(ACK, 8, 10, 0)];
+
+/// A reset without ACK, as in the answer to a segment.
+const fn bare(by_client: bool, seq: u32) -> Line {
+    (by_client, RST, seq, None, 0)
+}
+
+/// The close of a connection of which a capture shows [`EXCHANGED`] and then these lines, 0.2 s apart.
+fn slowly(lines: &[Line]) -> Close {
+    let mut exchange = Exchange::of_capture();
+    exchange.connections().expect_all_segments();
+    show(&mut exchange, &[(true, SYN, 0, None, 0), down(SYN, 0, 1, 0), up(ACK, 1, 1, 0)]);
+    show(&mut exchange, &EXCHANGED);
+    for line in lines {
+        exchange.pass(SECOND / 5);
+        show(&mut exchange, &[*line]);
+    }
+    exchange.pass(2 * SECOND);
+    let (_, closes) = exchange.records();
+    only(closes)
+}
+
+#[test]
+fn an_end_that_goes_on_has_not_sent_the_reset_in_its_name() {
+    for (what, behind) in [
+        ("new data", vec![down(ACK, 10, 8, 9)]),
+        ("new data, and the reset that answers it", vec![down(ACK, 10, 8, 9), bare(true, 8)]),
+        ("a FIN", vec![down(FIN, 10, 8, 0), bare(true, 8)]),
+        ("an acknowledgement of what came later", vec![up(ACK, 8, 10, 5), down(ACK, 10, 13, 0)]),
+    ] {
+        for reset in [bare(false, 10), down(RST, 10, 8, 0)] {
+            let close = slowly(&[&[reset], &behind[..]].concat());
+            assert_eq!(close.kind, CloseKind::Reset, "{what}, {reset:?}");
+            assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::Forged }), "{what}, {reset:?}");
+            let answered = behind.last().is_some_and(|line| line.1 == RST);
+            let states = close.states.server.iter().map(|stay| stay.state).collect::<Vec<_>>();
+            assert_eq!(states.last() == Some(&Close), answered, "{what}: {states:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_reset_may_have_overtaken_proves_nothing() {
+    let closed_by = |behind: &[Line]| closed(&[&EXCHANGED, behind].concat()).reset.map(|reset| reset.cause);
+    // At once: the data may have been on its way, and the end may have forgotten the connection since.
+    let overtaken = [bare(false, 10), down(ACK, 10, 8, 9), bare(true, 8)];
+    assert_ne!(closed_by(&overtaken), Some(ResetCause::Forged));
+    // The reset of a socket has the number after all its data.
+    assert_eq!(closed_by(&[down(RST, 10, 8, 0), down(ACK, 10, 8, 9)]), Some(ResetCause::Forged));
+    for again in [down(ACK, 1, 8, 9), down(ACK, 10, 8, 0), up(ACK, 8, 10, 4), up(FIN, 8, 10, 0)] {
+        let close = slowly(&[down(RST, 10, 8, 0), again]);
+        assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::Unknown }), "{again:?}");
+    }
+}
+
+#[test]
+fn a_reset_behind_which_both_ends_go_on_ends_nothing() {
+    let end = [up(FIN, 15, 19, 0), down(FIN, 19, 16, 0), up(ACK, 16, 20, 0)];
+    for (what, between) in [
+        ("both send", vec![up(ACK, 8, 10, 7), down(ACK, 10, 15, 9), up(ACK, 15, 19, 0)]),
+        ("one after the other", vec![down(ACK, 10, 8, 9), up(ACK, 8, 19, 0), up(ACK, 8, 19, 7), down(ACK, 19, 15, 0)]),
+        ("in parts", vec![down(ACK, 10, 8, 4), down(ACK, 14, 8, 5), up(ACK, 8, 19, 7), down(ACK, 19, 15, 0)]),
+    ] {
+        for reset in [bare(false, 10), down(RST, 10, 8, 0)] {
+            let close = slowly(&[&[reset], &between[..], &end].concat());
+            assert_eq!((close.kind, close.initiator), (CloseKind::ThreeSegment, Some(Role::Client)), "{what}");
+            let bytes = Bytes { client_to_server: Some(14), server_to_client: Some(18) };
+            assert_eq!((close.reset, close.bytes), (None, bytes), "{what}");
+        }
+    }
+}
+
+#[test]
+fn fins_behind_a_reset_that_ended_nothing_count() {
+    let close = slowly(&[bare(false, 10), up(FIN, 8, 10, 0), down(FIN, 10, 9, 0), up(ACK, 9, 11, 0)]);
+    assert_eq!((close.kind, close.initiator), (CloseKind::ThreeSegment, Some(Role::Client)), "{close:?}");
+    assert_eq!((close.reset, close.incomplete), (None, false), "{close:?}");
+}
