@@ -121,18 +121,24 @@ fn segment(skb: &Skb, ip: &Ip, tcp: &TcpHeader, direction: u8) -> Result<(), Ski
     // No stack accepts it, so it changes nothing.
     let malformed = criteria.header_length < TCP_FIXED;
     let control = setting!(segments) != SEGMENTS_ALL;
-    if control && !malformed {
-        let ack = if flags & ACK != 0 { Some(u32::from_be(tcp[2])) } else { None };
-        let wanted = flags & SYN == 0 && flow.wants(&KernelTable, ack);
-        if !wanted && !criteria.stands_out() {
-            return Ok(());
-        }
+    let plain = control && !malformed && !criteria.stands_out();
+    if plain && !flow.perhaps_watched(&KernelTable) {
+        return Ok(());
     }
+    // Before the table is asked, since that counts the segment as recorded: between two namespaces of this host, it may
+    // match only as it comes in.
     if !filter::matches(&FilterMaps, ip, ports, direction, skb.ifindex() == setting!(loopback)) {
         return Ok(());
     }
     if malformed {
         return Err(Skip::Malformed);
+    }
+    if control {
+        let ack = if flags & ACK != 0 { Some(u32::from_be(tcp[2])) } else { None };
+        let wanted = flags & SYN == 0 && flow.wants(&KernelTable, ack);
+        if plain && !wanted {
+            return Ok(());
+        }
     }
     // SAFETY: the helper has no arguments.
     let boot_ns = unsafe { bpf_ktime_get_boot_ns() };

@@ -57,11 +57,10 @@ impl Node {
 
     /// Starts a tracer of the node and both pods, and waits until it is attached in all of them.
     #[track_caller]
-    fn trace(&self, port: u16) -> Tracer {
+    fn trace(&self, filter: &[&str]) -> Tracer {
         let [a, b] = &self.pods;
-        let arguments =
-            ["-p", &port.to_string(), "--netns", self.node.name(), "--netns", a.name(), "--netns", b.name()];
-        let tracer = Tracer::start(&self.own, &arguments);
+        let of_all = ["--netns", self.node.name(), "--netns", a.name(), "--netns", b.name()];
+        let tracer = Tracer::start(&self.own, &[filter, &of_all].concat());
         wait_covered(&self.node, "port1");
         [a, b].into_iter().for_each(|pod| wait_covered(pod, "eth0"));
         tracer
@@ -93,7 +92,7 @@ fn exchange(ends: &Ends) {
 fn two_pods_on_a_bridge_have_one_connection_with_both_sockets_and_each_segment_once() {
     const PORT: u16 = 4901;
     let node = Node::new();
-    let tracer = node.trace(PORT);
+    let tracer = node.trace(&["-p", &PORT.to_string()]);
     let [client, server] = &node.pods;
     exchange(&Ends::between(client, server, SocketAddr::from((Node::ADDRESSES[1], PORT))));
     tracer.wait_for("a close", |record| is_type(record, "close"));
@@ -127,7 +126,7 @@ fn two_pods_on_a_bridge_have_one_connection_with_both_sockets_and_each_segment_o
 fn a_refusal_in_a_pod_has_its_cause() {
     const PORT: u16 = 4902;
     let node = Node::new();
-    let tracer = node.trace(PORT);
+    let tracer = node.trace(&["-p", &PORT.to_string()]);
     let address = SocketAddr::from((Node::ADDRESSES[1], PORT));
     node.pods[0].run(|| TcpStream::connect(address).expect_err("nobody listens"));
     tracer.wait_for("a handshake", |record| is_type(record, "handshake"));
@@ -228,6 +227,29 @@ fn what_a_killed_tracer_left_in_a_namespace_is_removed_by_the_next_one() {
     wait_covered(&pod, "lo");
     second.stop();
     assert_clean(&pod, "lo");
+}
+
+/// A segment passes interfaces of both namespaces, and may match as it leaves the one or as it comes into the other.
+#[test]
+fn filters_on_one_end_see_every_segment_between_namespaces() {
+    const PORT: u16 = 4908;
+    let node = Node::new();
+    let [client, server] = &node.pods;
+    for option in ["--local-port", "--remote-port"] {
+        let tracer = node.trace(&[option, &PORT.to_string()]);
+        exchange(&Ends::between(client, server, SocketAddr::from((Node::ADDRESSES[1], PORT))));
+        tracer.wait_for("a close", |record| is_type(record, "close"));
+        let trace = tracer.stop();
+        let (handshake, close) = only(&trace);
+        assert_eq!(
+            (&handshake["outcome"], &handshake["missing"]),
+            (&json!("established"), &json!(["states"])),
+            "{handshake}"
+        );
+        assert_eq!((&close["kind"], &close["missing"]), (&json!("four_segment"), &json!(["states"])), "{close}");
+        assert_eq!(trace.of_type("segment").len(), 7, "{:#?}", trace.records);
+        assert_eq!(trace.of_type("state").len(), 5 + usize::from(option == "--local-port"), "{:#?}", trace.records);
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Reading of captures and recordings, with the same output as that of a live trace.
 
 mod ahead;
+mod between;
 mod binary;
 mod capture;
 mod contents;
@@ -26,7 +27,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 pub(super) use self::merge::merge;
-use self::{contents::Contents, event_filter::Between, progress::Progress, source::Source};
+use self::{between::Between, contents::Contents, progress::Progress, source::Source};
 use super::{FLUSH_TIMEOUT, export, stdout_format, summary, top::Session};
 use crate::{
     cli::{Options, Verbosity},
@@ -165,7 +166,7 @@ impl<'a> Replay<'a> {
             session,
             began: BootTime::default(),
             times: None,
-            between: Between::default(),
+            between: Between::new(options.max_connections),
             ended: 0,
             events: 0,
         })
@@ -200,8 +201,14 @@ impl<'a> Replay<'a> {
     /// Handles an event whose segment passed `interface`. Breaks if `--duration` or `--count` is reached, or the output has
     /// no reader any more.
     fn take(&mut self, event: &Event, interface: Option<&str>) -> ControlFlow<()> {
+        for syn in self.between.revealed(event) {
+            self.take_if(&syn, true)?;
+        }
         let between = self.between.has(event, &self.options.filter);
         let chosen = event_filter::is_chosen(event, interface, between, self.options);
+        if !chosen && event_filter::is_chosen(event, interface, true, self.options) {
+            self.between.wait(event);
+        }
         self.take_if(event, chosen)
     }
 

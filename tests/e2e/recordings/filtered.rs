@@ -80,10 +80,13 @@ fn filters_on_one_end_keep_both_directions_between_namespaces() {
     tracer.stop();
     for option in ["--remote-port", "--local-port"] {
         let read = replay(&path, &[option, "4924"]);
-        let records = read.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-        let closes = records.filter(|record| is_type(record, "close"));
-        let told: Vec<Value> =
-            closes.map(|close| json!([close["kind"], close["initiator"], close["missing"]])).collect();
-        assert_eq!(told, [json!(["four_segment", "client", ["states"]])], "{option}: {read}");
+        let records: Vec<Value> = read.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let of_type = |kind| records.iter().filter(move |record| is_type(record, kind));
+        let opened: Vec<Value> =
+            of_type("handshake").map(|opened| json!([opened["kind"], opened["missing"]])).collect();
+        assert_eq!(opened, [json!(["three_way", []])], "{option}: {read}");
+        let closes = of_type("close").map(|close| json!([close["kind"], close["initiator"], close["missing"]]));
+        assert_eq!(closes.collect::<Vec<_>>(), [json!(["four_segment", "client", ["states"]])], "{option}: {read}");
+        assert_eq!(of_type("segment").count(), 7, "{option}: {read}");
     }
 }

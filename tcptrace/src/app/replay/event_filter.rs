@@ -1,40 +1,13 @@
 //! Selection of the events of a file that a live trace with the same options would have shown.
 
-use std::collections::HashSet;
-
 use crate::cli::{Options, Segments};
 use tcptrace_core::{
-    event::{Direction, Endpoint, Event},
+    event::{Direction, Event},
     filter::{Ends, Filter},
 };
 
 /// The name of the loopback device in every network namespace.
 const LOOPBACK: &str = "lo";
-
-/// Connections between two namespaces of the recorded host, as far as they are known. Both ends are local, but a recording
-/// has each segment once, as it was seen first: on its way out.
-#[derive(Debug, Default)]
-pub(super) struct Between(HashSet<[Endpoint; 2]>);
-
-impl Between {
-    /// Returns true if an event is a segment of such a connection, and remembers those that it reveals: its segments and states
-    /// belong to a connection of another namespace than theirs.
-    pub(super) fn has(&mut self, event: &Event, filter: &Filter) -> bool {
-        let (mut ends, elsewhere) = match event {
-            // Only these depend on which end is local.
-            _ if filter.local_ports.is_none() && filter.remote_ports.is_none() => return false,
-            Event::Segment(segment) => ([segment.src, segment.dst], segment.conn_netns),
-            Event::State(change) => ([change.local, change.remote], change.conn_netns),
-            _ => return false,
-        };
-        ends.sort_unstable();
-        // Of others, no segment is shown in any case.
-        if elsewhere.is_some() && filter.matches(ends[0], ends[1], Ends::Either) {
-            self.0.insert(ends);
-        }
-        matches!(event, Event::Segment(_)) && self.0.contains(&ends)
-    }
-}
 
 /// Returns true if an event is to be shown. `interface` is the one that its segment passed, if known; `between` is true if
 /// either end of the segment may be the local one.

@@ -2,7 +2,7 @@
 
 use log::warn;
 
-use super::{Replay, event_filter::Between};
+use super::Replay;
 use crate::pipeline::Pipeline;
 use tcptrace_core::{
     SCHEMA,
@@ -55,7 +55,7 @@ impl Replay<'_> {
             self.ended += self.pipeline.ended();
         }
         (self.began, self.times) = (start.moment.at, None);
-        self.between = Between::default();
+        self.between.clear();
         let describer = if start.capture { Describer::of_capture() } else { Describer::of_recording() };
         begin_again(&mut self.pipeline, start.netns.unwrap_or(NO_NAMESPACE), describer);
         if start.capture {
