@@ -60,7 +60,7 @@ pub(super) fn settle_claim(conn: &mut Connection, from: Side, segment: &Segment,
             return;
         }
         conn.end_mut(from).settle_claim();
-        if if reset { claim.likely } else { repeated } {
+        if if reset { claim.likely } else { repeated && !contradicts(segment, &claim.segment) } {
             confirm(conn, from, &claim.segment, full);
         }
     }
@@ -115,6 +115,15 @@ pub(in crate::correlate) fn take_last_fin(conn: &mut Connection) {
 fn follows(header: &TcpHeader, before: &TcpHeader) -> bool {
     let acks = ack_of(header).zip(ack_of(before)).is_some_and(|(ack, before)| ack.distance_from(before) < NEAR);
     acks && header.seq.distance_from(before.seq) < NEAR
+}
+
+/// Returns true if an acknowledgement alone, which has the number that its sender sends next, acknowledges more than an earlier
+/// segment of the same end, but has a number within that one's text. A probe of an idle end is one before.
+fn contradicts(segment: &Segment, before: &Segment) -> bool {
+    let Segment { header, length, .. } = segment;
+    let alone = *length == 0 && !header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST);
+    let later = ack_of(header).zip(ack_of(&before.header)).is_some_and(|(ack, before)| ack.after(before));
+    alone && later && gaps::end_of(before).after(header.seq.add(1))
 }
 
 /// Accepts the claim: there is a gap, and the segment was right.

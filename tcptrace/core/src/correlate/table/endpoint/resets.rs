@@ -63,7 +63,11 @@ impl End {
                 self.reach(1, 0);
             }
         } else {
-            self.resets_mut().odd = Some(rst);
+            let odd = &mut self.resets_mut().odd;
+            // What answers an old segment is no substitute for the reset of a socket, either.
+            if has_ack || !answers || odd.is_none_or(|odd| !odd.has_ack) {
+                *odd = Some(rst);
+            }
         }
     }
 
@@ -202,12 +206,15 @@ impl End {
         }
     }
 
-    /// Counts a reset again that was withdrawn only for segments that may have been in flight before, if its number is the one that
-    /// an open socket gives it, after everything sent.
+    /// Removes the doubt about a reset that is doubted, or was withdrawn, only for segments that may have been in flight
+    /// before, if its number is the one that an open socket gives it, after everything sent.
     pub(in crate::correlate) fn restore_doubted_reset(&mut self) {
-        let Some(resets) = self.known_resets().filter(|resets| resets.accepted.is_none()) else { return };
-        resets.accepted = resets.odd.take_if(|rst| rst.seen && rst.context.doubted && rst.offset == rst.before);
-        if let Some(rst) = &mut resets.accepted {
+        let Some(resets) = self.known_resets() else { return };
+        let doubted = |rst: &Rst| rst.seen && rst.context.doubted && rst.offset == rst.before;
+        if resets.accepted.is_none() {
+            resets.accepted = resets.odd.take_if(|rst| doubted(rst));
+        }
+        if let Some(rst) = resets.accepted.as_mut().filter(|rst| doubted(rst)) {
             rst.context.doubted = false;
         }
     }

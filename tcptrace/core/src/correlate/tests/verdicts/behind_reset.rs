@@ -1,5 +1,4 @@
-//! Resets with the expected number which something else has sent in the name of an end, as a capture shows: what passes
-//! behind them tells who has sent and who has accepted them.
+//! What passes behind a reset in a capture: it tells who has sent the reset, and who has accepted it.
 
 use super::{
     doubted::{Line, closed, down, show, up},
@@ -84,4 +83,38 @@ fn fins_behind_a_reset_that_ended_nothing_count() {
     let close = slowly(&[bare(false, 10), up(FIN, 8, 10, 0), down(FIN, 10, 9, 0), up(ACK, 9, 11, 0)]);
     assert_eq!((close.kind, close.initiator), (CloseKind::ThreeSegment, Some(Role::Client)), "{close:?}");
     assert_eq!((close.reset, close.incomplete), (None, false), "{close:?}");
+}
+
+#[test]
+fn what_answers_old_segments_does_not_hide_the_reset_of_a_socket() {
+    let lines = [
+        down(ACK, 1, 1, 400),
+        down(ACK, 401, 1, 400),
+        up(ACK, 1, 401, 0),
+        // The network has changed the order: these answer what came after the reset of the socket.
+        bare(false, 401),
+        down(RST, 801, 1, 0),
+        bare(false, 201),
+        up(ACK, 1, 801, 0),
+        bare(false, 201),
+    ];
+    assert_eq!(closed(&lines).reset.map(|reset| reset.by), Some(Role::Server));
+}
+
+/// RFC 9293 §3.10.7.1: the server, which has neither closed nor reset, no longer knows the connection.
+#[test]
+fn an_acknowledgement_on_its_way_renews_no_doubt_that_the_other_end_has_removed() {
+    let lines = [
+        down(ACK, 1, 1, 400),
+        up(FIN, 1, 1, 0),
+        up(ACK, 2, 401, 0),
+        up(RST, 2, 401, 0),
+        // It was on its way.
+        down(ACK, 401, 1, 100),
+        bare(false, 401),
+        up(ACK, 2, 401, 0),
+        bare(true, 1),
+        bare(false, 401),
+    ];
+    assert_eq!(closed(&lines).reset.map(|reset| reset.by), Some(Role::Client));
 }

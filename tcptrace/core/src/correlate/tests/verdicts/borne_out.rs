@@ -82,3 +82,18 @@ fn data_sent_again_acknowledges_a_fin_for_its_sender() {
         assert_eq!(closed(&[&before[..], &between, &after].concat()).kind, kind);
     }
 }
+
+/// An acknowledgement alone has the number that its sender sends next (RFC 9293 §3.10.7.4).
+#[test]
+fn an_end_that_sends_next_what_a_forged_segment_held_has_not_sent_that() {
+    let close = closed(&[
+        // It acknowledges what the client sends only later.
+        down(ACK, 1, 5, 80),
+        up(ACK, 4001, 1, 4000),
+        up(ACK, 1, 1, 4000),
+        up(RST, 8001, 1, 0),
+        down(ACK, 9, 8001, 0),
+        (true, RST, 8001, None, 0),
+    ]);
+    assert!(close.bytes.server_to_client.is_some_and(|bytes| bytes <= 8), "{:?}", close.bytes);
+}

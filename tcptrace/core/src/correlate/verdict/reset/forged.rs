@@ -7,8 +7,8 @@ use crate::{
 };
 
 /// Returns true if the end went on after the reset that came in its name, as a capture shows, or its socket on this host was
-/// still open then. A socket that has been established ends as it sends a reset (tcp_send_active_reset of net/ipv4/tcp_output.c and its callers). If the
-/// kernel's TCP sent it on behalf of no socket, it has given a reason.
+/// still open then. A socket that has been established ends as it sends a reset (tcp_send_active_reset of
+/// net/ipv4/tcp_output.c and its callers). If the kernel's TCP sent it on behalf of no socket, it has given a reason.
 pub(in crate::correlate::verdict) fn is_forged(conn: &Connection, side: Side) -> bool {
     let own = conn.end(side);
     // One with ACK that leaves with a socket is that socket's own: its end was not seen.
