@@ -102,6 +102,12 @@ fn a_forged_syn_neither_ends_nor_splits_a_connection() {
             right,
         ),
         (
+            "between data, of which some was not captured",
+            "OPEN; > P. 1/7/1; < . 1/0/8; > S 10; < . 4001/0/8; > P. 8/7/1; < . 4001/0/15; > . 15/0/4001; < F. 4001/0/15; \
+             > . 15/0/4002; > F. 15/0/4002; < . 4002/0/16",
+            &["established; four_segment server 14/4000", "unanswered"],
+        ),
+        (
             "far",
             "OPEN; > S 900000000; < . 1/0/1; > P. 1/7/1; < . 1/0/8; < F. 1/0/8; > . 8/0/2; > F. 8/0/2; < . 2/0/9",
             right,

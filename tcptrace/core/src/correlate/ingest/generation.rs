@@ -133,11 +133,14 @@ impl Correlator {
         // If all segments are recorded, an old duplicate is recognised by its numbers. A SYN that nobody has answered may
         // be forged in the window of the connection that goes on.
         let unanswered = self.table.get(newest).is_some_and(|conn| !conn.answered);
+        // What follows the SYN acknowledges the other end's new ISN, which is nowhere near the numbers of the one before.
+        let asked = self.table.get(newest).is_some_and(|conn| conn.end(from).sent_syn);
         let fits = |at: u32, here: u32, before: &Connection, there: u32| {
             let old = self.all_segments && here > AHEAD && there < NEAR;
             // A connection that has ended does not go on, even if the ISN is the same.
             let open = !before.ended && before.ends.iter().all(|end| end.rst().is_none());
-            at == newest && unanswered && open && there <= here || (here > FAR || old) && there < here
+            let goes_on = there <= here || asked && acks_near(before.end(from.other()), header);
+            at == newest && unanswered && open && goes_on || (here > FAR || old) && there < here
         };
         let mut nearest = None;
         for at in self.generations(newest) {
@@ -193,6 +196,12 @@ fn can_be_of(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
     let behind =
         |end: &End, number, least| !end.isn_known || signed_offset(end, number).is_none_or(|offset| offset >= least);
     behind(own, header.seq, 0) && ack.is_none_or(|ack| behind(other, ack, 1))
+}
+
+/// Returns true if a segment acknowledges a number near those that an end sent last.
+fn acks_near(end: &End, header: &TcpHeader) -> bool {
+    let near = |ack: SeqNumber, next: SeqNumber| ack.distance_from(next).min(next.distance_from(ack)) < NEAR;
+    ack_of(header).zip(end.next()).is_some_and(|(ack, next)| near(ack, next))
 }
 
 /// Returns true if a segment requests a connection: a reset with SYN does not (RFC 9293 §3.10.7.2).

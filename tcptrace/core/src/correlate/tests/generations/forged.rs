@@ -66,3 +66,21 @@ fn a_forged_syn_ack_or_a_syn_with_other_flags_is_not_even_a_connection() {
         }
     }
 }
+
+/// In its window, and not far behind it in numbers that only the other end's acknowledgement tells from the connection's own.
+#[test]
+fn a_forged_syn_takes_no_data_of_a_connection_that_goes_on() {
+    let mut exchange = Exchange::of_capture();
+    exchange.connections().expect_all_segments();
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 1_000, None, 0);
+    exchange.segment(SERVER, CLIENT, TcpFlags::SYN, 900_000, Some(1_001), 0);
+    exchange.segment(CLIENT, SERVER, TcpFlags::ACK, 1_001, Some(900_001), 0);
+    exchange.segment(CLIENT, SERVER, TcpFlags::SYN, 7_181, None, 0);
+    // Its data before that was not captured, and did not arrive.
+    exchange.segment(SERVER, CLIENT, TcpFlags::ACK, 904_001, Some(1_001), 0);
+    exchange.segment(CLIENT, SERVER, TcpFlags::ACK, 1_001, Some(900_001), 8_688);
+    exchange.segment(CLIENT, SERVER, TcpFlags::ACK, 9_689, Some(900_001), 4_344);
+    // Forged as well, behind the SYN.
+    exchange.segment(CLIENT, SERVER, TcpFlags::ACK, 60_000, Some(900_001), 80);
+    assert_eq!(conns(&mut exchange), [1, 1, 1, 2, 1, 1, 1, 1]);
+}
