@@ -249,7 +249,12 @@ impl End {
         self.send_unseen(offset);
         self.reach(self.sent, self.acked().max(offset));
         if let Some(fin) = self.known_fin().filter(|fin| offset >= fin.end) {
+            let (end, first) = (fin.end, fin.acked().is_none());
             fin.note_acked(at);
+            // Text with numbers beyond its own, as was seen before it, was not accepted.
+            if first && offset == end && self.sent > end {
+                self.has_sent_only(end);
+            }
         }
         self.fin().is_some_and(|fin| offset >= fin.end)
     }

@@ -12,17 +12,14 @@ use crate::{
     verdict::{Bytes, Close, CloseKind, Rtt},
 };
 
-/// Returns the payload bytes sent: the sequence numbers used, less SYN and FIN; nothing follows a FIN that is the last number
-/// acknowledged. If not all segments are recorded, a FIN
+/// Returns the payload bytes sent: the sequence numbers used, less SYN and FIN. If not all segments are recorded, a FIN
 /// or a reset shows how far the end had got, its own by its number or the other's by its acknowledgement; after the other's
 /// FIN, it may have sent more once its segments are not recorded any more. If only states show that there was a FIN, it is
 /// unknown whether the last number counts it. If a capture shows neither, a single number that was not seen and comes last may
 /// be that of a FIN: it is no proof of a byte.
 pub(super) fn bytes(conn: &Connection, side: Side, shows_all: bool) -> Option<u64> {
     let (end, other) = (conn.end(side), conn.end(side.other()));
-    let fin = end.fin().filter(|fin| end.sent >= fin.end);
-    let acked = fin.filter(|fin| fin.acked().is_some() && end.acked() == fin.end);
-    let last = acked.map_or(end.sent, |fin| fin.end);
+    let fin = end.fin().is_some_and(|fin| end.sent >= fin.end);
     let may_be_fin = end.misses_one_number() && close::may_have_closed(conn, side);
     let by_own = end.fin().is_some() || end.rst().is_some_and(|rst| rst.seen);
     let by_other = other.fin().is_some() && end.after_fin > 0 || other.rst().is_some_and(|rst| rst.seen && rst.has_ack);
@@ -31,7 +28,7 @@ pub(super) fn bytes(conn: &Connection, side: Side, shows_all: bool) -> Option<u6
     // A FIN that was not seen would follow data that has not been sent.
     let unsent = shows_all && end.saw_last_number();
     let known = end.isn_known && (end.fin().is_some() || !by_states || unsent);
-    (known && (by_own || by_other || shows_all)).then(|| last.saturating_sub(1 + u64::from(fin.is_some() || may_be_fin)))
+    (known && (by_own || by_other || shows_all)).then(|| end.sent.saturating_sub(1 + u64::from(fin || may_be_fin)))
 }
 
 /// Returns the time from the last data to the first FIN or reset: as the first socket to leave ESTABLISHED tells, or, where
