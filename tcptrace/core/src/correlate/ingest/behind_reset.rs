@@ -48,7 +48,8 @@ pub(super) fn refuse_reset_before(conn: &mut Connection, from: Side, segment: &S
     let Some(rst) = sender.rst().filter(|rst| rst.seen && rst.context.certain) else { return };
     let Some((kept, ack)) = sender.kept().zip(ack_of(&segment.header)) else { return };
     let offset = |number| signed_offset(sender, number).and_then(|offset| u64::try_from(offset).ok());
-    let acked = offset(ack).zip(offset(end_of(&kept))).is_some_and(|(acked, end)| acked > rst.offset && acked <= end);
+    let sent = rst.offset.max(rst.before);
+    let acked = offset(ack).zip(offset(end_of(&kept))).is_some_and(|(acked, end)| acked > sent && acked <= end);
     let text = !segment.header.flags.intersects(TcpFlags::SYN | TcpFlags::RST);
     if text && acked && conn.end(from).closed().is_none() {
         let sender = conn.end_mut(from.other());

@@ -118,3 +118,25 @@ fn an_acknowledgement_on_its_way_renews_no_doubt_that_the_other_end_has_removed(
     ];
     assert_eq!(closed(&lines).reset.map(|reset| reset.by), Some(Role::Client));
 }
+
+#[test]
+fn an_acknowledgement_of_what_was_sent_before_the_reset_proves_nothing() {
+    let lines = [
+        // Forged, far ahead.
+        down(ACK, 300_000_000, 1, 80),
+        down(FIN, 1, 1, 0),
+        up(ACK, 1, 1, 64),
+        up(FIN, 65, 1, 0),
+        up(ACK, 66, 2, 0),
+        down(FIN, 1, 1, 0),
+        down(ACK, 2, 1, 0),
+        // The server no longer knows the connection (RFC 9293 §3.10.7.1).
+        bare(false, 1),
+        bare(false, 2),
+        bare(true, 1),
+        // The network has delayed it.
+        up(ACK, 66, 2, 0),
+        bare(false, 2),
+    ];
+    assert_eq!(closed(&lines).reset.map(|reset| reset.by), Some(Role::Server));
+}
