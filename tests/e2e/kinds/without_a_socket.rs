@@ -45,7 +45,7 @@ fn a_server_whose_client_is_not_seen_was_established() {
         at(30, 6102),
         &[(SYN | ACK, 0, 1, 0), (ACK, 1, 19, 0), (ACK | PSH, 1, 19, 500), (ACK | FIN, 501, 19, 0), (ACK, 502, 20, 0)],
         // Neither the client's FIN nor its ACK of the server's FIN is seen.
-        &["established; unfinished server 19/500"],
+        &["established; unfinished server 18/500"],
     );
 }
 
@@ -62,8 +62,8 @@ fn the_bytes_of_a_server_that_is_not_seen_are_those_that_were_acknowledged() {
             (ACK | FIN, 19, 501, 0),
             (ACK, 20, 502, 0),
         ],
-        // Neither is it seen that the last number is that of a FIN.
-        &["established; unfinished client 18/501"],
+        // The last number may be that of a FIN.
+        &["established; unfinished client 18/500"],
     );
 }
 
