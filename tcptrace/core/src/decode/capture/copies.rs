@@ -108,10 +108,10 @@ impl Copies {
         let Some(seen) = self.slots.get_mut(print as usize % SLOTS) else { return false };
         let oldest = if identified || flags.contains(TcpFlags::SYN) || seen.hop != hop {
             Some(MAX_AGE)
-        } else if *length > 0 || flags.contains(TcpFlags::FIN) {
+        } else if *length > 0 || flags.contains(TcpFlags::FIN) || ip_id != 0 {
             Some(MAX_AGE_UNIDENTIFIED)
         } else {
-            // Equal acknowledgements and resets are sent in a row.
+            // Equal acknowledgements and resets are sent in a row, though hardly by what gives all packets one identification.
             returns.then_some(0)
         };
         let copy = seen.print == print && oldest.is_some_and(|oldest| at.0.abs_diff(seen.at.0) <= oldest);

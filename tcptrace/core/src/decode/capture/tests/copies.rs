@@ -95,6 +95,16 @@ fn an_identification_that_all_packets_have_tells_none_apart() {
 }
 
 #[test]
+fn every_packet_of_a_mirror_port_is_recognised_whatever_its_identification() {
+    let flags = [(SYN, 0), (ACK, 0), (PSH_ACK, 10), (FIN_ACK, 0), (RST, 0)];
+    let frames = (0..).step_by(2_000).zip(flags).flat_map(|(at, (flags, payload))| {
+        let frame = plain(&packet(1, 64, flags, payload));
+        [(at, frame.clone()), (at + 1_000, frame)]
+    });
+    assert_eq!(copies(&Vec::from_iter(frames)), [false, true].repeat(flags.len()));
+}
+
+#[test]
 fn without_identification_only_what_nobody_repeats_so_soon_is_a_copy() {
     let frames = |flags, payload, later| {
         let frame = plain(&packet(0, 64, flags, payload));
