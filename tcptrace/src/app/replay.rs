@@ -205,9 +205,10 @@ impl<'a> Replay<'a> {
             self.take_if(&syn, true)?;
         }
         let between = self.between.has(event, &self.options.filter);
-        let chosen = event_filter::is_chosen(event, interface, between, self.options);
-        if !chosen && event_filter::is_chosen(event, interface, true, self.options) {
-            self.between.wait(event);
+        let is_chosen = |between| event_filter::is_chosen(event, interface, between, self.options);
+        let chosen = is_chosen(between);
+        if !chosen {
+            self.between.wait(event, || is_chosen(true));
         }
         self.take_if(event, chosen)
     }

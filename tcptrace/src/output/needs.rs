@@ -25,6 +25,7 @@ impl Output {
             || counted()
             || exported()
     }
+
     /// Offers an event to what collects records in place of stdout. Returns true if no record of it is needed.
     pub fn take_unshown(&mut self, event: &Correlated, describer: &Describer) -> bool {
         self.stdout.take_unshown(event, describer)

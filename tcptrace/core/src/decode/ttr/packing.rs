@@ -9,7 +9,8 @@ use crate::decode::ring::{self, SOCKET_WORD};
 /// Maximum length of a record in bytes.
 pub(super) const MAX_RECORD: usize = 256;
 
-const WORD: usize = 8;
+/// Bytes in a word.
+pub(super) const WORD: usize = 8;
 const WORDS: usize = MAX_RECORD / WORD;
 
 /// Tag of a record that is not packed: its length (2 bytes) and its bytes follow.
@@ -102,16 +103,18 @@ impl Packing {
     }
 }
 
-/// Returns the word made of up to eight bytes; missing ones are zero.
+/// Returns the word made of up to eight bytes, in the order of this machine; missing ones are zero.
 fn word_of(bytes: &[u8]) -> u64 {
-    match bytes.first_chunk::<WORD>() {
-        Some(&whole) => u64::from_ne_bytes(whole),
-        None => {
-            let mut padded = [0; WORD];
-            padded.iter_mut().zip(bytes).for_each(|(to, &byte)| *to = byte);
-            u64::from_ne_bytes(padded)
-        }
-    }
+    u64::from_ne_bytes(padded(bytes))
+}
+
+/// Returns the first eight bytes; missing ones are zero.
+pub(super) fn padded(bytes: &[u8]) -> [u8; WORD] {
+    bytes.first_chunk().copied().unwrap_or_else(|| {
+        let mut padded = [0; WORD];
+        padded.iter_mut().zip(bytes).for_each(|(to, &byte)| *to = byte);
+        padded
+    })
 }
 
 /// Appends a byte with a bit for each byte of the word that is not zero, and those bytes.

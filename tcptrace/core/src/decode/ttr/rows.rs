@@ -1,13 +1,14 @@
 //! The records of a kind, from which their columns are taken eight at a time.
 
-use super::columns::{SAME, VARIES};
-
-const WORD: usize = 8;
+use super::{
+    columns::{SAME, VARIES},
+    packing::{WORD, padded},
+};
 
 /// Records of a kind, in words; what a record does not have is zero.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    /// The words of all records, each as many as the longest record has.
+    /// The words of all records, each as many as the longest record has; the first byte of a word is in its lowest bits.
     words: Vec<u64>,
     /// Length of the longest record in bytes.
     longest: usize,
@@ -25,7 +26,7 @@ impl Rows {
         self.words.resize(at + width, 0);
         let Some((before, new)) = self.words.split_at_mut_checked(at) else { return };
         for (word, bytes) in new.iter_mut().zip(record.chunks(WORD)) {
-            *word = word_of(bytes);
+            *word = u64::from_le_bytes(padded(bytes));
         }
         // The first record is compared with itself.
         let first = if before.is_empty() { &*new } else { &*before };
@@ -85,13 +86,6 @@ impl Rows {
             }
         }
     }
-}
-
-/// Returns up to eight bytes as a word, the first in its lowest bits.
-fn word_of(bytes: &[u8]) -> u64 {
-    let mut word = [0; WORD];
-    word.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
-    u64::from_le_bytes(word)
 }
 
 /// Returns the first bytes of eight words as a word, their second bytes, and so on: halves are exchanged between words, then
