@@ -22,5 +22,6 @@ pub(crate) use hex::hex_digits;
 pub use notation::{Notation, OptionNotation};
 pub use options::{AccurateEcn, DataMapping, MptcpOption, Options, SackBlock, SackBlocks, TcpOption, Timestamp};
 pub use seq::SeqNumber;
+pub(crate) use state::StateSet;
 pub use state::TcpState;
 pub use tcp_options::TcpOptions;

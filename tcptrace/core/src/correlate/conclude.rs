@@ -7,7 +7,9 @@ use super::{
     table::connection::Connection,
     verdict::{
         assemble::{self, Seen},
-        close, handshake, progress, stalled,
+        close,
+        handshake::{self, Decision},
+        progress, stalled,
     },
 };
 use crate::event::BootTime;
@@ -19,12 +21,12 @@ impl Correlator {
         if let Some(conn) = self.table.get(at)
             && conn.is_undisturbed()
         {
-            debug_assert!(handshake::deadline(conn).or_else(|| close::deadline(conn)).is_none());
+            debug_assert!(close::deadline(conn).is_none());
             debug_assert!(progress::due(conn).is_none());
             return self.table.schedule(at, None);
         }
-        self.write_handshake(at, now, false, emit);
-        let mut next = self.table.get(at).and_then(|conn| handshake::deadline(conn).or_else(|| close::deadline(conn)));
+        let opens_by = self.write_handshake(at, now, false, emit);
+        let mut next = opens_by.or_else(|| self.table.get(at).and_then(close::deadline));
         // A handshake that was due has been emitted above, so this is the close.
         if next.is_some_and(|due| due <= now) {
             self.write_close(at, now, false, emit);
@@ -34,10 +36,20 @@ impl Correlator {
         self.table.schedule(at, [next, stalls].into_iter().flatten().min());
     }
 
-    pub(super) fn write_handshake(&mut self, at: u32, now: BootTime, over: bool, emit: &mut dyn FnMut(Correlated)) {
+    /// Emits the record of the handshake once that is decided. Returns the time by which it will be.
+    pub(super) fn write_handshake(
+        &mut self,
+        at: u32,
+        now: BootTime,
+        over: bool,
+        emit: &mut dyn FnMut(Correlated),
+    ) -> Option<BootTime> {
         let (gaps, watched) = (self.table.gaps, &self.watched);
-        let Some(conn) = self.table.get_mut(at) else { return };
-        let Some(opened) = handshake::decide(conn, now, over) else { return };
+        let conn = self.table.get_mut(at)?;
+        let opened = match handshake::decide(conn, now, over) {
+            Decision::Decided(opened) => opened,
+            Decision::By(time) => return time,
+        };
         let record = assemble::handshake(conn, Some(opened), gaps, watched);
         conn.opened = true;
         progress::begin_close(conn);
@@ -52,6 +64,7 @@ impl Correlator {
         } else {
             self.write_replaced(at, now, emit);
         }
+        None
     }
 
     /// Emits the closes of the generations before an established one that had begun to close: a four-tuple has one

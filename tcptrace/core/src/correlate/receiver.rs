@@ -118,12 +118,12 @@ impl View<'_> {
 
     /// Returns true if the receiver has sent its SYN and waits for the sender's.
     fn receiver_in_syn_sent(&self) -> bool {
-        self.other.sent_syn && !self.other.sent_synack && !self.own.syn_seen() && !self.conn.answered
+        self.other.sent_syn() && !self.other.sent_synack && !self.own.syn_seen() && !self.conn.answered
     }
 
     /// Returns true if the sender has sent its SYN, and the receiver has not answered yet.
     fn sender_in_syn_sent(&self) -> bool {
-        self.own.sent_syn && !self.own.sent_synack && !self.other.syn_seen() && !self.conn.answered
+        self.own.sent_syn() && !self.own.sent_synack && !self.other.syn_seen() && !self.conn.answered
     }
 
     /// Returns the offset up to which the receiver may be acknowledged, by what was seen of it. A SYN that is also a FIN is
@@ -148,7 +148,7 @@ impl View<'_> {
         };
         let sent = to_signed(self.sent_by_receiver());
         // Older than the largest window, it is not a delayed acknowledgement (RFC 5961 §5.2).
-        let before_all = self.other.isn_known && offset < 1;
+        let before_all = self.other.isn_known() && offset < 1;
         if before_all || offset < to_signed(self.other.acked()) - HIDDEN {
             return Ack::Refused;
         }
@@ -167,7 +167,7 @@ impl View<'_> {
             return Ack::Refused;
         }
         // The data of an end without any segments passes elsewhere.
-        if !self.other.spoke() || !self.other.isn_known && !self.other.data_seen() {
+        if !self.other.spoke() || !self.other.isn_known() && !self.other.data_seen() {
             let far = self.is_far_behind_syn(header, offset - sent);
             return if far { Ack::Ahead(offset.unsigned_abs()) } else { valid };
         }
@@ -195,7 +195,7 @@ impl View<'_> {
         // In a synchronised state a SYN is answered by a challenge ACK (RFC 5961 §4.2). SYN cookies have another ISN
         // each time; the other end's acknowledgement shows which one it received. An end that opens the connection itself
         // answers with the ISN of its SYN (RFC 9293 §3.10.7.3).
-        let listens = !self.own.sent_syn || self.other.syn_seen();
+        let listens = !self.own.sent_syn() || self.other.syn_seen();
         let cookie = answers && self.conn.ack_at().is_none() && listens;
         let same = !self.own.syn_seen() || self.own.isn() == Some(header.seq);
         let dropped = header.has(TcpFlags::FIN) && self.conn.answered;

@@ -63,8 +63,7 @@ impl TcpState {
 
     /// Returns true if a socket enters this state during or after the close of its connection.
     pub(crate) fn belongs_to_close(self) -> bool {
-        use TcpState::{Close, CloseWait, Closing, FinWait1, FinWait2, LastAck, TimeWait};
-        matches!(self, FinWait1 | FinWait2 | CloseWait | Closing | LastAck | Close | TimeWait)
+        StateSet::OF_CLOSE.intersects(StateSet::of(&[self]))
     }
 
     /// Returns the smallest number of state changes that take a Linux socket from this state to `to`; 1 if none do.
@@ -116,6 +115,38 @@ impl TcpState {
             Self::Closing => "CLOSING",
             Self::NewSynRecv => "NEW_SYN_RECV",
         }
+    }
+}
+
+/// A set of states, a bit each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct StateSet(u16);
+
+impl StateSet {
+    /// The states that a socket enters during or after the close of its connection.
+    pub(crate) const OF_CLOSE: Self = {
+        use TcpState::{Close, CloseWait, Closing, FinWait1, FinWait2, LastAck, TimeWait};
+        Self::of(&[FinWait1, FinWait2, CloseWait, Closing, LastAck, Close, TimeWait])
+    };
+
+    /// Returns the set of these states.
+    pub(crate) const fn of(mut states: &[TcpState]) -> Self {
+        let mut bits = 0;
+        while let [state, rest @ ..] = states {
+            bits |= state.bit();
+            states = rest;
+        }
+        Self(bits)
+    }
+
+    /// Adds a state.
+    pub(crate) fn insert(&mut self, state: TcpState) {
+        self.0 |= state.bit();
+    }
+
+    /// Returns true if both sets have a state in common.
+    pub(crate) const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 }
 

@@ -53,7 +53,7 @@ impl Correlator {
         }
         // A SYN,ACK without a SYN opens nothing if both ends know a connection, if it wrongly answers another SYN, or if its
         // sender itself waits for an answer. Of two ends whose SYNs cross, one may give up while the other waits on.
-        let may_wait = |end: &End| end.sent_syn && (!conn.ended || end.open_sockets > 0);
+        let may_wait = |end: &End| end.sent_syn() && (!conn.ended || end.open_sockets > 0);
         let waits = !conn.answered && conn.ends.iter().any(may_wait);
         if ack_of(header).is_some() && (waits || is_open(conn, from)) {
             return newest;
@@ -89,7 +89,7 @@ impl Correlator {
         }
         let key = self.table.get(at).and_then(Connection::key);
         let newest = key.and_then(|key| self.table.find(&key)).filter(|&newest| newest != at);
-        let waits = |conn: &Connection| conn.end(from).sent_syn && !conn.answered && !conn.ended;
+        let waits = |conn: &Connection| conn.end(from).sent_syn() && !conn.answered && !conn.ended;
         newest.and_then(|newest| self.table.get(newest)).is_some_and(waits)
     }
 
@@ -100,7 +100,7 @@ impl Correlator {
         let conn = self.table.get(newest)?;
         let before = self.answered_before(newest).filter(|_| !conn.answered);
         // An end that has just sent a SYN refuses segments of the connection before.
-        let later = |before: &Connection| conn.end(from).sent_syn || before.last > conn.last;
+        let later = |before: &Connection| conn.end(from).sent_syn() || before.last > conn.last;
         Some(before.filter(|&at| self.table.get(at).is_some_and(later)).unwrap_or(newest))
     }
 
@@ -134,7 +134,7 @@ impl Correlator {
         // be forged in the window of the connection that goes on.
         let unanswered = self.table.get(newest).is_some_and(|conn| !conn.answered);
         // What follows the SYN acknowledges the other end's new ISN, which is nowhere near the numbers of the one before.
-        let asked = self.table.get(newest).is_some_and(|conn| conn.end(from).sent_syn);
+        let asked = self.table.get(newest).is_some_and(|conn| conn.end(from).sent_syn());
         let fits = |at: u32, here: u32, before: &Connection, there: u32| {
             let old = self.all_segments && here > AHEAD && there < NEAR;
             // A connection that has ended does not go on, even if the ISN is the same.
@@ -157,7 +157,7 @@ impl Correlator {
             }
         }
         // If that is not enough, as for an end whose SYN,ACK was not seen, an exact number decides.
-        let next = |end: &End, number| end.isn_known && end.next() == Some(number);
+        let next = |end: &End, number| end.isn_known() && end.next() == Some(number);
         let exact = |at: &u32| {
             let conn = self.table.get(*at);
             conn.is_some_and(|conn| {
@@ -181,20 +181,20 @@ fn can_be_of(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
     let ack = ack_of(header);
     // Before the SYN,ACK, only what acknowledges the SYN can answer it (RFC 9293 §3.10.7.3). If the SYN,ACK was not seen,
     // its sender continues after the SYN.
-    if !conn.answered && (own.sent_syn != other.sent_syn) {
+    if !conn.answered && (own.sent_syn() != other.sent_syn()) {
         let answers =
             |ack| signed_offset(other, ack).is_some_and(|offset| offset >= 1 && offset.unsigned_abs() <= other.sent);
         let reset = header.has(TcpFlags::RST);
         // A reset without ACK may answer a challenge ACK, with the number of the connection before.
         let exact = reset && ack.is_none();
         let near = |next: SeqNumber| header.seq.distance_from(next) < if exact { 1 } else { NEAR };
-        let goes_on = own.sent_syn && (reset || ack.is_some()) && own.next().is_some_and(near);
+        let goes_on = own.sent_syn() && (reset || ack.is_some()) && own.next().is_some_and(near);
         // An ACK of the SYN may overtake the SYN,ACK.
-        return goes_on || other.sent_syn && ack.is_some_and(answers);
+        return goes_on || other.sent_syn() && ack.is_some_and(answers);
     }
     // No segment of a generation has a number below its ISN, or acknowledges the other's ISN.
     let behind =
-        |end: &End, number, least| !end.isn_known || signed_offset(end, number).is_none_or(|offset| offset >= least);
+        |end: &End, number, least| !end.isn_known() || signed_offset(end, number).is_none_or(|offset| offset >= least);
     behind(own, header.seq, 0) && ack.is_none_or(|ack| behind(other, ack, 1))
 }
 
@@ -219,7 +219,7 @@ fn is_open(conn: &Connection, from: Side) -> bool {
 /// ISN: SYN cookies differ each time. With Fast Open it also acknowledges the SYN's data.
 fn answers_syn(conn: &Connection, from: Side, ack: SeqNumber) -> bool {
     let other = conn.end(from.other());
-    other.isn_known && other.isn().is_some_and(|isn| (1..=1 << 16).contains(&ack.distance_from(isn)))
+    other.isn_known() && other.isn().is_some_and(|isn| (1..=1 << 16).contains(&ack.distance_from(isn)))
 }
 
 /// Returns true if a SYN,ACK with these numbers is one of the generation's, sent again. The SYN that it answers may not
@@ -250,14 +250,14 @@ fn syn_belongs(conn: &Connection, from: Side, segment: &Segment) -> bool {
     let header = &segment.header;
     let (own, other) = (conn.end(from), conn.end(from.other()));
     match ack_of(header) {
-        Some(ack) if other.isn_known => answers_syn(conn, from, ack),
+        Some(ack) if other.isn_known() => answers_syn(conn, from, ack),
         // An ended connection does not begin again: some clients retry with the same ISN.
         _ if own.syn_seen() => {
             let again = ack_of(header).is_none() && (conn.ended || follows_close(conn, from, segment));
             own.isn() == Some(header.seq) && !again
         }
         // Its answer was captured before it.
-        None if !conn.ended && (own.isn_known || !own.spoke()) && own.isn() == Some(header.seq) => true,
+        None if !conn.ended && (own.isn_known() || !own.spoke()) && own.isn() == Some(header.seq) => true,
         // Its handshake was over before tracing began, and this is another one.
         Some(_) if conn.mid_life && own.isn().is_some_and(|isn| isn != header.seq) => false,
         // A first SYN of a connection that began with its socket, or with the other's SYN: a simultaneous open.

@@ -25,7 +25,7 @@ impl Correlator {
         let end = conn.end(from);
         let isn = end.isn() == Some(SeqNumber(error.seq));
         // A socket whose SYN never reached an interface has sent nothing else: the kernel itself reports the error.
-        let quotes_syn = !conn.answered && if end.sent_syn { isn } else { end.had_socket };
+        let quotes_syn = !conn.answered && if end.sent_syn() { isn } else { end.had_socket };
         let quotes_synack = end.sent_synack && isn && !conn.opened && conn.ack_at().is_none();
         let &IcmpError { from: sender, icmp_type, icmp_code, .. } = error;
         let kind = icmp::kind(sender, icmp_type, icmp_code);

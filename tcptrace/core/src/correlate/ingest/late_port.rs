@@ -40,7 +40,7 @@ impl Correlator {
     /// Gives this key to the only connection between these ends whose port is unknown, since its SYN must have caused
     /// what was seen; `client` is its side.
     pub(super) fn adopt_loose(&mut self, key: Key, client: Side) -> Option<u32> {
-        let [first, second] = key.ends;
+        let [first, second] = key.ends();
         let (local, remote) = if client == Side::First { (first, second) } else { (second, first) };
         let (at, socket) = self.table.only_loose(local.addr, remote)?;
         self.table.get(at).filter(|conn| conn.netns() == Some(key.netns))?;

@@ -94,7 +94,7 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
 /// Returns true if a SYN,ACK has another ISN than the SYN of its sender: that SYN was not the end's own, or of another
 /// connection.
 fn replaces_syn(own: &End, header: &TcpHeader) -> bool {
-    own.sent_syn && !own.sent_synack && own.isn() != Some(header.seq)
+    own.sent_syn() && !own.sent_synack && own.isn() != Some(header.seq)
 }
 
 /// Returns true if a segment that the other end drops lies before what it has acknowledged: it was sent again.

@@ -161,7 +161,7 @@ fn is_same_syn(before: &Syn, syn: &Syn) -> bool {
 /// Returns both ISNs of a connection that has been answered, the time of its last event, and that of its SYN.
 fn answered(conn: &Connection) -> Option<(SeqNumber, SeqNumber, BootTime, BootTime)> {
     let (client, server) = conn.roles();
-    let known = client.isn_known && server.isn_known && server.sent_synack;
+    let known = client.isn_known() && server.isn_known() && server.sent_synack;
     let client_isn = client.isn().filter(|_| known)?;
     Some((client_isn, server.isn()?, conn.last, conn.syn_at()?))
 }
@@ -171,5 +171,5 @@ fn answered(conn: &Connection) -> Option<(SeqNumber, SeqNumber, BootTime, BootTi
 pub(super) fn is_sent_translated(conn: &Connection, key: &Key, segment: &Segment) -> bool {
     let opens = segment.header.has(TcpFlags::SYN) && ack_of(&segment.header).is_none();
     let leaves = segment.direction == Some(Direction::Out);
-    !conn.ended && conn.key().is_some_and(|known| known.ends != key.ends) && (leaves || opens)
+    !conn.ended && conn.key().is_some_and(|known| !known.has_ends_of(key)) && (leaves || opens)
 }

@@ -110,7 +110,7 @@ impl Correlator {
 
     /// The key by which the connection is known: recorded, or as was seen.
     pub(in crate::correlate) fn key_of(&self, key: Key, recorded: Option<u32>) -> Key {
-        recorded.map_or_else(|| self.table.known_as(key), |netns| Key { netns, ..key })
+        recorded.map_or_else(|| self.table.known_as(key), |netns| key.within(netns))
     }
 
     /// A program may give a segment that comes in the socket that is to get it (bpf_sk_assign).
@@ -126,9 +126,9 @@ impl Correlator {
             && let Some(conn) = self.table.conn_of_socket(socket)
         {
             match self.table.get(conn).map(|conn| (conn.key(), conn.loose())) {
-                Some((Some(known), _)) if known.ends == key.ends && self.refuses_older(conn, from, &segment.header) => {
+                Some((Some(known), _)) if known.has_ends_of(key) && self.refuses_older(conn, from, &segment.header) => {
                 }
-                Some((Some(known), _)) if known.ends == key.ends && self.is_sender(socket, from) => {
+                Some((Some(known), _)) if known.has_ends_of(key) && self.is_sender(socket, from) => {
                     self.table.note_pass(*key, known.netns);
                     return (conn, None);
                 }
@@ -212,7 +212,7 @@ impl Correlator {
 
 /// Guesses the server by its listener, or by its port.
 pub(in crate::correlate) fn guess_server(conn: &mut Connection, listeners: &Listeners, key: &Key) {
-    let [first, second] = key.ends.map(|end| end.port);
+    let [first, second] = key.ends().map(|end| end.port);
     let which = |first: bool, second: bool| match (first, second) {
         (true, false) => Some(Side::First),
         (false, true) => Some(Side::Second),
@@ -235,7 +235,7 @@ fn was_sent_before(conn: &Connection, from: Side, segment: &Segment) -> bool {
         return false;
     }
     if header.has(TcpFlags::SYN) {
-        let sent = if header.has(TcpFlags::ACK) { own.sent_synack } else { own.sent_syn };
+        let sent = if header.has(TcpFlags::ACK) { own.sent_synack } else { own.sent_syn() };
         return sent && own.isn() == Some(header.seq);
     }
     let has_text = *length > 0 || header.has(TcpFlags::FIN);

@@ -23,7 +23,7 @@ use super::flags::flags;
 use crate::{
     correlate::cgroups::Origin,
     event::BootTime,
-    tcp::{SeqNumber, TcpState},
+    tcp::{SeqNumber, StateSet, TcpState},
 };
 
 /// Instead of a number: the last sequence number that an end has sent was not seen, and came alone.
@@ -52,13 +52,11 @@ pub(in crate::correlate) struct End {
     origin: Option<Arc<Origin>>,
     /// The first two states that its socket entered. The second may be among its facts instead, as those after it are.
     states: [Option<TcpState>; 2],
+    /// All states that its socket entered.
+    entered_states: StateSet,
     flags: EndFlags,
     /// Shift of its windows (RFC 7323 §2), as its SYN stated.
     window_shift: u8,
-    /// True if its ISN is not a guess.
-    pub(in crate::correlate) isn_known: bool,
-    /// True if it has sent a SYN without ACK.
-    pub(in crate::correlate) sent_syn: bool,
     /// True if it has sent a SYN with ACK.
     pub(in crate::correlate) sent_synack: bool,
     /// Number of its segments still to be shown after a FIN.
@@ -97,6 +95,10 @@ flags!(EndFlags of End: u16 {
     leaves, set_leaves;
     /// True if its socket is on this host, but its states are not recorded.
     states_left_out, set_states_left_out;
+    /// True if its ISN is not a guess.
+    isn_known, set_isn_known;
+    /// True if it has sent a SYN without ACK.
+    sent_syn, set_sent_syn;
 });
 
 impl End {
@@ -115,7 +117,7 @@ impl End {
 
     /// Returns true if its SYN was seen, with or without ACK.
     pub(in crate::correlate) fn syn_seen(&self) -> bool {
-        self.sent_syn || self.sent_synack
+        self.sent_syn() || self.sent_synack
     }
 
     /// Returns true if a socket on this host is this end, and its states have been seen or are to be seen.
@@ -125,7 +127,13 @@ impl End {
 
     /// Returns the time at which it first entered a state.
     pub(in crate::correlate) fn entered(&self, state: TcpState) -> Option<BootTime> {
-        self.states().find(|&(entered, _)| entered == state).map(|(_, at)| at)
+        let find = || self.states().find(|&(entered, _)| entered == state).map(|(_, at)| at);
+        if self.has_entered(StateSet::of(&[state])) { find() } else { None }
+    }
+
+    /// Returns true if its socket entered one of these states.
+    pub(in crate::correlate) fn has_entered(&self, states: StateSet) -> bool {
+        self.entered_states.intersects(states)
     }
 
     /// Copies what the other end has sent and received: a socket connected to itself is both ends.
@@ -140,8 +148,15 @@ impl End {
 
     /// Returns the other end of a socket connected to itself: a copy without the socket.
     pub(in crate::correlate) fn reflection(&self) -> Self {
-        let mut other =
-            Self { here: false, socket: None, had_socket: false, open_sockets: 0, states: [None; 2], ..self.clone() };
+        let mut other = Self {
+            here: false,
+            socket: None,
+            had_socket: false,
+            open_sockets: 0,
+            states: [None; 2],
+            entered_states: StateSet::default(),
+            ..self.clone()
+        };
         if let Some(facts) = other.detail.as_mut().and_then(|detail| detail.socket_facts.as_mut()) {
             facts.closed = None;
             facts.states = SmallVec::new();

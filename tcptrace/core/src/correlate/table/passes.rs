@@ -11,14 +11,14 @@ impl Table {
     /// Returns the key by which a connection with these ends that passes this namespace is known.
     pub(in crate::correlate) fn known_as(&self, key: Key) -> Key {
         match self.passes.get(&key) {
-            Some(&netns) => Key { netns, ..key },
+            Some(&netns) => key.within(netns),
             None => key,
         }
     }
 
     /// Notes that a segment of the connection known in `from` was seen with the same ends in the namespace of `key`, too.
     pub(in crate::correlate) fn note_pass(&mut self, key: Key, from: u32) {
-        let known = self.known_as(Key { netns: from, ..key });
+        let known = self.known_as(key.within(from));
         if key.netns == known.netns || self.passes.contains_key(&key) {
             return;
         }
@@ -36,7 +36,7 @@ impl Table {
     /// Forgets the namespaces passed by a connection that is no longer the newest with its ends, or is forgotten.
     pub(super) fn forget_passes(&mut self, key: Key, passes: &[u32]) {
         for &netns in passes {
-            self.passes.remove(&Key { netns, ..key });
+            self.passes.remove(&key.within(netns));
         }
     }
 }

@@ -24,7 +24,10 @@ use crate::{
         endpoint::{Closed, End, Fin},
     },
     event::{BootTime, Counters},
-    tcp::TcpState::{self, CloseWait, FinWait1, FinWait2, LastAck},
+    tcp::{
+        StateSet,
+        TcpState::{self, CloseWait, FinWait1, FinWait2, LastAck},
+    },
     verdict::{CloseKind, Reset, ResetCause, TimeWait},
 };
 
@@ -193,7 +196,7 @@ fn accepted_reset(conn: &Connection) -> Option<(Side, BootTime)> {
 /// Returns true if a socket on this host is in a state of the close, or was: a FIN that waits behind data, or that nothing
 /// carries, is not seen.
 fn closes_by_states(conn: &Connection) -> bool {
-    conn.ends.iter().any(|end| end.states().any(|(state, _)| state.belongs_to_close()))
+    conn.ends.iter().any(|end| end.has_entered(StateSet::OF_CLOSE))
 }
 
 /// Returns true if the end has closed its side, and its FIN was not seen to leave although its segments are watched.

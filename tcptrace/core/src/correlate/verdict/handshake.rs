@@ -56,32 +56,44 @@ impl Opened {
     }
 }
 
+/// Whether a handshake is decided.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::correlate) enum Decision {
+    /// It is.
+    Decided(Opened),
+    /// It will be by this time at the latest; `None` if nothing but an event can tell more.
+    By(Option<BootTime>),
+}
+
 /// Decides as soon as the outcome is known; at the latest when nothing more is expected, or when `over`.
-pub(in crate::correlate) fn decide(conn: &Connection, now: BootTime, over: bool) -> Option<Opened> {
+pub(in crate::correlate) fn decide(conn: &Connection, now: BootTime, over: bool) -> Decision {
     if conn.mid_life || conn.opened {
-        return None;
+        return Decision::By(None);
     }
     // A socket that was closed with unread or lingering data sends a reset, which is about to arrive.
-    if !over && reset::awaited(conn).is_some_and(|until| now < until) {
-        return None;
+    let awaited = reset::awaited(conn);
+    if !over && awaited.is_some_and(|until| now < until) {
+        return Decision::By(awaited);
     }
     let client = conn.client_side();
     let failed = failed_here(conn, client).or_else(|| failed_here(conn, client.other()));
     if let Some(opened) = failed.or_else(|| refused_elsewhere(conn)) {
-        return Some(opened);
+        return Decision::Decided(opened);
     }
-    if established(conn, now, over) {
-        let awaited = !over && out_of_order_until(conn).is_some_and(|until| now < until);
-        return (!awaited).then(|| Opened::plain(Outcome::Established));
+    let (out_of_order, reached) = (out_of_order_until(conn), reached(conn));
+    let deadline = awaited.or(out_of_order).or_else(|| answered_by(conn, reached));
+    if established(conn, reached, now, over) {
+        let awaited = !over && out_of_order.is_some_and(|until| now < until);
+        return if awaited { Decision::By(deadline) } else { Decision::Decided(Opened::plain(Outcome::Established)) };
     }
-    let waited = deadline(conn).is_some_and(|deadline| now >= deadline);
+    let waited = deadline.is_some_and(|deadline| now >= deadline);
     if waited && refused_unseen(conn) {
-        return Some(Opened::plain(Outcome::Refused));
+        return Decision::Decided(Opened::plain(Outcome::Refused));
     }
     if (over || waited) && stays_in_opening(conn) {
-        return Some(Opened::plain(Outcome::Established));
+        return Decision::Decided(Opened::plain(Outcome::Established));
     }
-    (over || waited).then(|| unanswered(conn))
+    if over || waited { Decision::Decided(unanswered(conn)) } else { Decision::By(deadline) }
 }
 
 /// Returns the latest time at which the handshake must be decided.
@@ -89,13 +101,12 @@ pub(in crate::correlate) fn deadline(conn: &Connection) -> Option<BootTime> {
     if conn.mid_life || conn.opened {
         return None;
     }
-    if let Some(until) = reset::awaited(conn) {
-        return Some(until);
-    }
-    if let Some(until) = out_of_order_until(conn) {
-        return Some(until);
-    }
-    if let Some(at) = reached(conn) {
+    reset::awaited(conn).or_else(|| out_of_order_until(conn)).or_else(|| answered_by(conn, reached(conn)))
+}
+
+/// Returns the time after which no ACK or SYN,ACK is expected; the ends on this host are established since `reached`.
+fn answered_by(conn: &Connection, reached: Option<BootTime>) -> Option<BootTime> {
+    if let Some(at) = reached {
         return Some(at.plus(ACK_LATE));
     }
     if is_not_awaited(conn) {
@@ -125,7 +136,9 @@ fn failed_here(conn: &Connection, side: Side) -> Option<Opened> {
         Some(ETIMEDOUT) => Opened::plain(Outcome::TimedOut),
         Some(ECONNRESET) => Opened::plain(Outcome::Reset),
         // connect() found no free port (inet_hash_connect of net/ipv4/inet_hashtables.c).
-        None | Some(0) if closed.from == SynSent && !closed.has_port && !end.sent_syn => Opened::plain(Outcome::NoPort),
+        None | Some(0) if closed.from == SynSent && !closed.has_port && !end.sent_syn() => {
+            Opened::plain(Outcome::NoPort)
+        }
         _ if rst => Opened::plain(by_reset),
         // An ICMP error during a non-blocking connect() changes no state: the close() that follows only looks like a
         // cancellation.
@@ -217,7 +230,7 @@ pub(in crate::correlate) fn may_be_acked(conn: &Connection) -> bool {
 pub(super) fn out_of_order_until(conn: &Connection) -> Option<BootTime> {
     let (client, server) = conn.roles();
     let elsewhere = !conn.ends.iter().any(End::has_states);
-    let lacks = client.sent_syn && !server.syn_seen() || conn.missed_ack();
+    let lacks = client.sent_syn() && !server.syn_seen() || conn.missed_ack();
     conn.ack_at().filter(|_| lacks && elsewhere && conn.shows_all()).map(|at| at.plus(OUT_OF_ORDER))
 }
 

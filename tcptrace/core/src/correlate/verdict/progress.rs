@@ -11,7 +11,10 @@ use crate::{
         endpoint::End,
     },
     event::{BootTime, Counters, StateChange},
-    tcp::TcpState::{self, Close, Closing, FinWait2, TimeWait},
+    tcp::{
+        StateSet,
+        TcpState::{self, Close, Closing, FinWait2, TimeWait},
+    },
 };
 
 /// Times after its beginning at which a stall is reported, in nanoseconds.
@@ -40,12 +43,13 @@ pub(in crate::correlate) fn stall_level(told: u32) -> u64 {
 /// Returns the time at which a stall of the handshake or of the close is to be reported; `None` if the connection is open.
 pub(in crate::correlate) fn due(conn: &Connection) -> Option<BootTime> {
     // What was acknowledged is not in the capture.
-    if conn.may_lack_acks() && (conn.opened || conn.mid_life) || is_not_awaited(conn) {
+    let is_open = conn.opened || conn.mid_life;
+    if conn.ended || conn.may_lack_acks() && (is_open || is_not_awaited(conn)) {
         return None;
     }
     // It is established, and only its record waits.
     let by_states = || conn.has_segments && reached(conn).is_some();
-    if !conn.opened && !conn.mid_life && (out_of_order_until(conn).is_some() || by_states()) {
+    if !is_open && (out_of_order_until(conn).is_some() || by_states()) {
         return None;
     }
     let due = stalled_from(conn)?.plus(stall_level(conn.stalls.into()));
@@ -139,8 +143,9 @@ fn close_began(conn: &Connection) -> Option<BootTime> {
         if !end.closing() {
             return None;
         }
-        let by_state =
-            end.states().find(|&(state, at)| state.belongs_to_close() && at != BootTime(0)).map(|(_, at)| at);
+        let closes = |&(state, at): &(TcpState, BootTime)| state.belongs_to_close() && at != BootTime(0);
+        let by_state = if end.has_entered(StateSet::OF_CLOSE) { end.states().find(closes) } else { None };
+        let by_state = by_state.map(|(_, at)| at);
         let fin = end.fin().map(|fin| fin.sent.first);
         let rst = end.rst().filter(|rst| rst.seen).map(|rst| rst.at);
         [by_state, fin, rst].into_iter().flatten().min()

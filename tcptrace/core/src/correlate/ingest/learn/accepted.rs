@@ -30,7 +30,7 @@ pub(in crate::correlate::ingest) fn take(
     let goes_on = conn.end(from).open_sockets > 0 && conn.end(from).here;
     // Its first segment after its SYN acknowledges the SYN,ACK, whether that was seen or not.
     let own = conn.end(from);
-    let follows = own.sent_syn && own.sent == 1 && own.isn().map(|isn| isn.add(1)) == Some(header.seq);
+    let follows = own.sent_syn() && own.sent == 1 && own.isn().map(|isn| isn.add(1)) == Some(header.seq);
     let answers_unseen = full && follows && segment.length == 0 && !conn.mid_life;
     let other = conn.end_mut(from.other());
     let (acked_before, sent_before) = (other.acked(), other.sent);
@@ -53,13 +53,13 @@ pub(in crate::correlate::ingest) fn take(
     let reached = Reached { sent: other.sent, acked: other.acked(), acked_before };
     let one_unseen = other.sent == sent_before + 1 && other.acked() == other.sent && other.misses_one_number();
     let is_fin = one_unseen && !other.had_socket && accepted.reset == Reset::None;
-    let (other_syn, other_acked) = (other.sent_syn, other.acked() >= 1);
+    let (other_syn, other_acked) = (other.sent_syn(), other.acked() >= 1);
     let acked = ack_of(header).filter(|_| matches!(accepted.ack, Ack::Valid(_))).map(|ack| other.offset(ack));
     if is_fin && conn.end(from).is_in_fin_wait2() {
         conn.rare_mut().acked_unseen_fin = Some((from.other(), *at));
     }
     let closed_before = conn.fins_acked();
-    let first_syn = accepted.syn && ack_of(header).is_none() && !conn.ends.iter().any(|end| end.sent_syn);
+    let first_syn = accepted.syn && ack_of(header).is_none() && !conn.ends.iter().any(|end| end.sent_syn());
     if first_syn && conn.mid_life && !conn.opened && !conn.end(from).spoke() {
         // Its answer was seen first, or an ICMP error that quotes it: its handshake was seen after all.
         conn.mid_life = false;
@@ -106,7 +106,7 @@ pub(in crate::correlate::ingest) fn take(
         conn.end_mut(from).set_idle_ns(data.map(|data| at.since(data)));
     }
     let own = conn.end(from);
-    let (own_syn, own_acked) = (own.sent_syn, own.acked() >= 1 || from_itself);
+    let (own_syn, own_acked) = (own.sent_syn(), own.acked() >= 1 || from_itself);
     if unsent && conn.first_fin == Some(from) {
         conn.first_fin = conn.end(from.other()).fin().map(|_| from.other());
     }

@@ -26,7 +26,7 @@ impl Connection {
 
     /// Returns the endpoint of an end, as far as known.
     pub(in crate::correlate) fn endpoint(&self, side: Side) -> Option<Endpoint> {
-        let [first, second] = self.key().map(|key| key.ends).or_else(|| self.loose())?;
+        let [first, second] = self.key().map(|key| key.ends()).or_else(|| self.loose())?;
         Some(if side == Side::First { first } else { second })
     }
 

@@ -134,7 +134,8 @@ impl End {
 
     /// Withdraws its SYN, which it did not send itself.
     pub(in crate::correlate) fn withdraw_syn(&mut self) {
-        (self.isn_known, self.sent_syn) = (false, false);
+        self.set_isn_known(false);
+        self.set_sent_syn(false);
         self.set_has_isn(false);
         self.reach(0, 0);
         let opening = self.opening_mut();
@@ -143,7 +144,8 @@ impl End {
 
     /// Withdraws its SYN,ACK, which the other end has refused: another one may have other numbers and options.
     pub(in crate::correlate) fn withdraw_synack(&mut self) {
-        (self.isn_known, self.sent_synack) = (false, false);
+        self.set_isn_known(false);
+        self.sent_synack = false;
         self.set_has_isn(false);
         self.set_data_seen(false);
         self.reach(0, 0);
@@ -170,9 +172,9 @@ impl End {
 
     fn send_syn(&mut self, header: &TcpHeader, payload: u32, at: BootTime) {
         if !self.syn_seen() {
-            if !self.isn_known || self.isn != header.seq {
+            if !self.isn_known() || self.isn != header.seq {
                 self.set_isn(header.seq);
-                self.isn_known = true;
+                self.set_isn_known(true);
                 self.reach(0, 0);
             }
             self.opening_mut().options = Some(header.options);
@@ -182,7 +184,7 @@ impl End {
         self.window_shift = TcpOptions(header.options).window_scale().unwrap_or(0).min(MAX_WINDOW_SHIFT);
         let answers = header.has(TcpFlags::ACK);
         self.sent_synack |= answers;
-        self.sent_syn |= !answers;
+        self.set_sent_syn(self.sent_syn() || !answers);
         let opening = self.opening_mut();
         let known = if answers { &mut opening.synack } else { &mut opening.syn };
         let again = known.is_some();
@@ -242,7 +244,7 @@ impl End {
         if !self.has_isn() {
             // A SYN,ACK shows the ISN itself; any other acknowledgement only a base to count from.
             self.set_isn(ack.add(u32::MAX));
-            self.isn_known = by_syn;
+            self.set_isn_known(by_syn);
             self.reach(1, 0);
         }
         let offset = self.offset(ack);

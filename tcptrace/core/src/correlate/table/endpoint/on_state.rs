@@ -4,15 +4,15 @@ use super::{Closed, End};
 use crate::{
     correlate::cgroups::Origins,
     event::{BootTime, Process, StateChange, Task},
-    tcp::TcpState,
+    tcp::{StateSet, TcpState},
 };
 
 impl End {
     /// Returns true if the states of its socket show that it has received the other end's FIN.
     pub(in crate::correlate) fn has_received_fin(&self) -> bool {
-        self.states().any(|(state, _)| {
-            matches!(state, TcpState::CloseWait | TcpState::Closing | TcpState::LastAck | TcpState::TimeWait)
-        })
+        const BY_FIN: StateSet =
+            StateSet::of(&[TcpState::CloseWait, TcpState::Closing, TcpState::LastAck, TcpState::TimeWait]);
+        self.has_entered(BY_FIN)
     }
 
     /// Returns true if its socket is in FIN_WAIT2, or was when the kernel replaced it by a smaller one.
@@ -108,6 +108,7 @@ impl End {
     }
 
     fn enter(&mut self, state: TcpState, at: BootTime) {
+        self.entered_states.insert(state);
         let later = self.socket_facts().is_some_and(|facts| !facts.states.is_empty());
         let after = at.0.checked_sub(self.entered.0).and_then(|after| u32::try_from(after).ok());
         match (&mut self.states, after) {

@@ -34,7 +34,7 @@ impl End {
         }
         let (again, addition) = self.add(header.seq, takes);
         // In a simultaneous open the SYN,ACK has the number of the SYN, but answers the other end's.
-        let sent = if header.has(TcpFlags::ACK) { self.sent_synack } else { self.sent_syn };
+        let sent = if header.has(TcpFlags::ACK) { self.sent_synack } else { self.sent_syn() };
         (again && (sent || !header.has(TcpFlags::SYN)), Some(addition))
     }
 

@@ -167,7 +167,7 @@ fn rejected_here(conn: &Connection, reset: Option<Reset>) -> bool {
 /// Returns the answer that was seen to come to the client's SYN.
 fn answer(conn: &Connection) -> Option<Answer> {
     let (_, server) = conn.roles();
-    let by_segment = if server.sent_synack { Some(Answer::SynAck) } else { server.sent_syn.then_some(Answer::Syn) };
+    let by_segment = if server.sent_synack { Some(Answer::SynAck) } else { server.sent_syn().then_some(Answer::Syn) };
     let by_reset = || handshake::is_ignored_reset(conn).then_some(Answer::Reset);
     by_segment.or_else(|| conn.icmp().map(|icmp| Answer::Icmp(icmp.kind))).or_else(by_reset)
 }
@@ -184,7 +184,7 @@ fn handshake_end(conn: &Connection, side: Side) -> HandshakeEnd {
     HandshakeEnd {
         addr,
         port,
-        isn: end.isn().filter(|_| end.isn_known).map(|isn| isn.0),
+        isn: end.isn().filter(|_| end.isn_known()).map(|isn| isn.0),
         netns: conn.end_netns(side),
         netns_name: None,
         pid: process.map(|process| process.pid),

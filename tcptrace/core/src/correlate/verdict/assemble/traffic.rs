@@ -27,7 +27,7 @@ pub(super) fn bytes(conn: &Connection, side: Side, shows_all: bool) -> Option<u6
     let by_states = sent_fin || other.has_received_fin() || close::has_unseen_fin(conn, side);
     // A FIN that was not seen would follow data that has not been sent.
     let unsent = shows_all && end.saw_last_number();
-    let known = end.isn_known && (end.fin().is_some() || !by_states || unsent);
+    let known = end.isn_known() && (end.fin().is_some() || !by_states || unsent);
     (known && (by_own || by_other || shows_all)).then(|| end.sent.saturating_sub(1 + u64::from(fin || may_be_fin)))
 }
 

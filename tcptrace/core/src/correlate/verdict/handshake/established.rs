@@ -10,7 +10,10 @@ use crate::{
         verdict::drops,
     },
     event::BootTime,
-    tcp::TcpState::{CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynRecv, SynSent},
+    tcp::{
+        StateSet,
+        TcpState::{CloseWait, Closing, Established, FinWait1, FinWait2, LastAck, SynRecv, SynSent},
+    },
 };
 
 /// Returns true if the server's segments prove that it was established: it sent more than its SYN,ACK, or acknowledged
@@ -49,6 +52,10 @@ fn established_by_segments(conn: &Connection, side: Side) -> Option<BootTime> {
 /// in SYN_RECV is established when the client's ACK arrives, without such a state change (tcp_close of net/ipv4/tcp.c;
 /// Fast Open).
 fn established_at(conn: &Connection, end: &End) -> Option<BootTime> {
+    const EVIDENCE: StateSet = StateSet::of(&[Established, FinWait1, FinWait2, CloseWait, LastAck, Closing]);
+    if !end.has_entered(EVIDENCE) {
+        return None;
+    }
     let closed_early = end.entered(FinWait1).filter(|_| end.entered(SynRecv).is_some());
     let acked = || conn.ack_at().or_else(|| end.entered(FinWait2)).or_else(|| end.entered(Closing));
     // States that only an established socket enters: the change before them may be missing.
@@ -57,8 +64,9 @@ fn established_at(conn: &Connection, end: &End) -> Option<BootTime> {
     end.entered(Established).or_else(|| closed_early.and_then(|_| acked())).or_else(later).or_else(closed)
 }
 
-pub(super) fn established(conn: &Connection, now: BootTime, over: bool) -> bool {
-    match reached(conn) {
+/// Returns true if the connection counts as established, as its ends on this host have been since `reached`.
+pub(super) fn established(conn: &Connection, reached: Option<BootTime>, now: BootTime, over: bool) -> bool {
+    match reached {
         Some(at) => {
             let nothing_more = !conn.has_segments && !awaits_other_end(conn);
             conn.ack_at().is_some() || nothing_more || over || now >= at.plus(ACK_LATE)
@@ -74,7 +82,7 @@ pub(super) fn established(conn: &Connection, now: BootTime, over: bool) -> bool 
 /// there are any. Behind an address translation, they are those of another side.
 fn awaits_other_end(conn: &Connection) -> bool {
     let local = conn.key().is_some_and(|key| {
-        let [first, second] = key.ends.map(|end| end.addr);
+        let [first, second] = key.ends().map(|end| end.addr);
         first == second || first.is_loopback()
     });
     local && !conn.is_self_connect() && conn.other_sides().is_empty() && conn.ends.iter().any(|end| !end.had_socket)

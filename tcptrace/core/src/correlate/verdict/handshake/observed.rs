@@ -12,7 +12,7 @@ pub(in crate::correlate) fn kind(conn: &Connection) -> HandshakeKind {
     let (client, server) = conn.roles();
     if conn.mid_life {
         HandshakeKind::Unseen
-    } else if (client.sent_syn && server.sent_syn) || client.entered(SynRecv).is_some() {
+    } else if (client.sent_syn() && server.sent_syn()) || client.entered(SynRecv).is_some() {
         HandshakeKind::Simultaneous
     } else if conn.fast_open() {
         HandshakeKind::FastOpen
@@ -32,7 +32,7 @@ pub(in crate::correlate) fn missing(conn: &Connection, opened: &Opened, syn_left
         return vec![Missing::Interface];
     }
     let established = opened.outcome == Outcome::Established;
-    let simultaneous = client.sent_syn && server.sent_syn;
+    let simultaneous = client.sent_syn() && server.sent_syn();
     let answered = established || opened.waiting_for == Some(WaitingFor::Ack);
     let wanted = [
         (syn_left.is_none(), Missing::Syn),
@@ -52,7 +52,7 @@ pub(in crate::correlate) fn is_unsent(client: &End) -> bool {
 /// (RFC 9293 §3.10.7.3).
 pub(in crate::correlate) fn is_ignored_reset(conn: &Connection) -> bool {
     let (client, server) = conn.roles();
-    client.sent_syn && !server.sent_syn && !server.sent_synack && server.has_sent_reset() && server.rst().is_none()
+    client.sent_syn() && !server.sent_syn() && !server.sent_synack && server.has_sent_reset() && server.rst().is_none()
 }
 
 /// Returns true if a SYN of the client was seen; false if the client's socket is on this host and its segments are
@@ -61,7 +61,7 @@ pub(in crate::correlate) fn is_ignored_reset(conn: &Connection) -> bool {
 pub(in crate::correlate) fn syn_left(conn: &Connection, watched: bool) -> Option<bool> {
     let side = conn.client_side();
     let (client, server) = conn.roles();
-    if client.sent_syn {
+    if client.sent_syn() {
         return Some(true);
     }
     let began = client.seen_to_enter(SynSent).is_some();
