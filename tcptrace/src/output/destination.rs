@@ -119,6 +119,7 @@ impl Destination {
 
     /// Renders a record if `--emit` and `--only` include it. Returns the number of records dropped. `in_scope`: the record
     /// proves its connection to be the command's.
+    #[inline]
     pub(super) fn write(&mut self, record: Cow<'_, OutputRecord>, in_scope: bool) -> u64 {
         if !self.needs.contains(record.emit()) {
             return 0;
@@ -201,6 +202,7 @@ impl Destination {
 }
 
 impl Renderer {
+    #[inline]
     fn add(&mut self, record: Cow<'_, OutputRecord>) {
         match self {
             Self::Here(chunks) => chunks.add(&record),

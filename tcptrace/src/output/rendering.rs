@@ -12,7 +12,7 @@ use super::chunks::Chunks;
 use crate::sink::SinkError;
 
 /// Maximum number of records in a batch: few enough to stay in a processor's cache on their way.
-const BATCH: usize = 64;
+const BATCH: usize = 256;
 
 /// Maximum number of batches that wait to be rendered.
 const WAITING: usize = 4;
@@ -47,6 +47,7 @@ impl Rendering {
     }
 
     /// Adds a record to the batch.
+    #[inline]
     pub(super) fn add(&mut self, record: OutputRecord) {
         self.batch.push(record);
     }

@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     thread,
 };
 
@@ -49,16 +49,34 @@ pub(super) struct Batch<S: Source> {
     pub(super) error: Option<S::Error>,
 }
 
-/// Starts to decode. The thread inherits the rights of the calling one, and ends with the file or when the receiver is
+/// The batches of a thread that decodes.
+pub(super) struct Ahead<S: Source> {
+    pub(super) batches: Receiver<Batch<S>>,
+    /// The room of batches that have been handled, for later ones: fresh memory costs more than what is decoded into it.
+    handled: Sender<Vec<S::Item>>,
+}
+
+impl<S: Source> Ahead<S> {
+    /// Gives back the room of a batch.
+    pub(super) fn reuse(&self, mut items: Vec<S::Item>) {
+        items.clear();
+        // The thread has ended if the file has.
+        let _ended = self.handled.send(items);
+    }
+}
+
+/// Starts to decode. The thread inherits the rights of the calling one, and ends with the file or when what it returns is
 /// dropped.
 ///
 /// # Errors
 /// When the thread cannot be started.
-pub(super) fn start<S: Source>(source: S) -> Result<Receiver<Batch<S>>> {
-    let (sender, receiver) = sync_channel(WAITING);
-    let started: io::Result<_> = thread::Builder::new().name("decode".to_owned()).spawn(move || run(source, &sender));
+pub(super) fn start<S: Source>(source: S) -> Result<Ahead<S>> {
+    let (sender, batches) = sync_channel(WAITING);
+    let (handled, room) = channel();
+    let run = move || run(source, &sender, &room);
+    let started: io::Result<_> = thread::Builder::new().name("decode".to_owned()).spawn(run);
     started.context("cannot start a thread for reading; raise the limit on processes (ulimit -u)")?;
-    Ok(receiver)
+    Ok(Ahead { batches, handled })
 }
 
 /// Returns the items of `all` after the first `known`, which were returned before.
@@ -68,18 +86,18 @@ pub(super) fn new_ones<T: Clone>(all: &[T], known: &mut usize) -> Vec<T> {
     new
 }
 
-fn run<S: Source>(mut source: S, sender: &SyncSender<Batch<S>>) {
+fn run<S: Source>(mut source: S, sender: &SyncSender<Batch<S>>, room: &Receiver<Vec<S::Item>>) {
     loop {
-        let (batch, last) = decode(&mut source);
+        let items = room.try_recv().unwrap_or_else(|_| Vec::with_capacity(BATCH));
+        let (batch, last) = decode(&mut source, items);
         if sender.send(batch).is_err() || last {
             return;
         }
     }
 }
 
-/// Decodes a batch; true if it is the last.
-fn decode<S: Source>(source: &mut S) -> (Batch<S>, bool) {
-    let mut items = Vec::with_capacity(BATCH);
+/// Decodes a batch into `items`, which are none so far; true if it is the last.
+fn decode<S: Source>(source: &mut S, mut items: Vec<S::Item>) -> (Batch<S>, bool) {
     let (mut error, mut last, mut dry) = (None, false, false);
     while !last && !dry && items.len() < BATCH {
         match source.next() {
@@ -123,7 +141,7 @@ mod tests {
 
     #[test]
     fn everything_comes_in_order_and_as_soon_as_the_rest_has_to_be_waited_for() {
-        let batches: Vec<_> = start(Numbers((1..=1000).collect(), 0)).unwrap().into_iter().collect();
+        let batches: Vec<_> = start(Numbers((1..=1000).collect(), 0)).unwrap().batches.into_iter().collect();
         let items: Vec<u32> = batches.iter().flat_map(|batch| batch.items.iter().copied()).collect();
         assert_eq!(items, (1..=1000).collect::<Vec<_>>());
         assert!(batches.iter().all(|batch| batch.items.len() <= BATCH && batch.error.is_none()));
@@ -133,7 +151,7 @@ mod tests {
 
     #[test]
     fn what_comes_before_an_error_is_delivered() {
-        let batches: Vec<_> = start(Numbers((1001..=2000).collect(), 1)).unwrap().into_iter().collect();
+        let batches: Vec<_> = start(Numbers((1001..=2000).collect(), 1)).unwrap().batches.into_iter().collect();
         let items: Vec<u32> = batches.iter().flat_map(|batch| batch.items.iter().copied()).collect();
         assert_eq!(items, (1001..1050).collect::<Vec<_>>());
         assert_eq!(batches.last().and_then(|batch| batch.error), Some("unreadable"));
@@ -142,9 +160,20 @@ mod tests {
 
     #[test]
     fn nothing_is_decoded_for_nobody() {
-        let receiver = start(Numbers((1..).take(1 << 20).collect(), 0)).unwrap();
-        assert!(receiver.recv().is_ok());
+        let ahead = start(Numbers((1..).take(1 << 20).collect(), 0)).unwrap();
+        assert!(ahead.batches.recv().is_ok());
         // The thread ends when it cannot send; no deadlock may occur here.
-        drop(receiver);
+        drop(ahead);
+    }
+
+    #[test]
+    fn a_batch_may_use_the_room_of_an_earlier_one() {
+        let ahead = start(Numbers((1..=1000).collect(), 0)).unwrap();
+        let mut numbers = Vec::new();
+        while let Ok(batch) = ahead.batches.recv() {
+            numbers.extend_from_slice(&batch.items);
+            ahead.reuse(batch.items);
+        }
+        assert_eq!(numbers, (1..=1000).collect::<Vec<u32>>(), "each once");
     }
 }

@@ -47,10 +47,11 @@ pub(super) fn replay<R: Read + Send + 'static>(
         filter: String::new(),
         undecodable: 0,
     };
-    let batches = ahead::start(Items { first, reader })?;
+    let ahead = ahead::start(Items { first, reader })?;
     let mut outcome = Ok(());
-    while let Some(Batch { items, state, dry, error }) = reading.replay.next(&batches)? {
-        let enough = items.into_iter().try_for_each(|item| reading.take(item)).is_break();
+    while let Some(Batch { mut items, state, dry, error }) = reading.replay.next(&ahead.batches)? {
+        let enough = items.drain(..).try_for_each(|item| reading.take(item)).is_break();
+        ahead.reuse(items);
         reading.replay.has_read(state.bytes, dry);
         if enough {
             break;

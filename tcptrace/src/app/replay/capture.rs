@@ -49,12 +49,12 @@ pub(super) fn replay<R: Read + Send + 'static>(
     }
     pipeline.show_control_only(options.segments == Segments::Control);
     let mut replay = Replay::new(options, name, progress, pipeline, session)?;
-    let batches = ahead::start(Frames::from(frames))?;
+    let ahead = ahead::start(Frames::from(frames))?;
     let (mut interfaces, mut encapsulations) = (Vec::<Interface>::new(), Vec::<Layers>::new());
     let (mut counters, mut unread) = (Counters::default(), Vec::new());
     let mut names_processes = false;
     let mut outcome = Ok(());
-    while let Some(Batch { items, state, dry, error }) = replay.next(&batches)? {
+    while let Some(Batch { items, state, dry, error }) = replay.next(&ahead.batches)? {
         for (index, interface) in (interfaces.len() as u32 + 1..).zip(&state.interfaces) {
             replay.pipeline.describer.name_interface(None, index, &interface.name);
         }
@@ -76,6 +76,7 @@ pub(super) fn replay<R: Read + Send + 'static>(
             names_processes |= owner.is_some();
             owner.is_some_and(|owner| replay.take(&Event::Owner(owner), interface).is_break())
         });
+        ahead.reuse(items);
         (counters, unread) = (state.counters, state.unread);
         replay.has_read(counters.bytes, dry);
         if enough {

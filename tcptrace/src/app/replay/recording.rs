@@ -42,13 +42,14 @@ pub(super) fn replay<R: Read + Send + 'static>(
     );
     pipeline.limit(options.max_connections);
     let mut reading = Reading::new(Replay::new(options, name, progress, pipeline, session)?);
-    let batches = ahead::start(Records::new(recording, first))?;
+    let ahead = ahead::start(Records::new(recording, first))?;
     let mut counters = Counters::default();
     let mut outcome = Ok(());
-    while let Some(Batch { items, state, dry, error }) = reading.replay.next(&batches)? {
+    while let Some(Batch { mut items, state, dry, error }) = reading.replay.next(&ahead.batches)? {
         reading.names.extend(state.names);
         counters = state.counters;
-        let enough = items.into_iter().try_for_each(|record| reading.take(record)).is_break();
+        let enough = items.drain(..).try_for_each(|record| reading.take(record)).is_break();
+        ahead.reuse(items);
         reading.replay.has_read(counters.bytes, dry);
         if enough {
             break;
