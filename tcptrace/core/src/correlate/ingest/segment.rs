@@ -35,13 +35,16 @@ impl Correlator {
             return None;
         }
         let socket = segment.socket.and_then(|key| self.table.sockets.get(key)).map(|socket| socket.number.get());
-        let (key, from) = Key::new(netns, segment.src, segment.dst);
-        let key = self.key_of(key, segment.conn_netns);
+        // Changed in place: a copy waits until the parts that were just written can be read as a whole.
+        let (mut key, from) = Key::new(netns, segment.src, segment.dst);
+        key.netns = segment.conn_netns.unwrap_or_else(|| self.table.known_in(&key));
         let (at, sender) = self.connection_of(segment, &key, from);
         if self.table.get(at).is_some_and(|conn| was_sent_before(conn, from, segment)) {
             return None;
         }
-        let key = self.table.get(at).and_then(Connection::key).unwrap_or(key);
+        // Its ends are these, whatever has found it.
+        debug_assert!(self.table.get(at).and_then(Connection::key).is_none_or(|known| known.has_ends_of(&key)));
+        key.netns = self.table.get(at).and_then(Connection::key_netns).unwrap_or(key.netns);
         self.watched.note(netns);
         self.guess_roles(at, &key, from, &segment.header);
         let kinds = self.kinds_in_capture(at, from, segment);

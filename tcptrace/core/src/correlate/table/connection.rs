@@ -144,6 +144,11 @@ impl Connection {
         self.kept_key.as_ref().map(Key::from)
     }
 
+    /// Returns the namespace of its key; `None` while the local port is unknown.
+    pub(in crate::correlate) fn key_netns(&self) -> Option<u32> {
+        self.kept_key.as_ref().map(KeptKey::netns)
+    }
+
     /// Sets its key.
     pub(in crate::correlate) fn set_key(&mut self, key: Key) {
         self.kept_key = Some(key.into());

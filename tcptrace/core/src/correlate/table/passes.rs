@@ -10,10 +10,13 @@ use super::{Table, connection::Key};
 impl Table {
     /// Returns the key by which a connection with these ends that passes this namespace is known.
     pub(in crate::correlate) fn known_as(&self, key: Key) -> Key {
-        match self.passes.get(&key) {
-            Some(&netns) => key.within(netns),
-            None => key,
-        }
+        key.within(self.known_in(&key))
+    }
+
+    /// Returns the namespace by which a connection with these ends that passes this one is known.
+    pub(in crate::correlate) fn known_in(&self, key: &Key) -> u32 {
+        // Most hosts have one namespace, and every segment asks.
+        if self.passes.is_empty() { key.netns } else { self.passes.get(key).copied().unwrap_or(key.netns) }
     }
 
     /// Notes that a segment of the connection known in `from` was seen with the same ends in the namespace of `key`, too.

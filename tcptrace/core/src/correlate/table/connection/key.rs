@@ -96,6 +96,15 @@ pub(super) enum KeptKey {
     V6(Box<Key>),
 }
 
+impl KeptKey {
+    pub(super) fn netns(&self) -> u32 {
+        match self {
+            Self::V4 { netns, .. } => *netns,
+            Self::V6(key) => key.netns,
+        }
+    }
+}
+
 impl From<Key> for KeptKey {
     fn from(key: Key) -> Self {
         match key.ipv4() {

@@ -5,14 +5,14 @@ use super::{Connection, Side};
 impl Connection {
     /// Returns the namespace, if it is known.
     pub(in crate::correlate) fn netns(&self) -> Option<u32> {
-        let known = self.key().map(|key| key.netns).filter(|_| self.netns_known());
+        let known = self.key_netns().filter(|_| self.netns_known());
         known.or_else(|| self.rare.as_ref()?.netns)
     }
 
     /// Sets the namespace that a socket reports.
     pub(in crate::correlate) fn learn_netns(&mut self, netns: Option<u32>) {
         self.set_netns_known(self.netns_known() || netns.is_some());
-        if self.key().is_none() && netns.is_some() {
+        if self.kept_key.is_none() && netns.is_some() {
             self.rare_mut().netns = netns;
         }
     }
