@@ -52,6 +52,7 @@ impl Close {
 }
 
 fn close(record: &Close, facts: &CloseFacts) -> String {
+    use CloseKind::{FourSegment, Orderly, Simultaneous, ThreeSegment};
     let mut text = String::with_capacity(USUAL);
     push_idle(&mut text, record);
     push_how(&mut text, record, facts);
@@ -71,9 +72,15 @@ fn close(record: &Close, facts: &CloseFacts) -> String {
         Some(TimeWait::Both) => text.push_str("; both hold TIME_WAIT for 60 s"),
         None => {}
     }
-    let late = record.reset.filter(|_| record.time_wait.is_some());
-    if let Some(reset) = late {
-        push(&mut text, format_args!(", into which the {} sent a reset", name(reset.by)));
+    match record.reset {
+        Some(reset) if record.time_wait.is_some() => {
+            push(&mut text, format_args!(", into which the {} sent a reset", name(reset.by)));
+        }
+        // Whoever would hold TIME_WAIT does not, behind its own reset.
+        Some(reset) if matches!(record.kind, Simultaneous | ThreeSegment | FourSegment | Orderly) => {
+            push(&mut text, format_args!("; then the {} sent a reset", name(reset.by)));
+        }
+        _ => {}
     }
     push_unsent(&mut text, record, facts);
     push_segment_drops(&mut text, record.dropped_segments);

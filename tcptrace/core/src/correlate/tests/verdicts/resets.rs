@@ -130,6 +130,18 @@ fn a_reset_into_time_wait_is_told_and_changes_nothing() {
 }
 
 #[test]
+fn a_reset_of_the_end_that_would_hold_time_wait_is_told() {
+    let mut exchange = opened();
+    exchange.segment(CLIENT, SERVER, FIN, C + 1, Some(S + 1), 0);
+    exchange.segment(SERVER, CLIENT, FIN, S + 1, Some(C + 2), 0);
+    exchange.segment(CLIENT, SERVER, RST, C + 2, Some(S + 2), 0);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.kind, close.time_wait), (CloseKind::ThreeSegment, None));
+    assert_eq!(close.reset, Some(Reset { by: Role::Client, cause: ResetCause::Unknown }));
+    assert!(close.summary.ends_with("; then the client sent a reset"), "{}", close.summary);
+}
+
+#[test]
 fn the_handshake_tells_who_broke_it_off() {
     let mut exchange = Exchange::new();
     exchange.segment(CLIENT, SERVER, SYN, C, None, 0);
