@@ -87,7 +87,7 @@ fn a_fin_that_opens_counts_if_it_is_acknowledged() {
         assert_eq!((handshake.kind, handshake.outcome), (kind, Some(Outcome::Established)));
         assert_eq!(handshake.missing, []);
         assert_eq!((close.kind, close.initiator), (CloseKind::ThreeSegment, Some(Role::Client)), "{}", close.summary);
-        assert_eq!(close.bytes, bytes(payload.into(), 40));
+        assert_eq!((close.bytes, close.half_closed_bytes), (bytes(payload.into(), 40), Some(40)));
     }
     // Else the connection is open.
     let mut exchange = capture();

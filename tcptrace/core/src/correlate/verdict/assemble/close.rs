@@ -65,7 +65,7 @@ pub(in crate::correlate) fn close(
         client: close_end(conn, side),
         server: close_end(conn, side.other()),
         half_close_ns: fins.map(|(first, second)| second.sent.first.since(first.sent.first)),
-        half_closed_bytes: fins.map(|(first, second)| (second.end - 1).saturating_sub(first.other_sent)),
+        half_closed_bytes: fins.map(|(first, second)| (second.end - 1).saturating_sub(first.other_sent.max(1))),
         bytes: Bytes {
             client_to_server: bytes(conn, side, shows_all),
             server_to_client: bytes(conn, side.other(), shows_all),
