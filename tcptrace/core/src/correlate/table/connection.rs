@@ -219,6 +219,7 @@ impl Connection {
             proven,
             doubted: false,
             repeated: false,
+            with_ack: true,
             by_error: false,
             has_socket: false,
             outgoing: false,

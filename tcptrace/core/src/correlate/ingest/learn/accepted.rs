@@ -82,6 +82,7 @@ pub(in crate::correlate::ingest) fn take(
         proven: false,
         doubted: false,
         repeated: false,
+        with_ack: header.has(TcpFlags::ACK),
         by_error: false,
         has_socket: outgoing && segment.socket.is_some(),
         outgoing,

@@ -166,6 +166,8 @@ pub(in crate::correlate) struct ResetContext {
     pub(in crate::correlate) doubted: bool,
     /// True if this end answered later segments with resets, too.
     pub(in crate::correlate) repeated: bool,
+    /// True if it has ACK, or one with ACK and the same number followed: an open socket sends that behind all of its text.
+    pub(in crate::correlate) with_ack: bool,
     /// True if it counts only because the other end's socket has the error of a reset.
     pub(in crate::correlate) by_error: bool,
     /// True if it was seen leaving with a socket of this host.

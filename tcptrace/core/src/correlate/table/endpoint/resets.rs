@@ -36,6 +36,11 @@ impl End {
             first.context.repeated = true;
             first.context.doubted = false;
         }
+        if has_ack
+            && let Some(first) = self.known_resets().and_then(|resets| resets.accepted.as_mut())
+        {
+            first.context.with_ack |= first.offset == offset;
+        }
         if reset == Reset::Exact {
             self.set_spoke(true);
             self.set_closing(true);
@@ -254,7 +259,7 @@ impl End {
     pub(in crate::correlate) fn outlives_reset(&mut self, new: Option<SeqNumber>, acks: u64, at: BootTime) {
         let accepted = self.known_resets().and_then(|resets| resets.accepted.as_mut());
         if let Some(rst) = accepted.filter(|rst| rst.seen && rst.context.certain) {
-            let later = new.is_some() && (rst.has_ack || at > rst.at + OVERTAKES);
+            let later = new.is_some() && (rst.context.with_ack || at > rst.at + OVERTAKES);
             rst.context.outlived |= later || acks > rst.other_sent;
         }
     }

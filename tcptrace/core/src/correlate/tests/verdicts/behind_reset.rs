@@ -55,6 +55,9 @@ fn what_a_reset_may_have_overtaken_proves_nothing() {
     assert_ne!(closed_by(&overtaken), Some(ResetCause::Forged));
     // The reset of a socket has the number after all its data.
     assert_eq!(closed_by(&[down(RST, 10, 8, 0), down(ACK, 10, 8, 9)]), Some(ResetCause::Forged));
+    // So has one of several, as some firewalls send them: without ACK, and with ACK at this number and ahead of it.
+    let several = [bare(false, 10), down(RST, 10, 8, 0), down(RST, 1_470, 8, 0)];
+    assert_eq!(closed_by(&[&several[..], &[down(ACK, 10, 8, 9)]].concat()), Some(ResetCause::Forged));
     for again in [down(ACK, 1, 8, 9), down(ACK, 10, 8, 0), up(ACK, 8, 10, 4), up(FIN, 8, 10, 0)] {
         let close = slowly(&[down(RST, 10, 8, 0), again]);
         assert_eq!(close.reset, Some(Reset { by: Role::Server, cause: ResetCause::Unknown }), "{again:?}");
