@@ -67,16 +67,22 @@ impl Correlator {
         None
     }
 
-    /// Emits the closes of the generations before an established one that had begun to close: a four-tuple has one
-    /// connection at a time (RFC 9293 §3.3.1), so that what still comes of them is old, and no evidence that they go
-    /// on.
+    /// Emits the closes of the generations before an established one that had begun to close, and the handshakes of those whose
+    /// ACK may have been missed: a four-tuple has one connection at a time (RFC 9293 §3.3.1), so that what still comes of
+    /// them is old, and no evidence that they go on.
     fn write_replaced(&mut self, at: u32, now: BootTime, emit: &mut dyn FnMut(Correlated)) {
         let Some(conn) = self.table.get(at).filter(|conn| conn.follows_open()) else { return };
         let encapsulation = conn.encapsulation();
-        let over = |conn: &Connection| close::is_over_if_replaced(conn) && conn.travels_in(encapsulation);
+        let waits = |conn: &Connection| !conn.ended && handshake::may_miss_ack(conn);
+        let over =
+            |conn: &Connection| (close::is_over_if_replaced(conn) || waits(conn)) && conn.travels_in(encapsulation);
         let before = self.generations(at).skip(1).filter(|&at| self.table.get(at).is_some_and(over));
         for before in before.collect::<Vec<_>>() {
-            self.write_close(before, now, false, emit);
+            if self.table.get(before).is_some_and(waits) {
+                self.write_handshake(before, now, true, emit);
+            } else {
+                self.write_close(before, now, false, emit);
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use crate::{
             connection::{Connection, Key, Side},
             endpoint::End,
         },
+        verdict::handshake::is_given_up_unseen,
     },
     event::Segment,
     tcp::{SeqNumber, TcpFlags, TcpHeader},
@@ -46,7 +47,7 @@ impl Correlator {
         };
         let late = || self.generations(newest).skip(1).find(|&at| self.table.get(at).is_some_and(known));
         // Not if it repeats the last attempt, which has ended: some clients retry with the same ISN again and again.
-        let over = conn.ended || follows_close(conn, from, segment);
+        let over = is_over(conn, from, segment);
         let retries = crosses && over && conn.end(from).syn_seen() && conn.end(from).isn() == Some(header.seq);
         if !retries && let Some(late) = late() {
             return late;
@@ -209,6 +210,22 @@ pub(super) fn opens(header: &TcpHeader) -> bool {
     header.has(TcpFlags::SYN) && !header.has(TcpFlags::RST)
 }
 
+/// Returns true if a segment shows that a handshake goes on whose record says that it was not answered: its answer comes after all,
+/// or what follows one that was not seen. The connection continues as another one.
+pub(super) fn revives(conn: &Connection, from: Side, header: &TcpHeader) -> bool {
+    let (own, other) = (conn.end(from), conn.end(from.other()));
+    let failed = |end: &End| end.has_states() || end.has_sent_reset();
+    let given_up = conn.ended && conn.ack_at().is_none() && conn.icmp().is_none() && !conn.ends.iter().any(failed);
+    if !given_up || header.has(TcpFlags::RST) {
+        return false;
+    }
+    let follows = |ack| own.next().is_none_or(|next| next == header.seq) && other.next().is_none_or(|next| next == ack);
+    ack_of(header).is_some_and(|ack| match header.has(TcpFlags::SYN) {
+        true => !own.sent_synack && answers_syn(conn, from, ack),
+        false => follows(ack),
+    })
+}
+
 /// Returns true if both ends know the connection, as far as was seen; unknown for an end without segments.
 fn is_open(conn: &Connection, from: Side) -> bool {
     let closed = conn.ends.iter().all(|end| end.fin().is_some());
@@ -245,6 +262,11 @@ fn follows_close(conn: &Connection, from: Side, segment: &Segment) -> bool {
     closed && segment.at.since(conn.last) > DELAYED
 }
 
+/// Returns true if a SYN with the ISN of this generation begins another one.
+fn is_over(conn: &Connection, from: Side, segment: &Segment) -> bool {
+    conn.ended || follows_close(conn, from, segment) || is_given_up_unseen(conn, segment.at)
+}
+
 /// Returns true if a segment with SYN belongs to this generation.
 fn syn_belongs(conn: &Connection, from: Side, segment: &Segment) -> bool {
     let header = &segment.header;
@@ -253,7 +275,7 @@ fn syn_belongs(conn: &Connection, from: Side, segment: &Segment) -> bool {
         Some(ack) if other.isn_known() => answers_syn(conn, from, ack),
         // An ended connection does not begin again: some clients retry with the same ISN.
         _ if own.syn_seen() => {
-            let again = ack_of(header).is_none() && (conn.ended || follows_close(conn, from, segment));
+            let again = ack_of(header).is_none() && is_over(conn, from, segment);
             own.isn() == Some(header.seq) && !again
         }
         // Its answer was captured before it.

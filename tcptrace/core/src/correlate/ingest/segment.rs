@@ -1,6 +1,13 @@
 //! Assignment of segments to connections.
 
-use super::{accurate_ecn, gaps::end_of, generation::opens, keep_alive, learn::learn, nat::is_sent_translated};
+use super::{
+    accurate_ecn,
+    gaps::end_of,
+    generation::{opens, revives},
+    keep_alive,
+    learn::learn,
+    nat::is_sent_translated,
+};
 use crate::{
     correlate::{
         CorrelatedSegment, Correlator, NO_NAMESPACE,
@@ -173,6 +180,14 @@ impl Correlator {
             return self.begin(segment, key, from);
         };
         let header = &segment.header;
+        if let Some(given_up) = self.table.get(newest).filter(|conn| revives(conn, from, header)) {
+            let client = given_up.client;
+            let at = self.begin(segment, key, from);
+            if let Some(conn) = self.table.get_mut(at) {
+                conn.client = client;
+            }
+            return at;
+        }
         // A listener drops a SYN with FIN (tcp_rcv_state_process of net/ipv4/tcp_input.c): it replaces no connection.
         let drops = header.has(TcpFlags::FIN) && self.table.get(newest).is_some_and(|conn| !conn.ended);
         if opens(header) && !drops {

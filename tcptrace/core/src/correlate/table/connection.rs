@@ -14,7 +14,7 @@ pub(in crate::correlate) use self::{
     rare::{LaterDrops, NatForgot, Noted, Rare, SentAgain},
 };
 use super::{
-    endpoint::{End, ResetContext},
+    endpoint::{End, ResetContext, Sent},
     flags::flags,
 };
 use crate::{event::BootTime, tcp::TcpState};
@@ -193,6 +193,13 @@ impl Connection {
     /// Returns the time of the ACK that completed the handshake, unless that is only known to have come before.
     pub(in crate::correlate) fn seen_ack_at(&self) -> Option<BootTime> {
         self.ack_at().filter(|_| !self.missed_ack())
+    }
+
+    /// Returns the time of the SYN,ACK if it was sent once, and no SYN behind it: without an ACK, both would be sent again.
+    pub(in crate::correlate) fn sole_synack_at(&self) -> Option<BootTime> {
+        let (client, server) = self.roles();
+        let sole = |synack: &Sent| synack.again() == 0 && client.syn().is_none_or(|syn| syn.last <= synack.first);
+        server.synack().filter(sole).map(|synack| synack.first)
     }
 
     /// Notes a segment that shows the handshake to be complete: the ACK, or one after it if that was `missed`.

@@ -24,6 +24,7 @@ mod reasons;
 mod reset_causes;
 mod resets;
 mod sentences;
+mod silence;
 mod silent;
 mod states_left_out;
 mod syn_flags;

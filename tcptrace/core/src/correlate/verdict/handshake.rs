@@ -109,7 +109,7 @@ fn answered_by(conn: &Connection, reached: Option<BootTime>) -> Option<BootTime>
     if let Some(at) = reached {
         return Some(at.plus(ACK_LATE));
     }
-    if is_not_awaited(conn) {
+    if is_not_awaited(conn) || may_miss_ack(conn) {
         return None;
     }
     let [first, second] = &conn.ends;
@@ -239,6 +239,19 @@ pub(super) fn out_of_order_until(conn: &Connection) -> Option<BootTime> {
 pub(in crate::correlate) fn is_not_awaited(conn: &Connection) -> bool {
     let once = |end: &End| end.synack().is_some_and(|sent| sent.again() == 0);
     may_be_acked(conn) || conn.may_lack_acks() && conn.ends.iter().any(once)
+}
+
+/// Returns true if a capture may lack the ACK, since neither end has sent again what it answers. Segments that come much later
+/// may show that the handshake was completed.
+pub(in crate::correlate) fn may_miss_ack(conn: &Connection) -> bool {
+    let captured = conn.shows_all() && conn.netns().is_none() && !conn.ends.iter().any(End::has_states);
+    let open = !conn.opened && !conn.mid_life && conn.ack_at().is_none();
+    open && captured && conn.icmp().is_none() && conn.sole_synack_at().is_some()
+}
+
+/// Returns true if such a handshake has waited so long that a SYN with the same ISN is another attempt.
+pub(in crate::correlate) fn is_given_up_unseen(conn: &Connection, now: BootTime) -> bool {
+    may_miss_ack(conn) && conn.sole_synack_at().is_some_and(|synack| synack.plus(UNANSWERED) <= now)
 }
 
 /// Returns true if a reset answered the client's last SYN: it would have sent another one, had it not received that, so that only

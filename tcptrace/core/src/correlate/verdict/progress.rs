@@ -3,7 +3,7 @@
 use super::{
     close,
     drops::RETRANSMISSION,
-    handshake::{is_not_awaited, out_of_order_until, reached},
+    handshake::{is_not_awaited, may_miss_ack, out_of_order_until, reached},
 };
 use crate::{
     correlate::table::{
@@ -45,6 +45,10 @@ pub(in crate::correlate) fn due(conn: &Connection) -> Option<BootTime> {
     // What was acknowledged is not in the capture.
     let is_open = conn.opened || conn.mid_life;
     if conn.ended || conn.may_lack_acks() && (is_open || is_not_awaited(conn)) {
+        return None;
+    }
+    // It is not waited for any longer, but may have come.
+    if conn.stalls > 0 && may_miss_ack(conn) {
         return None;
     }
     // It is established, and only its record waits.

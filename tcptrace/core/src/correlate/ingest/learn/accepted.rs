@@ -10,7 +10,7 @@ use crate::{
             endpoint::{End, Reached, ResetContext, Sent},
         },
     },
-    event::{Direction, Segment},
+    event::{BootTime, Direction, Segment},
     tcp::{TcpFlags, TcpOptions},
 };
 
@@ -141,6 +141,7 @@ pub(in crate::correlate::ingest) fn take(
         let acks = acked.is_some_and(|acked| acked >= 1) && accepted.payload.is_some() && !accepted.syn;
         // The client acknowledges only a SYN,ACK that it received, whether that was seen or not.
         acks && conn.client == Some(from) && (own_syn || conn.answered)
+            || full && accepted.reset == Reset::Exact && has_missed_ack(conn, *at)
     };
     if completes {
         conn.answered = true;
@@ -149,7 +150,7 @@ pub(in crate::correlate::ingest) fn take(
         }
         // A FIN came later than the ACK, which is not in the capture.
         if !conn.lacks_acks() || !accepted.fin {
-            let missed = full && follows_missed_ack(conn, from, segment);
+            let missed = full && (header.has(TcpFlags::RST) || follows_missed_ack(conn, from, segment));
             conn.complete(*at, missed);
         }
     }
@@ -169,6 +170,14 @@ fn follows_missed_ack(conn: &Connection, from: Side, segment: &Segment) -> bool 
     let begins = signed_offset(own, segment.header.seq).and_then(|start| u64::try_from(start).ok());
     let sent_more = begins.is_some_and(|start| start > own.syn().map_or(1, Sent::end_of_syn));
     let received_more = ack_of(&segment.header).is_some_and(|ack| other.offset(ack) > synack.end_of_syn());
-    let too_late = conn.may_lack_acks() && synack.again() == 0 && segment.at > synack.first + SENT_AGAIN_AFTER;
+    let has_more = segment.length > 0 || segment.header.has(TcpFlags::FIN);
+    let too_late = (has_more || conn.may_lack_acks()) && has_missed_ack(conn, segment.at);
     sent_more || received_more || too_late
+}
+
+/// Returns true if the ACK has come, but was not seen: the SYN,ACK would have been sent again by now. Of an end that has a socket
+/// on this host, the states tell.
+fn has_missed_ack(conn: &Connection, now: BootTime) -> bool {
+    let elsewhere = !conn.fast_open() && !conn.ends.iter().any(|end| end.had_socket || end.here);
+    conn.sole_synack_at().is_some_and(|synack| elsewhere && now > synack + SENT_AGAIN_AFTER)
 }

@@ -36,9 +36,7 @@ impl End {
             first.context.repeated = true;
             first.context.doubted = false;
         }
-        if has_ack
-            && let Some(first) = self.known_resets().and_then(|resets| resets.accepted.as_mut())
-        {
+        if has_ack && let Some(first) = self.known_resets().and_then(|resets| resets.accepted.as_mut()) {
             first.context.with_ack |= first.offset == offset;
         }
         if reset == Reset::Exact {

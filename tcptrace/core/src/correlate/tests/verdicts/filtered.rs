@@ -106,6 +106,7 @@ fn that_an_ack_did_not_come_is_said_only_of_a_capture_that_has_some() {
 #[test]
 fn the_first_ack_of_a_capture_lets_the_others_be_waited_for() {
     let mut exchange = answered();
+    exchange.segment(SERVER, CLIENT, SYN, S, Some(C + 1), 0);
     exchange.pass(70 * SECOND);
     exchange.timeout();
     let judged_already = |exchange: &Exchange| {
