@@ -59,7 +59,7 @@ pub(in crate::correlate::ingest) fn take(
         conn.rare_mut().acked_unseen_fin = Some((from.other(), *at));
     }
     let closed_before = conn.fins_acked();
-    let first_syn = accepted.syn && ack_of(header).is_none() && !conn.ends.iter().any(|end| end.sent_syn());
+    let first_syn = accepted.syn && ack_of(header).is_none() && !conn.ends.iter().any(End::sent_syn);
     if first_syn && conn.mid_life && !conn.opened && !conn.end(from).spoke() {
         // Its answer was seen first, or an ICMP error that quotes it: its handshake was seen after all.
         conn.mid_life = false;
