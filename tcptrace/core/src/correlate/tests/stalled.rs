@@ -228,6 +228,13 @@ fn that_a_fin_has_not_left_is_said_only_where_the_segments_of_that_end_are_seen(
     assert_eq!(waits(&stalled_), (sentence, Some(Awaited::Fin), None));
     assert_eq!(stalled_.state, Each { client: Some(FinWait1), server: Some(Established) });
 
+    // Nor that of the server.
+    let mut exchange = opened_here();
+    exchange.state(SERVER, CLIENT, Established, FinWait1);
+    exchange.state(CLIENT, SERVER, Established, FinWait1);
+    let sentence = "both ends closed, but their FINs were not seen to leave";
+    assert_eq!(waits(&stalled(&mut exchange)), (sentence, Some(Awaited::Fin), None));
+
     // As in another network namespace, or with --segments none.
     let mut exchange = Exchange::new();
     exchange.state(CLIENT, SERVER, Close, SynSent);

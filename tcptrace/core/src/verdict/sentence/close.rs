@@ -28,8 +28,8 @@ pub(crate) struct CloseFacts {
     pub(crate) lacks_acks: bool,
     /// True for an end that had data unsent while the other end's window was closed.
     pub(crate) window_closed: Each<bool>,
-    /// True if the end that closed first has a FIN that was not seen to leave, although its segments are watched.
-    pub(crate) holds_fin: bool,
+    /// True for an end that has closed with a FIN that was not seen to leave, although its segments are watched.
+    pub(crate) holds_fin: Each<bool>,
     /// True if the end that sent the reset is known to have no socket for the connection.
     pub(crate) no_socket: bool,
     /// The error of the socket that gave up, if that is not ETIMEDOUT.

@@ -12,12 +12,19 @@ use crate::{
 /// Appends what was seen of the close.
 pub(super) fn push_unfinished(text: &mut String, record: &Close, facts: &CloseFacts) {
     text.push_str("unfinished: ");
+    let holds_fin = |role| match role {
+        Role::Client => facts.holds_fin.client,
+        Role::Server => facts.holds_fin.server,
+    };
     match record.initiator {
         _ if facts.silent.is_some() => {
             push_silent(text, "", facts.silent);
             text.push_str("; ");
         }
-        Some(role) if facts.holds_fin => {
+        Some(role) if holds_fin(role) && holds_fin(role.other()) => {
+            text.push_str("both ends have closed, but their FINs were not seen to leave; ");
+        }
+        Some(role) if holds_fin(role) => {
             push(text, format_args!("the {} has closed its side, but its FIN was not seen to leave; ", name(role)));
         }
         _ if facts.fins == (Each { client: true, server: true }) => push_last_acks(text, facts.unacked),

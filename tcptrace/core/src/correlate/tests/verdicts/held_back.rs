@@ -28,6 +28,18 @@ fn without_its_segments_nothing_is_said_of_the_fin() {
     assert!(close.summary.starts_with(sentence), "{}", close.summary);
 }
 
+/// As where a link is down.
+#[test]
+fn of_two_ends_whose_fins_do_not_leave_the_first_to_close_began_it() {
+    let mut exchange = established();
+    exchange.state(SERVER, CLIENT, Established, FinWait1);
+    exchange.state(CLIENT, SERVER, Established, FinWait1);
+    let (_, close) = whole(&mut exchange);
+    assert_eq!((close.kind, close.initiator), (CloseKind::Unfinished, Some(Role::Server)));
+    let sentence = "unfinished: both ends have closed, but their FINs were not seen to leave; tracing stopped first";
+    assert!(close.summary.starts_with(sentence), "{}", close.summary);
+}
+
 #[test]
 fn a_connection_that_nobody_closes_has_no_close() {
     let (_, closes) = established().records();

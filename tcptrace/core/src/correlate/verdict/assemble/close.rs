@@ -104,6 +104,7 @@ pub(in crate::correlate) fn close(
     if watched.untimed {
         close.forget_times();
     }
+    let holds_fin = |side: Side| close::holds_fin(conn, side) && !has_loss(conn, gaps);
     close.facts = CloseFacts {
         late_bytes: reset.and_then(|(side, _)| reset::late_bytes(conn, side)),
         other_closed: reset.is_some_and(|(side, _)| conn.end(side.other()).fin().is_some()),
@@ -111,7 +112,7 @@ pub(in crate::correlate) fn close(
         fins: Each { client: client.fin().is_some(), server: server.fin().is_some() },
         lacks_acks: conn.lacks_acks(),
         window_closed: Each { client: meets_closed_window(client), server: meets_closed_window(server) },
-        holds_fin: closing.initiator.is_some_and(|side| close::holds_fin(conn, side)) && !has_loss(conn, gaps),
+        holds_fin: Each { client: holds_fin(side), server: holds_fin(side.other()) },
         error: error.map(Errno),
         no_socket: reset.is_some_and(|(side, _)| reset::has_no_socket(conn, side)),
         silent: silent(conn).map(|side| conn.shown_role(side)),

@@ -42,15 +42,19 @@ pub(super) fn first_of(conn: &Connection, fins: &Fins, reset: Option<(Side, Boot
     by_fin.or(by_state).or((!unseen).then_some(side))
 }
 
-/// Returns the end that closed first by its states: it was in FIN_WAIT1 and never in CLOSE_WAIT, or vanished without any
-/// segment.
+/// Returns the end that closed first by its states: it was in FIN_WAIT1, before the other one, and never in CLOSE_WAIT, or
+/// vanished without any segment.
 pub(super) fn by_states(conn: &Connection) -> Option<Side> {
     let first = |is: &dyn Fn(Side) -> bool| [Side::First, Side::Second].into_iter().find(|&side| is(side));
     // In CLOSING, the FINs may have crossed, or its own may have waited behind data.
     if conn.ends.iter().any(|end| end.entered(TcpState::Closing).is_some()) {
         return None;
     }
-    first(&|side| conn.end(side).entered(FinWait1).is_some())
+    // Both, if the FINs of two sockets do not leave.
+    let closed = |side: Side| Some((conn.end(side).entered(FinWait1)?, side));
+    let closed = [Side::First, Side::Second].into_iter().filter_map(closed).min_by_key(|&(at, _)| at);
+    closed
+        .map(|(_, side)| side)
         .or_else(|| first(&|side| conn.end(side).entered(CloseWait).is_some()).map(Side::other))
         .or_else(|| first(&|side| is_silent(conn, side)))
 }

@@ -8,7 +8,7 @@ use crate::{
             endpoint::{Closed, Sent},
         },
         verdict::{
-            close::{is_silent, may_have_closed},
+            close::{holds_fin, is_silent, may_have_closed},
             handshake::timed_out,
             reset,
         },
@@ -142,6 +142,10 @@ impl Stalling<'_> {
 
     fn both_closed(self, sides: [Side; 2]) -> Waits {
         let unacked = |side: Side| Some((side, self.conn.end(side).fin().filter(|fin| fin.acked().is_none())?.sent));
+        if self.lossless && sides.into_iter().all(|side| holds_fin(self.conn, side)) {
+            let summary = "both ends closed, but their FINs were not seen to leave";
+            return Waits { waiting_for: Some(Awaited::Fin), ..Waits::nothing_known(summary) };
+        }
         let Some((side, sent)) = sides.into_iter().find_map(unacked) else {
             return Waits::nothing_known("both ends closed; waiting for the last of it");
         };
