@@ -172,6 +172,13 @@ impl End {
         self.resets().and_then(|resets| resets.accepted.zip(resets.odd)).is_some_and(|(rst, odd)| odd.at < rst.at)
     }
 
+    /// Returns true if the reset that counts has overtaken one of the same number with ACK, which a socket sends before the stack
+    /// answers what still comes for it.
+    pub(in crate::correlate) fn has_overtaken_reset(&self) -> bool {
+        let both = self.resets().and_then(|resets| resets.accepted.zip(resets.odd));
+        both.is_some_and(|(rst, odd)| odd.seen && odd.has_ack && odd.offset == rst.offset && odd.at >= rst.at)
+    }
+
     /// Withdraws a reset of uncertain number, since the other end continues and acknowledges a different number: it has
     /// not accepted the reset. A smaller acknowledgement may have been in flight before, unless its socket is on this
     /// host and `goes_on`.

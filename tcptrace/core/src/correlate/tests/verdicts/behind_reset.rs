@@ -64,6 +64,17 @@ fn what_a_reset_may_have_overtaken_proves_nothing() {
     }
 }
 
+/// As on a host whose processors receive the two at once: the answer to data without ACK, then the reset of the socket.
+#[test]
+fn a_reset_that_overtakes_that_of_the_socket_does_not_show_that_there_was_none() {
+    let data = down(ACK, 10, 8, 9);
+    let cause = |resets: &[Line]| closed(&[&EXCHANGED, &[data][..], resets].concat()).reset.map(|reset| reset.cause);
+    let (bare, of_socket) = (bare(true, 8), up(RST, 8, 10, 0));
+    assert_eq!(cause(&[bare]), Some(ResetCause::NoConnection));
+    assert_eq!(cause(&[bare, of_socket]), Some(ResetCause::Unknown));
+    assert_eq!(cause(&[of_socket, bare]), Some(ResetCause::Unknown));
+}
+
 #[test]
 fn a_reset_behind_which_both_ends_go_on_ends_nothing() {
     let end = [up(FIN, 15, 19, 0), down(FIN, 19, 16, 0), up(ACK, 16, 20, 0)];

@@ -180,7 +180,8 @@ fn has_forgotten(conn: &Connection, side: Side) -> bool {
     let answers = rst.context.answers || !conn.shows_all() && other.had_socket;
     let number = !conn.shows_all() || rst.offset == own.acked();
     // It may have ended the connection itself before, by a FIN that was not seen or a reset that was not accepted.
-    let ended = may_have_closed(conn, side) || other.has_received_fin() || own.has_reset_before();
+    let ended =
+        may_have_closed(conn, side) || other.has_received_fin() || own.has_reset_before() || own.has_overtaken_reset();
     // If only the handshake was exchanged, it may never have had the connection: its accept queue may have been full.
     let had_it = seen_whole && (own.sent > 1 || other.acked() > 1 || rst.offset > 1);
     !ended && (rst.context.replaced || had_it && answers && number)
