@@ -62,6 +62,7 @@ fn reset_close(record: &Close, Reset { by, cause }: Reset) -> Cow<'static, str> 
     let also =
         |unread: bool| record.evidence.is_some_and(|evidence| if unread { evidence.unread } else { evidence.linger });
     match cause {
+        ResetCause::UnreadData if let Some(advice) = ended::with_unread_data(record, by) => advice.into(),
         ResetCause::UnreadData if also(false) => format!(
             "the {end}'s program: it has to read to the end before it closes, or the {peer} may lose data; it sets \
              SO_LINGER 0 as well, which resets in any case"

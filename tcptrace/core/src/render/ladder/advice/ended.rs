@@ -11,7 +11,7 @@ use crate::{
 const PATIENCE_NS: u64 = 1_000_000_000;
 
 /// Returns advice if the process that closed first was ended by a signal that indicates a fault. Signals by which people and
-/// service managers stop programs, such as SIGTERM, need none.
+/// service managers stop programs, such as SIGTERM, need none by themselves.
 pub(super) fn by_signal(record: &Close) -> Advice {
     if matches!(record.kind, CloseKind::TimedOut | CloseKind::Unseen) {
         return None;
@@ -39,6 +39,17 @@ pub(super) fn by_signal(record: &Close) -> Advice {
         ),
         _ => None,
     }
+}
+
+/// Returns advice if the process that left data unread was ended by a signal such as SIGTERM.
+pub(super) fn with_unread_data(record: &Close, by: Role) -> Option<String> {
+    let (end, peer) = (by.word(), by.other().word());
+    let exit = if by == Role::Client { record.client.exit } else { record.server.exit };
+    let signal = exit?.signal?;
+    Some(format!(
+        "who ended the {end}'s process with signal {signal}, as a restart does, or a supervisor whose time-out has passed: it \
+         had not read to the end, and the {peer} may have lost data"
+    ))
 }
 
 /// Returns advice if a client closed after some time without data, and data of the server came later, as when the client
@@ -92,8 +103,13 @@ mod tests {
         check(&record, "who killed the server's process");
         record.server.exit = killed_by(11);
         check(&record, "signal 11, with which programs crash");
-        // The process was stopped on purpose, or did not end the connection.
-        for other in [killed_by(15), Some(Exit { signal: None, code: Some(1) }), None] {
+        record.server.exit = killed_by(15);
+        check(&record, "who ended the server's process with signal 15, as a restart does");
+        record.reset = Some(Reset { by: Role::Server, cause: ResetCause::Linger });
+        check(&record, "it asks for this with SO_LINGER 0");
+        record.reset = Some(Reset { by: Role::Server, cause: ResetCause::UnreadData });
+        // The process ended by itself, or did not end the connection.
+        for other in [Some(Exit { signal: None, code: Some(1) }), None] {
             record.server.exit = other;
             record.client.exit = killed_by(9);
             check(&record, "it has to read to the end before it closes");

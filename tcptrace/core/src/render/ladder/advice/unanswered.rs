@@ -64,6 +64,19 @@ fn dropped_for(segments: &str, reason: &str) -> String {
         ),
         "TC_INGRESS" => format!("on this host, `tc filter show dev INTERFACE ingress`: a filter drops the {segments}"),
         "TC_EGRESS" => format!("on this host, `tc filter show dev INTERFACE egress`: a filter drops the {segments}"),
+        // A host drops so what it would have to forward (ip_error of net/ipv4/route.c).
+        "IP_INADDRERRORS" | "IP_INNOROUTES" => format!(
+            "on this host, `ip addr` and `sysctl -ar 'ip.*forwarding'`: the {segments} came to an address that is not its own, \
+             such as one that was removed, and it forwards nothing that comes in there"
+        ),
+        "IP_OUTNOROUTES" => format!("on this host, `ip route` and `ip rule`: it has no route for the {segments}"),
+        "XFRM_POLICY" => format!("on this host, `ip xfrm policy`: IPsec does not let the {segments} pass"),
+        "SOCKET_FILTER" => format!("the filter of the socket (SO_ATTACH_FILTER, BPF): it drops the {segments}"),
+        "TCP_MINTTL" => {
+            format!(
+                "the TTL that the receiving program asks for (IP_MINTTL, as BGP routers do): that of the {segments} is less"
+            )
+        }
         _ if starts("QDISC_") => format!(
             "on this host, `ip -s link` (is a link down?) and `tc -s qdisc`: a queue for outgoing packets drops the {segments}"
         ),

@@ -53,11 +53,23 @@ pub(super) fn rows() -> Vec<Row<Handshake>> {
             Some("`nft list ruleset` in each network namespace of this host that it passes: a rule drops the SYN"),
         ),
         (
-            |record| (record.dropped, record.syn_left) = (dropped_by("SOCKET_FILTER"), None),
+            |record| (record.dropped, record.syn_left) = (dropped_by("IP_CSUM"), None),
+            Some("this host, whose kernel drops the SYN: IP_CSUM is explained in its include/net/dropreason-core.h"),
+        ),
+        (
+            |record| record.dropped = dropped_by("SOCKET_FILTER"),
+            Some("the filter of the socket (SO_ATTACH_FILTER, BPF): it drops the SYN"),
+        ),
+        (
+            |record| record.dropped = dropped_by("IP_INADDRERRORS"),
             Some(
-                "this host, whose kernel drops the SYN: SOCKET_FILTER is explained in its \
-                 include/net/dropreason-core.h",
+                "on this host, `ip addr` and `sysctl -ar 'ip.*forwarding'`: the SYN came to an address that is not its own, \
+                 such as one that was removed, and it forwards nothing that comes in there",
             ),
+        ),
+        (
+            |record| record.dropped = dropped_by("IP_OUTNOROUTES"),
+            Some("on this host, `ip route` and `ip rule`: it has no route for the SYN"),
         ),
         (
             |record| record.dropped = dropped_by("IP_RPFILTER"),
