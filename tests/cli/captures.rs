@@ -122,6 +122,20 @@ impl Read {
 }
 
 #[test]
+fn how_long_a_connection_was_idle_is_told_whichever_segments_are_shown() {
+    let mut capture = FIRST.capture();
+    let closes = capture.lines.iter().position(|line| line.2 & FIN != 0).expect("it is closed");
+    capture.lines.iter_mut().skip(closes).for_each(|line| line.0 += 60_000_000);
+    let file = capture.pcap();
+    for segments in ["control", "all"] {
+        let read = read(&file, &["--segments", segments]);
+        let close = read.only("close");
+        assert!(close["idle_ns"].as_u64().is_some_and(|idle| idle >= 60_000_000_000), "{close}");
+        assert!(close["summary"].as_str().is_some_and(|summary| summary.starts_with("idle for 60.")), "{close}");
+    }
+}
+
+#[test]
 fn filters_choose_among_the_connections_of_a_capture() {
     let file = whole_connection();
     for (arguments, connections) in [

@@ -53,11 +53,14 @@ impl Pipeline {
         self.events = 0;
     }
 
-    /// Sets whether only segments that open or close connections are shown, of all that come. A verdict then contains
-    /// nothing that only the others show, so that a recording of the shown ones leads to the same verdict.
+    /// Sets whether only segments that open or close connections are shown, of all that come.
     pub fn show_control_only(&mut self, only: bool) {
         self.control_only = only;
-        self.correlator.hide_data(only);
+    }
+
+    /// Sets whether verdicts contain nothing that only the other segments show, as those of a recording without them.
+    pub fn hide_data(&mut self, hides: bool) {
+        self.correlator.hide_data(hides);
     }
 
     /// Declares that every segment is seen in one place.

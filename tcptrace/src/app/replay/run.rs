@@ -71,7 +71,9 @@ impl Replay<'_> {
         let states_of = StatesOf::in_both(start.states_of.clone(), StatesOf::of(&self.options.filter, false));
         self.pipeline.expect_states_of(states_of.clone());
         self.note(start.moment);
-        self.pipeline.show_control_only((start.segments, wanted) == (SegmentChoice::All, SegmentChoice::Control));
+        let control_only = (start.segments, wanted) == (SegmentChoice::All, SegmentChoice::Control);
+        self.pipeline.show_control_only(control_only);
+        self.pipeline.hide_data(control_only);
         let start = StartOutput {
             stamp: self.pipeline.describer.stamp(start.moment.at),
             schema: SCHEMA,
