@@ -13,6 +13,7 @@ mod discovery;
 mod entered;
 mod folders;
 mod news;
+mod questions;
 mod visit;
 mod worker;
 
@@ -47,6 +48,8 @@ enum Command {
     Look,
     /// Find the listeners of these connections in the namespace with this inode number.
     FindListeners(u32, Vec<FourTuple>),
+    /// Find sockets that make no progress.
+    FindStuck,
 }
 
 /// The handle of the thread.
@@ -80,6 +83,12 @@ impl Namespaces {
     pub fn find_listeners(&self, netns: u32, tuples: Vec<FourTuple>) {
         // As above.
         let _ended = self.commands.send(Command::FindListeners(netns, tuples));
+    }
+
+    /// Requests the sockets that make no progress ([`News::Stuck`]) of one or more namespaces, in turn.
+    pub fn find_stuck(&self) {
+        // As above.
+        let _ended = self.commands.send(Command::FindStuck);
     }
 
     /// Waits for news; never resolves once there will be none.

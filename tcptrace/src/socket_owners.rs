@@ -41,6 +41,7 @@ pub use self::{
     scan_schedule::{FourTuple, Request},
     scanner::Scanner,
     sock_diag_reply::Socket,
+    stuck::StuckSockets,
     tcp_info::TcpInfo,
 };
 use tcptrace_core::{

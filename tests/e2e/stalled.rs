@@ -12,6 +12,8 @@ use tcptrace_tests::{
     Actor, Connection, Ends, LIMIT, Lines, Netns, Process, Tracer, binary, is_type, number, send, text, wait_tracing,
 };
 
+use crate::namespaces::wait_covered;
+
 const PORT: u16 = 4971;
 
 fn ends(netns: &Netns) -> Ends {
@@ -130,6 +132,21 @@ fn what_no_process_accepts_is_told() {
     assert_eq!(text(&stalled, "summary"), "no process of the server has accepted it: it waits in the accept queue");
     assert_eq!([&stalled["waiting_for"], &stalled["turn"]], [&json!("accept"), &json!("server")]);
     assert!(after(&stalled) > 0.999, "{stalled}");
+    tracer.stop();
+}
+
+/// As in a container.
+#[test]
+fn what_no_process_accepts_in_another_namespace_is_told() {
+    let own = Netns::new();
+    let pod = own.another();
+    let ends = ends(&pod);
+    let tracer = Tracer::start(&own, &["-p", &PORT.to_string(), "--netns", pod.name()]);
+    wait_covered(&pod, "lo");
+    let _waiting = ends.client.connect(ends.address);
+    let stalled = first_stall(&tracer, "a connection that nobody accepts");
+    assert_eq!(text(&stalled, "summary"), "no process of the server has accepted it: it waits in the accept queue");
+    assert_eq!([&stalled["waiting_for"], &stalled["turn"]], [&json!("accept"), &json!("server")]);
     tracer.stop();
 }
 

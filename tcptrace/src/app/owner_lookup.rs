@@ -9,11 +9,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use log::warn;
 
-pub(super) use self::events::queues;
 use self::{
     elsewhere::Elsewhere,
     events::{events, matters},
 };
+pub(super) use self::{events::queues, stuck::reports};
 use crate::{
     app::trace::own_netns,
     bpf::HeldSockets,
@@ -102,6 +102,9 @@ impl OwnerLookup {
         }
         if self.own {
             scanner.request(Request::Stuck);
+        }
+        if let Some(namespaces) = namespaces {
+            namespaces.find_stuck();
         }
         let (mut tuples, mut likely) = (Vec::new(), Vec::new());
         while tuples.len() < MAX_REQUESTED

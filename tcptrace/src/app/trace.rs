@@ -18,7 +18,7 @@ use self::{
 };
 use super::{
     no_traffic_notice::Passed,
-    owner_lookup::{OwnerLookup, queues},
+    owner_lookup::{OwnerLookup, queues, reports},
     top::Session,
 };
 use crate::{
@@ -189,6 +189,11 @@ impl Trace {
             News::Listeners { netns, listeners } => {
                 let queues = queues(Some(netns), &listeners, filter, host_clock::now());
                 queues.for_each(|event| self.pipeline.learn(&event));
+                self.pipeline.flush();
+            }
+            News::Stuck { netns, asked, sockets } => {
+                let reports = reports(Some(netns), &sockets, asked, filter, host_clock::now());
+                reports.for_each(|event| self.pipeline.learn(&event));
                 self.pipeline.flush();
             }
             News::Forgot { netns, translations } => self.forget_translations(netns, &translations, filter),

@@ -5,6 +5,7 @@ use crate::{
     conntrack::Forgotten,
     socket_owners::{FourTuple, Socket},
 };
+use tcptrace_core::event::BootTime;
 
 /// A change of the covered namespaces.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,6 +27,15 @@ pub enum News {
         netns: u32,
         /// The connections, from the listener's side, each with its listener.
         listeners: Vec<(FourTuple, Socket)>,
+    },
+    /// Sockets that make no progress, and those that made none the last time, if there are any.
+    Stuck {
+        /// Inode number.
+        netns: u32,
+        /// Time at which the kernel was asked.
+        asked: BootTime,
+        /// The sockets.
+        sockets: Vec<Socket>,
     },
     /// The connection tracking of a namespace has forgotten address translations of open connections.
     Forgot {

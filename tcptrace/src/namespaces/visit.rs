@@ -16,7 +16,7 @@ pub fn visit<T: Send>(selection: &Selection, own: u32, look: impl Fn() -> T + Sy
 }
 
 /// Calls `look` on a thread inside of a namespace, if it still has this inode number.
-pub(super) fn inside<T: Send>(found: &Found, inode: u32, look: impl Fn() -> T + Sync) -> io::Result<T> {
+pub(super) fn inside<T: Send>(found: &Found, inode: u32, look: impl FnOnce() -> T + Send) -> io::Result<T> {
     // The thread ends inside, so that it need not return.
     let looked = thread::scope(|scope| scope.spawn(|| enter(found, inode).map(|()| look())).join());
     looked.unwrap_or_else(|_| Err(io::Error::other("the thread that entered it has failed")))

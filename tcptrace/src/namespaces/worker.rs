@@ -22,13 +22,12 @@ use super::{
     entered::{Attached, Entered},
     folders,
     news::News,
-    visit::inside,
 };
 use crate::{
     bpf::tc::programs::Programs,
     conntrack::Conntrack,
     privileges::{Duty, reduce},
-    socket_owners::{self, FourTuple},
+    socket_owners::StuckSockets,
 };
 
 /// Minimum pause between two scans, used after a sign of change.
@@ -42,13 +41,15 @@ const SHARE: u32 = 10;
 
 /// A namespace that has been found.
 #[derive(Debug)]
-struct Known {
-    found: Found,
+pub(super) struct Known {
+    pub(super) found: Found,
     attached: Attached,
     /// True once [`News::Covered`] has been sent.
-    announced: bool,
+    pub(super) announced: bool,
     /// Follows its connection tracking, and keeps a netlink socket of the namespace open.
     conntrack: Option<Following>,
+    /// Its sockets that make no progress.
+    pub(super) stuck: StuckSockets,
 }
 
 /// A task that is aborted on drop.
@@ -78,15 +79,17 @@ impl Following {
     }
 }
 
-struct Worker {
+pub(super) struct Worker {
     selection: Selection,
     /// Inode number of the tracer's own namespace, which is not covered here.
     own: u32,
     /// The tracer's own namespace, to return to.
     home: OwnedFd,
     programs: Programs,
-    news: mpsc::UnboundedSender<News>,
-    known: BTreeMap<u32, Known>,
+    pub(super) news: mpsc::UnboundedSender<News>,
+    pub(super) known: BTreeMap<u32, Known>,
+    /// The one that was last asked for sockets that make no progress.
+    pub(super) asked: u32,
     /// True once the user has been warned that namespaces cannot be entered.
     refused: bool,
 }
@@ -109,7 +112,8 @@ pub(super) fn run(
             return;
         }
     };
-    let worker = Worker { selection, own, home: home.into(), programs, news, known: BTreeMap::new(), refused: false };
+    let known = BTreeMap::new();
+    let worker = Worker { selection, own, home: home.into(), programs, news, known, asked: 0, refused: false };
     runtime.block_on(worker.run(commands));
 }
 
@@ -123,16 +127,10 @@ impl Worker {
             let next = began + pause.max((began.elapsed() * SHARE).min(RARELY));
             pause = (pause * 2).min(RARELY);
             tokio::select! {
-                command = commands.recv() => {
-                    let Some(command) = command else { break };
-                    let more = std::iter::from_fn(|| commands.try_recv().ok());
-                    for command in [command].into_iter().chain(more) {
-                        match command {
-                            Command::Look => pause = SOON,
-                            Command::FindListeners(netns, tuples) => self.find_listeners(netns, &tuples),
-                        }
-                    }
-                }
+                changed = self.answer(&mut commands) => match changed {
+                    Some(()) => pause = SOON,
+                    None => break,
+                },
                 () = folders::changed(&folders) => pause = SOON,
                 () = sleep_until(next) => {}
             }
@@ -161,6 +159,7 @@ impl Worker {
                 attached: Attached::new(),
                 announced: false,
                 conntrack: None,
+                stuck: StuckSockets::default(),
             });
             known.found = found;
             let subscribe = known.conntrack.is_none();
@@ -192,18 +191,6 @@ impl Worker {
                 Ok(_) => {}
                 Err(error) => debug!("cannot look at the network namespace {inode}: {error}"),
             }
-        }
-    }
-
-    /// Finds the listeners of connections in a namespace that is covered.
-    fn find_listeners(&self, netns: u32, tuples: &[FourTuple]) {
-        let Some(known) = self.known.get(&netns) else { return };
-        let found = inside(&known.found, netns, || socket_owners::listeners(tuples));
-        match found.map_err(anyhow::Error::from).and_then(|found| found.map_err(anyhow::Error::from)) {
-            Ok(listeners) => {
-                let _nobody_listens = self.news.send(News::Listeners { netns, listeners });
-            }
-            Err(error) => debug!("the listeners of the network namespace {netns} are not found: {error:#}"),
         }
     }
 

@@ -14,13 +14,21 @@ const MAX_SOCKETS: usize = 1024;
 
 /// The sockets that made no progress when the kernel was last asked, by cookie.
 #[derive(Debug, Default)]
-pub(super) struct StuckSockets {
+pub struct StuckSockets {
     known: HashMap<u64, FourTuple>,
     /// Sockets not yet accepted when first seen, most of which are accepted a moment later.
     unaccepted: HashSet<u64>,
 }
 
 impl StuckSockets {
+    /// The same as [`Self::look`] in the network namespace of the calling thread.
+    ///
+    /// # Errors
+    /// When netlink cannot be used, or the kernel does not list its sockets.
+    pub fn look_here(&mut self) -> Result<Vec<Socket>, OwnersError> {
+        self.look(&mut Diag::open()?)
+    }
+
     /// Returns the sockets that make no progress, and those that made none the last time, in detail.
     pub(super) fn look(&mut self, diag: &mut Diag) -> Result<Vec<Socket>, OwnersError> {
         let found = diag.everything(Wanted::STUCK)?;

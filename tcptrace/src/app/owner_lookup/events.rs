@@ -46,7 +46,7 @@ pub(super) fn events(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> Vec
         Event::Listener(ListenerOwner { at: now, asked: snapshot.began, netns, local, sockets, process })
     };
     let queues = queues(None, &snapshot.listeners, filter, now);
-    let reports = stuck::reports(snapshot, filter, now);
+    let reports = stuck::reports(None, &snapshot.stuck, snapshot.began, filter, now);
     // Listeners come before connections, whose roles may depend on them.
     listeners.into_iter().map(listener).chain(events).chain(queues).chain(reports).collect()
 }

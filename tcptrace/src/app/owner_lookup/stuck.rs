@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     host_clock::nanoseconds,
-    socket_owners::{Snapshot, Socket, TcpInfo},
+    socket_owners::{Socket, TcpInfo},
 };
 use tcptrace_core::{
     event::{BootTime, Event, SocketReport},
@@ -12,20 +12,26 @@ use tcptrace_core::{
     tcp::TcpState,
 };
 
-/// Returns the reports of a snapshot about sockets that match the filter.
-pub(super) fn reports(snapshot: &Snapshot, filter: &Filter, now: BootTime) -> impl Iterator<Item = Event> {
+/// Returns the reports about those of the sockets that match the filter. `netns` is the inode number of their network namespace,
+/// unless it is the tracer's own.
+pub(in crate::app) fn reports(
+    netns: Option<u32>,
+    sockets: &[Socket],
+    asked: BootTime,
+    filter: &Filter,
+    now: BootTime,
+) -> impl Iterator<Item = Event> {
     let matches = |socket: &&Socket| filter.matches(socket.local, socket.remote, Ends::LocalIsFirst);
-    let asked = snapshot.began;
-    snapshot.stuck.iter().filter(matches).map(move |socket| Event::Report(report(socket, asked, now)))
+    sockets.iter().filter(matches).map(move |socket| Event::Report(report(socket, netns, asked, now)))
 }
 
-fn report(socket: &Socket, asked: BootTime, at: BootTime) -> SocketReport {
+fn report(socket: &Socket, netns: Option<u32>, asked: BootTime, at: BootTime) -> SocketReport {
     let info = socket.info.as_ref();
     let window_closed = info.is_some_and(|info| (info.probes > 0 || info.backoff > 0) && info.send_window == Some(0));
     SocketReport {
         at,
         asked,
-        netns: None,
+        netns,
         conn_netns: None,
         local: socket.local,
         remote: socket.remote,

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     correlate::Unanswered,
-    event::{AcceptQueue, Direction, Hint, HintName, Segment, SocketKey},
+    event::{AcceptQueue, Direction, Hint, HintName, Segment, SocketKey, SocketReport},
 };
 
 /// The namespaces of two pods; the bridge between them is in [`HERE`].
@@ -88,6 +88,31 @@ fn who_listens_and_who_holds_a_socket_is_known_by_namespace() {
         _ => None,
     });
     assert_eq!(owners.collect::<Vec<_>>(), [(Some(POD_A), 5)]);
+}
+
+#[test]
+fn a_socket_that_makes_no_progress_is_known_by_its_namespace() {
+    let mut exchange = Exchange::new();
+    state(&mut exchange, POD_A, CLIENT, SERVER, Close, SynSent);
+    pass(&mut exchange, THERE, (CLIENT, SERVER), SYN, 1_000, None);
+    pass(&mut exchange, BACK, (SERVER, CLIENT), SYN, 900_000, Some(1_001));
+    state(&mut exchange, POD_A, CLIENT, SERVER, SynSent, Established);
+    pass(&mut exchange, THERE, (CLIENT, SERVER), ACK, 1_001, Some(900_001));
+    state(&mut exchange, POD_B, SERVER, CLIENT, Listen, SynRecv);
+    state(&mut exchange, POD_B, SERVER, CLIENT, SynRecv, Established);
+    exchange.pass(2_000_000_000);
+    // Nobody accepts it; another connection with the same ends is in another namespace.
+    for netns in [POD_B, 73] {
+        let (at, netns) = (BootTime(exchange.now()), Some(netns));
+        let unaccepted = reports::unaccepted(SERVER, CLIENT);
+        exchange.event(&Event::Report(SocketReport { at, asked: at, netns, ..unaccepted }));
+    }
+    let told = exchange.finish_all();
+    let numbers = told.iter().filter_map(|placed| match placed {
+        Correlated::Report(told) => Some((told.report.netns, told.conn, told.conn_netns)),
+        _ => None,
+    });
+    assert_eq!(numbers.collect::<Vec<_>>(), [(Some(POD_B), 1, Some(POD_A)), (Some(73), 2, None)]);
 }
 
 #[test]

@@ -37,6 +37,12 @@ fn fine(state: State) -> SocketReport {
     }
 }
 
+/// A report of the socket at `local`, which no process has accepted.
+pub(super) fn unaccepted(local: u16, remote: u16) -> SocketReport {
+    let (local, remote) = (exchange::end(local), exchange::end(remote));
+    SocketReport { local, remote, unaccepted: true, ..fine(Established) }
+}
+
 /// A report after this many timeouts, the first of 200 ms.
 fn unanswered(bytes: u32, retransmissions: u32) -> SocketReport {
     let stuck_ns = 200 * MILLISECOND * ((1 << retransmissions) - 1);
