@@ -217,7 +217,7 @@ fn equal_addresses_in_two_vlans_are_two_connections() {
     for end in [&mut other.client, &mut other.server] {
         end.isn = end.isn.wrapping_add(1_000);
     }
-    let read = read(&in_vlans([&FIRST.capture().pcap(), &other.pcap()], [5, 6]), &[]);
+    let read = read(&in_vlans([&FIRST.capture().pcap(), &other.pcap()], [5, 6]), &["--segments", "all"]);
     assert_eq!(read.only("end")["connections"], 2);
     let layer_and_word = |kind: &str, word: &str| {
         let records = read.records.iter().filter(|record| record["type"] == kind);
@@ -236,7 +236,7 @@ fn equal_addresses_in_two_vlans_are_two_connections() {
     let path = folder.path().join("recording.jsonl");
     let lines: Vec<_> = read.records.iter().map(ToString::to_string).collect();
     std::fs::write(&path, lines.join("\n") + "\n").expect("a file can be written");
-    let again = run(&path, &[]).records;
+    let again = run(&path, &["--segments", "all"]).records;
     let last = read.records.len() - 1;
     assert!(again.len() == read.records.len() && again[1..last] == read.records[1..last], "{again:#?}");
 }

@@ -73,7 +73,7 @@ impl Replay<'_> {
         self.note(start.moment);
         let control_only = (start.segments, wanted) == (SegmentChoice::All, SegmentChoice::Control);
         self.pipeline.show_control_only(control_only);
-        self.pipeline.hide_data(control_only);
+        self.pipeline.hide_data(control_only && !start.capture);
         let start = StartOutput {
             stamp: self.pipeline.describer.stamp(start.moment.at),
             schema: SCHEMA,
