@@ -21,7 +21,8 @@ pub struct StuckSockets {
 }
 
 impl StuckSockets {
-    /// The same as [`Self::look`] in the network namespace of the calling thread.
+    /// Returns the sockets that make no progress in the network namespace of the calling thread, and those that made none the last
+    /// time, in detail.
     ///
     /// # Errors
     /// When netlink cannot be used, or the kernel does not list its sockets.
