@@ -15,7 +15,7 @@ use crate::sink::SinkError;
 const BATCH: usize = 256;
 
 /// Maximum number of batches that wait to be rendered.
-const WAITING: usize = 4;
+const WAITING: usize = 2;
 
 /// Records on their way to a thread that renders them.
 pub(super) struct Rendering {
