@@ -7,13 +7,14 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     Command,
+    discovery::Found,
     news::News,
     visit::inside,
     worker::{Known, Worker},
 };
 use crate::{
     host_clock,
-    socket_owners::{self, FourTuple},
+    socket_owners::{self, FourTuple, OwnersError},
 };
 
 /// Time after which no further namespace is asked for sockets that make no progress, at each request: one a second.
@@ -44,8 +45,7 @@ impl Worker {
     /// Finds the listeners of connections in a namespace that is covered.
     fn find_listeners(&self, netns: u32, tuples: &[FourTuple]) {
         let Some(known) = self.known.get(&netns) else { return };
-        let found = inside(&known.found, netns, || socket_owners::listeners(tuples));
-        match found.map_err(anyhow::Error::from).and_then(|found| found.map_err(anyhow::Error::from)) {
+        match ask(&known.found, netns, || socket_owners::listeners(tuples)) {
             Ok(listeners) => {
                 let _nobody_listens = self.news.send(News::Listeners { netns, listeners });
             }
@@ -72,8 +72,7 @@ impl Worker {
     fn find_stuck_in(&mut self, netns: u32) {
         let Some(Known { found, stuck, announced: true, .. }) = self.known.get_mut(&netns) else { return };
         let asked = host_clock::now();
-        let looked = inside(found, netns, move || stuck.look_here());
-        match looked.map_err(anyhow::Error::from).and_then(|looked| looked.map_err(anyhow::Error::from)) {
+        match ask(found, netns, move || stuck.look_here()) {
             Ok(sockets) if sockets.is_empty() => {}
             Ok(sockets) => {
                 let _nobody_listens = self.news.send(News::Stuck { netns, asked, sockets });
@@ -81,4 +80,13 @@ impl Worker {
             Err(error) => debug!("the network namespace {netns} is not asked for sockets without progress: {error:#}"),
         }
     }
+}
+
+/// Asks the kernel inside of a namespace.
+fn ask<T: Send>(
+    found: &Found,
+    netns: u32,
+    question: impl FnOnce() -> Result<T, OwnersError> + Send,
+) -> anyhow::Result<T> {
+    Ok(inside(found, netns, question)??)
 }
