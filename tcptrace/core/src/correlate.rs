@@ -88,6 +88,10 @@ pub struct Correlator {
     /// True if every segment is recorded, and not only those that open and close a connection.
     all_segments: bool,
     kinds: Kinds,
+    /// True if segments that neither open nor close a connection are not emitted.
+    emits_control_only: bool,
+    /// True if segments that come as expected are not judged by the rules, which would have the same result.
+    predicts: bool,
     /// True if segments that neither open nor close a connection are recorded but not shown.
     hides_data: bool,
     /// True for a capture, which may have been paused where no event comes for longer than [`PAUSE`].
@@ -212,7 +216,9 @@ impl Correlator {
             Event::Segment(segment) => self.place_segment(segment).map(|(placed, at)| {
                 self.tell_evicted(emit);
                 self.introduce(at, emit);
-                emit(Correlated::Segment(placed));
+                if placed.control || !self.emits_control_only {
+                    emit(Correlated::Segment(placed));
+                }
                 at
             }),
             Event::Icmp(error) if self.copies.as_mut().is_some_and(|copies| copies.icmp_is_copy(error)) => None,

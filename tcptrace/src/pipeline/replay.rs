@@ -56,6 +56,7 @@ impl Pipeline {
     /// Sets whether only segments that open or close connections are shown, of all that come.
     pub fn show_control_only(&mut self, only: bool) {
         self.control_only = only;
+        self.correlator.emit_control_only(only && !self.output.has_file());
     }
 
     /// Sets whether verdicts contain nothing that only the other segments show, as those of a recording without them.

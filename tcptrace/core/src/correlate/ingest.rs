@@ -17,6 +17,7 @@ mod late_port;
 mod learn;
 pub(in crate::correlate) mod nat;
 pub(in crate::correlate) mod owner;
+mod predicted;
 mod report;
 mod segment;
 mod state_change;

@@ -49,6 +49,9 @@ impl Correlator {
             state_gaps: StateGaps::default(),
             all_segments: false,
             kinds: Kinds::default(),
+            emits_control_only: false,
+            // Altered rules would differ.
+            predicts: !cfg!(feature = "mutants"),
             pauses: false,
             hides_data: false,
             lacks_left_out: true,
@@ -101,6 +104,11 @@ impl Correlator {
     /// time since the last data, which only these segments show.
     pub fn hide_data(&mut self, hides: bool) {
         self.hides_data = hides;
+    }
+
+    /// Sets whether only segments that open or close a connection are emitted. The others are correlated all the same.
+    pub fn emit_control_only(&mut self, only: bool) {
+        self.emits_control_only = only;
     }
 
     /// Ignores events of which `is_chosen` is false. It is asked when the ends of an event are known.

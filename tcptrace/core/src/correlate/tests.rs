@@ -14,6 +14,7 @@ mod lost_states;
 mod namespaces;
 mod order;
 mod owners;
+mod predicted;
 mod properties;
 mod queues;
 mod recorded;

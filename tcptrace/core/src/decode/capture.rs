@@ -254,11 +254,9 @@ impl<R: Read> Iterator for Frames<R> {
                 return self.error.take().map(Err);
             }
             match self.next_event() {
-                Ok(Some(framed)) => {
-                    if let Some(framed) = self.outliers.add(framed).and_then(|framed| self.in_order(framed)) {
-                        return Some(Ok(framed));
-                    }
-                }
+                Ok(Some(framed)) if !self.outliers.passes(&framed) => self.outliers.add(framed),
+                Ok(Some(framed)) if self.decoder.has_several_writers() => self.order.add(framed),
+                Ok(Some(framed)) => return Some(Ok(framed)),
                 end => {
                     self.outliers.finish();
                     self.error = end.err();

@@ -41,7 +41,7 @@ const MOST: usize = 16;
 #[derive(Debug, Default)]
 pub(in crate::correlate) struct Kinds {
     /// True if a segment was seen that has none of these flags.
-    text_seen: bool,
+    pub(super) text_seen: bool,
     /// True if none is expected.
     lacks_acks: bool,
     /// The first segments that close connections.

@@ -19,7 +19,7 @@ use crate::{
 const FAR: u32 = 1 << 28;
 
 /// Maximum distance by which a sender is ahead of what was seen, if all segments are recorded and not many were missed.
-const AHEAD: u32 = 1 << 18;
+pub(super) const AHEAD: u32 = 1 << 18;
 
 /// Maximum distance from the numbers sent last or expected next for an exact match.
 pub(super) const NEAR: u32 = 1 << 16;

@@ -45,6 +45,9 @@ impl Correlator {
         // Changed in place: a copy waits until the parts that were just written can be read as a whole.
         let (mut key, from) = Key::new(netns, segment.src, segment.dst);
         key.netns = segment.conn_netns.unwrap_or_else(|| self.table.known_in(&key));
+        if let Some(placed) = self.place_predicted(segment, &key, from) {
+            return Some(placed);
+        }
         let (at, sender) = self.connection_of(segment, &key, from);
         if self.table.get(at).is_some_and(|conn| was_sent_before(conn, from, segment)) {
             return None;
@@ -263,6 +266,6 @@ fn was_sent_before(conn: &Connection, from: Side, segment: &Segment) -> bool {
 }
 
 /// Returns a number relative to an end's ISN.
-fn relative(conn: &Connection, side: Side, number: SeqNumber) -> u32 {
+pub(super) fn relative(conn: &Connection, side: Side, number: SeqNumber) -> u32 {
     conn.end(side).isn().map_or(1, |isn| number.distance_from(isn))
 }

@@ -1,6 +1,7 @@
 //! State kept for one end of a connection.
 
 mod detail;
+mod expected;
 mod milestones;
 mod numbers;
 mod on_segment;

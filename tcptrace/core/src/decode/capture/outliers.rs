@@ -32,15 +32,19 @@ pub(super) struct Outliers {
 }
 
 impl Outliers {
-    /// Takes the next frame of the capture, or returns it if its time is decided and none waits before it.
-    pub(super) fn add(&mut self, framed: Framed) -> Option<Framed> {
-        let at = framed.event.at();
-        let is_far = framed.timed && self.last.is_some_and(|last| are_far(last, at));
-        if self.held.is_empty() && !is_far {
-            self.last = Some(at);
-            return Some(framed);
+    /// Returns true if the time of the next frame of the capture is decided, and none waits before it. Otherwise it is to be
+    /// added.
+    pub(super) fn passes(&mut self, framed: &Framed) -> bool {
+        let passes = self.held.is_empty() && !self.is_far(framed);
+        if passes {
+            self.last = Some(framed.event.at());
         }
-        if is_far {
+        passes
+    }
+
+    /// Takes the next frame of the capture, which does not pass.
+    pub(super) fn add(&mut self, framed: Framed) {
+        if self.is_far(&framed) {
             self.held.push_back(framed);
             self.follow();
         } else {
@@ -51,7 +55,10 @@ impl Outliers {
             }
             self.release(framed, false);
         }
-        None
+    }
+
+    fn is_far(&self, framed: &Framed) -> bool {
+        framed.timed && self.last.is_some_and(|last| are_far(last, framed.event.at()))
     }
 
     /// Notes that no more frames come.

@@ -116,6 +116,11 @@ impl End {
         self.detail.as_ref()?.exceptions.as_deref()
     }
 
+    /// Returns true if it is or was in need of state that most connections do without.
+    pub(super) fn has_exceptions(&self) -> bool {
+        self.exceptions().is_some()
+    }
+
     fn exceptions_mut(&mut self) -> &mut Exceptions {
         self.detail_mut().exceptions.get_or_insert_default()
     }
