@@ -29,8 +29,7 @@ impl Correlator {
             return None;
         }
         let plain = segment.header.flags.without(TcpFlags::PSH) == TcpFlags::ACK;
-        let bare = segment.socket.is_none() && segment.netns.is_none() && segment.encapsulation.is_none();
-        if !plain || !bare {
+        if !plain || segment.socket.is_some() || segment.netns.is_some() {
             return None;
         }
         let at = self.table.find(key)?;
@@ -69,8 +68,10 @@ impl Expected {
     fn of(conn: &Connection, from: Side, segment: &Segment) -> Option<Self> {
         let Segment { header, length, .. } = segment;
         let is_open = conn.ack_at().is_some() && (conn.opened || conn.mid_life && !conn.missed_ack()) && !conn.ended;
-        let usual = conn.rare().is_none() && conn.answered && conn.has_segments && conn.client.is_some();
-        if !is_open || !usual || conn.is_self_connect() {
+        let usual = conn.answered && conn.client.is_some() && conn.travels_in(segment.encapsulation);
+        // Their flags are a counter.
+        let counts = conn.rare().is_some_and(|rare| rare.accurate_ecn.confirmed);
+        if !is_open || !usual || counts || conn.is_self_connect() {
             return None;
         }
         let (own, other) = (conn.end(from), conn.end(from.other()));

@@ -1,5 +1,7 @@
 //! Header prediction changes nothing: with it and without it, the connections and the output are the same after every segment.
 
+use std::num::NonZeroU16;
+
 use proptest::prelude::*;
 
 use super::exchange::Exchange;
@@ -26,6 +28,8 @@ struct Step {
     timestamp: Option<i32>,
     /// Nanoseconds before it.
     pause: u64,
+    /// Number of its encapsulation.
+    encapsulation: Option<NonZeroU16>,
 }
 
 /// Most steps are plain ones, so that oddities have long plain parts before and after them.
@@ -41,8 +45,9 @@ fn step() -> impl Strategy<Value = Step> {
     let window = prop_oneof![8 => Just(1024), 1 => Just(0), 1 => any::<u16>()];
     let timestamp = prop::option::of(prop_oneof![8 => 0..3_i32, 1 => -5..5_i32, 1 => any::<i32>()]);
     let pause = prop_oneof![8 => 0..1_000_000_u64, 1 => 0..9_000_000_000_u64];
-    (any::<bool>(), length, nearby(), nearby(), flags, window, timestamp, pause).prop_map(
-        |(by_client, length, seq, ack, flags, window, timestamp, pause)| Step {
+    let encapsulation = prop_oneof![20 => Just(0), 1 => 0..3_u16].prop_map(NonZeroU16::new);
+    (any::<bool>(), length, nearby(), nearby(), flags, window, timestamp, pause, encapsulation).prop_map(
+        |(by_client, length, seq, ack, flags, window, timestamp, pause, encapsulation)| Step {
             by_client,
             length,
             seq,
@@ -51,6 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
             window,
             timestamp,
             pause,
+            encapsulation,
         },
     )
 }
@@ -74,25 +80,28 @@ impl Both {
         Self { exchanges, next: isns, newest: 7 }
     }
 
-    /// Plays the handshake.
-    fn open(&mut self) {
+    /// Plays the handshake; with Accurate ECN if `counts`.
+    fn open(&mut self, counts: bool, encapsulation: Option<NonZeroU16>) {
+        let asks = TcpFlags::AE | TcpFlags::CWR | TcpFlags::ECE;
+        let [asks, confirms] = if counts { [asks, TcpFlags::CWR] } else { [TcpFlags(0); 2] };
         let step = Step {
             by_client: true,
             length: 0,
             seq: 0,
             ack: 0,
-            flags: TcpFlags::SYN,
+            flags: TcpFlags::SYN | asks,
             window: 1024,
             timestamp: None,
             pause: 1000,
+            encapsulation,
         };
         self.play(step);
-        self.play(Step { by_client: false, flags: TcpFlags::SYN | TcpFlags::ACK, ..step });
+        self.play(Step { by_client: false, flags: TcpFlags::SYN | TcpFlags::ACK | confirms, ..step });
         self.play(Step { flags: TcpFlags::ACK, ..step });
     }
 
     fn play(&mut self, step: Step) {
-        let Step { by_client, length, seq, ack, flags, window, timestamp, pause } = step;
+        let Step { by_client, length, seq, ack, flags, window, timestamp, pause, encapsulation } = step;
         let (from, to) = if by_client { (0, 1) } else { (1, 0) };
         let ports = if by_client { [CLIENT, SERVER] } else { [SERVER, CLIENT] };
         let value = timestamp.map(|ahead| self.newest.wrapping_add_signed(ahead));
@@ -114,7 +123,8 @@ impl Both {
             exchange.pass(pause);
             exchange.timeout();
             let segment = exchange.built(ports[0], ports[1], flags, 0, None);
-            exchange.event(&Event::Segment(Segment { header, length, direction: None, ..segment }));
+            let segment = Segment { header, length, encapsulation, direction: None, ..segment };
+            exchange.event(&Event::Segment(segment));
         }
         if seq == 0 {
             let flagged = |flag| u32::from(flags.contains(flag));
@@ -138,7 +148,7 @@ impl Both {
         let [from, to] = if step.by_client { self.next } else { [self.next[1], self.next[0]] };
         let [exchange, _] = &mut self.exchanges;
         let mut segment = exchange.built(ports[0], ports[1], step.flags, from, Some(to));
-        (segment.length, segment.direction) = (step.length, None);
+        (segment.length, segment.direction, segment.encapsulation) = (step.length, None, step.encapsulation);
         let (key, side) = Key::new(0, segment.src, segment.dst);
         exchange.connections().place_predicted(&segment, &key, side).is_some()
     }
@@ -151,13 +161,17 @@ proptest! {
     fn prediction_changes_nothing(
         isns in any::<[u32; 2]>(),
         opened in any::<bool>(),
+        counts in any::<bool>(),
+        tunnel in prop::bool::weighted(0.3),
         steps in prop::collection::vec(step(), 0..60),
     ) {
         let mut both = Both::new(isns);
+        let tunnel = NonZeroU16::new(u16::from(tunnel));
         if opened {
-            both.open();
+            both.open(counts, tunnel);
         }
         for step in steps {
+            let step = Step { encapsulation: step.encapsulation.or(tunnel), ..step };
             both.play(step);
             let [with, without] = both.connections();
             prop_assert_eq!(with, without, "after {:?}", step);
@@ -179,14 +193,16 @@ fn data_and_its_acknowledgement_are_predicted() {
         window: 1024,
         timestamp: None,
         pause: 1000,
+        encapsulation: None,
     };
     let ack = Step { by_client: false, length: 0, flags: TcpFlags::ACK, ..data };
     let predicted = |step: Step| {
         let mut both = Both::new([5, 6]);
-        both.open();
+        both.open(false, step.encapsulation);
         both.would_predict(step)
     };
     assert!(predicted(data) && predicted(ack));
+    assert!(predicted(Step { encapsulation: NonZeroU16::new(1), ..data }), "in a tunnel");
     assert!(!predicted(Step { flags: TcpFlags::ACK | TcpFlags::FIN, ..data }));
     assert!(!predicted(Step { length: 1 << 29, ..data }), "beyond the window");
     assert!(!Both::new([5, 6]).would_predict(data), "nothing is known of it");
