@@ -10,7 +10,8 @@
 //! - `reorder`: state changes that lack their port or peer wait, and so does everything after them, for at most 50 ms;
 //! - `dedup`, `half_translated`: copies of a segment seen on another interface are dropped (recorded events have passed
 //!   these and `reorder` before);
-//! - `ingest`: the connection is found or begun in the `table`, by socket if one is known; hints only find one;
+//! - `ingest`: the connection is found or begun in the `table`, by socket if one is known; hints only find one. Segments of a
+//!   capture that come as expected are taken at once, the others as far as the `receiver` accepts them;
 //! - `table`: the state kept for each connection and its ends, its timers, and eviction when the table is full;
 //! - `verdict`: records of handshakes, closes and stalls, which `conclude` emits as soon as they are certain.
 //!
