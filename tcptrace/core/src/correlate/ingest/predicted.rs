@@ -10,29 +10,29 @@ use crate::{
     correlate::{
         CorrelatedSegment, Correlator, NO_NAMESPACE,
         receiver::{ack_of, timestamp},
-        table::connection::{Connection, Key, Recorded, Side},
+        table::connection::{Connection, Recorded, Side},
     },
     event::Segment,
     tcp::TcpFlags,
 };
 
 impl Correlator {
-    /// Places the segment if it is the one that its sender was expected to send next. Otherwise nothing changes.
+    /// Returns true if [`Self::place_predicted`] may place the segment.
+    pub(in crate::correlate) fn may_predict(&self, segment: &Segment) -> bool {
+        // Of sockets and namespaces there is more to learn, and of the first segments of a capture.
+        let of_capture = self.all_segments && self.watched.here == NO_NAMESPACE && self.kinds.text_seen;
+        let plain = segment.header.flags.without(TcpFlags::PSH) == TcpFlags::ACK;
+        self.predicts && of_capture && plain && segment.socket.is_none() && segment.netns.is_none()
+    }
+
+    /// Places the segment if it is the one that the end `from` of the connection `at` was expected to send next. Otherwise
+    /// nothing changes.
     pub(in crate::correlate) fn place_predicted(
         &mut self,
         segment: &Segment,
-        key: &Key,
+        at: u32,
         from: Side,
     ) -> Option<(CorrelatedSegment, u32)> {
-        // Of sockets and namespaces there is more to learn, and of the first segments of a capture.
-        if !self.predicts || !self.all_segments || self.watched.here != NO_NAMESPACE || !self.kinds.text_seen {
-            return None;
-        }
-        let plain = segment.header.flags.without(TcpFlags::PSH) == TcpFlags::ACK;
-        if !plain || segment.socket.is_some() || segment.netns.is_some() {
-            return None;
-        }
-        let at = self.table.find(key)?;
         let conn = self.table.get_mut(at)?;
         let expected = Expected::of(conn, from, segment)?;
         expected.take(conn, from, segment);

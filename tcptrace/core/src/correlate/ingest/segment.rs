@@ -45,10 +45,13 @@ impl Correlator {
         // Changed in place: a copy waits until the parts that were just written can be read as a whole.
         let (mut key, from) = Key::new(netns, segment.src, segment.dst);
         key.netns = segment.conn_netns.unwrap_or_else(|| self.table.known_in(&key));
-        if let Some(placed) = self.place_predicted(segment, &key, from) {
+        let by_ends = self.may_predict(segment).then(|| self.table.find(&key));
+        if let Some(at) = by_ends.flatten()
+            && let Some(placed) = self.place_predicted(segment, at, from)
+        {
             return Some(placed);
         }
-        let (at, sender) = self.connection_of(segment, &key, from);
+        let (at, sender) = self.connection_of(segment, &key, from, by_ends);
         if self.table.get(at).is_some_and(|conn| was_sent_before(conn, from, segment)) {
             return None;
         }
@@ -131,8 +134,15 @@ impl Correlator {
         self.table.sockets.get(socket).is_some_and(|socket| socket.side() == from)
     }
 
-    /// Returns the connection of a segment, and that of the socket that sent it with these ends instead of its own.
-    fn connection_of(&mut self, segment: &Segment, key: &Key, from: Side) -> (u32, Option<u32>) {
+    /// Returns the connection of a segment, and that of the socket that sent it with these ends instead of its own; `by_ends`:
+    /// the newest one of its four-tuple, if that has been looked up.
+    fn connection_of(
+        &mut self,
+        segment: &Segment,
+        key: &Key,
+        from: Side,
+        by_ends: Option<Option<u32>>,
+    ) -> (u32, Option<u32>) {
         let mut sender = None;
         // The socket is the most certain match; segments that the stack sends on its own have one without a connection.
         if let Some(socket) = segment.socket
@@ -156,7 +166,8 @@ impl Correlator {
                 }
             }
         }
-        (self.connection_by_ends(segment, key, from), sender)
+        let found = by_ends.unwrap_or_else(|| self.table.find(key));
+        (self.connection_by_ends(segment, key, from, found), sender)
     }
 
     /// Returns true if a socket that waits for the answer to its SYN refuses, by a reset with another number, a segment of the
@@ -167,8 +178,8 @@ impl Correlator {
         refuses && self.table.get(at).is_some_and(waits)
     }
 
-    fn connection_by_ends(&mut self, segment: &Segment, key: &Key, from: Side) -> u32 {
-        let found = self.table.find(key);
+    /// Returns the connection of a segment, or begins one; `found`: the newest one of its four-tuple.
+    fn connection_by_ends(&mut self, segment: &Segment, key: &Key, from: Side, found: Option<u32>) -> u32 {
         let Some(newest) = found.and_then(|at| self.newest_in_encapsulation(at, segment, from)) else {
             if found.is_some() {
                 return self.begin(segment, key, from);

@@ -150,7 +150,9 @@ impl Both {
         let mut segment = exchange.built(ports[0], ports[1], step.flags, from, Some(to));
         (segment.length, segment.direction, segment.encapsulation) = (step.length, None, step.encapsulation);
         let (key, side) = Key::new(0, segment.src, segment.dst);
-        exchange.connections().place_predicted(&segment, &key, side).is_some()
+        let correlator = exchange.connections();
+        let found = correlator.may_predict(&segment).then(|| correlator.table.find(&key)).flatten();
+        found.is_some_and(|at| correlator.place_predicted(&segment, at, side).is_some())
     }
 }
 
