@@ -157,7 +157,7 @@ impl Pipeline {
                 if !output.take_unshown(&correlated, describer) && output.wants(&correlated) {
                     given_up += output.write(describer.entry(correlated));
                 }
-            } else if output.has_file() {
+            } else {
                 given_up += output.write_file(&describer.entry(correlated));
             }
         });

@@ -17,6 +17,7 @@ mod text;
 pub(in crate::correlate) use self::{
     accepted::{Accepted, Ack, Reset},
     lenient::may_be_accepted,
+    text::{has_old_timestamp, right_edge},
 };
 use super::table::{
     connection::{Connection, Side},

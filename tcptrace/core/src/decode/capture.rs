@@ -184,15 +184,6 @@ impl<R> Frames<R> {
         let backwards = counters.backwards.saturating_sub(outliers);
         Counters { bytes: self.input.taken(), outliers, backwards, ..counters }
     }
-
-    /// Returns the frame if it need not wait for older ones.
-    fn in_order(&mut self, framed: Framed) -> Option<Framed> {
-        if self.decoder.has_several_writers() {
-            self.order.add(framed);
-            return None;
-        }
-        Some(framed)
-    }
 }
 
 impl<R: Read> Frames<R> {
@@ -241,10 +232,11 @@ impl<R: Read> Iterator for Frames<R> {
                 return Some(Ok(framed));
             }
             if let Some(framed) = self.outliers.next() {
-                match self.in_order(framed) {
-                    Some(framed) => return Some(Ok(framed)),
-                    None => continue,
+                if self.decoder.has_several_writers() {
+                    self.order.add(framed);
+                    continue;
                 }
+                return Some(Ok(framed));
             }
             if self.order.holds() && (self.finished || self.input.is_drained()) {
                 self.order.release();

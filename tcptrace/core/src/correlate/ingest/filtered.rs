@@ -41,7 +41,7 @@ const MOST: usize = 16;
 #[derive(Debug, Default)]
 pub(in crate::correlate) struct Kinds {
     /// True if a segment was seen that has none of these flags.
-    pub(super) text_seen: bool,
+    text_seen: bool,
     /// True if none is expected.
     lacks_acks: bool,
     /// The first segments that close connections.
@@ -92,7 +92,7 @@ impl Correlator {
     /// Returns which segments of the connection `at` are in the capture, as far as is known when this one comes; `None` for
     /// events of a kernel.
     pub(super) fn kinds_in_capture(&mut self, at: u32, from: Side, segment: &Segment) -> Option<Recorded> {
-        if !self.all_segments || self.watched.here != NO_NAMESPACE {
+        if !self.reads_capture() {
             return None;
         }
         if self.kinds.text_seen {
@@ -117,9 +117,18 @@ impl Correlator {
         Some(Recorded::Undecided)
     }
 
+    /// Returns true if the events are those of a capture that has shown a segment without SYN, FIN and RST, so that all are in it.
+    pub(super) fn reads_whole_capture(&self) -> bool {
+        self.reads_capture() && self.kinds.text_seen
+    }
+
+    fn reads_capture(&self) -> bool {
+        self.all_segments && self.watched.here == NO_NAMESPACE
+    }
+
     /// Decides at the end of a capture which segments are in it, if nothing has shown that before.
     pub(in crate::correlate) fn decide_kinds(&mut self) {
-        if !self.all_segments || self.watched.here != NO_NAMESPACE || self.kinds.text_seen || self.kinds.lacks_acks {
+        if !self.reads_capture() || self.kinds.text_seen || self.kinds.lacks_acks {
             return;
         }
         let closings = &self.kinds.closings;

@@ -31,7 +31,7 @@ const AFTER_FIN: u8 = 8;
 /// Updates the connection with a segment. Returns true if the segment opens or closes it, by the kernel programs'
 /// criteria.
 pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: bool) -> bool {
-    let Segment { header, length, at, .. } = segment;
+    let Segment { header, at, .. } = segment;
     settle_claim(conn, from, segment, full);
     refuse_reset_before(conn, from, segment);
     gaps::settle(conn, from, segment);
@@ -87,8 +87,13 @@ pub(super) fn learn(conn: &mut Connection, from: Side, segment: &Segment, full: 
         conn.ends.iter_mut().for_each(|end| end.after_fin = AFTER_FIN);
     }
     let flagged = header.flags.intersects(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST);
-    let crossing = header.seq.0 >> 30 != header.seq.add(*length).0 >> 30;
-    flagged || completed || after_fin > 0 || crossing
+    flagged || completed || after_fin > 0 || crosses_quarter(segment)
+}
+
+/// Returns true if the numbers of a segment cross a multiple of 2^30: the kernel programs record those, too.
+pub(super) fn crosses_quarter(segment: &Segment) -> bool {
+    let Segment { header, length, .. } = segment;
+    header.seq.0 >> 30 != header.seq.add(*length).0 >> 30
 }
 
 /// Returns true if a SYN,ACK has another ISN than the SYN of its sender: that SYN was not the end's own, or of another

@@ -5,12 +5,15 @@
 //! Nothing is decided here: a segment about which any rule might say more is left to the rules, which would say the same of those
 //! that are taken.
 
-use super::{generation::AHEAD, segment::relative};
+use super::{generation::AHEAD, learn::crosses_quarter, segment::relative};
 use crate::{
     correlate::{
-        CorrelatedSegment, Correlator, NO_NAMESPACE,
-        receiver::{ack_of, timestamp},
-        table::connection::{Connection, Recorded, Side},
+        CorrelatedSegment, Correlator,
+        receiver::{ack_of, has_old_timestamp, right_edge, signed_offset, timestamp},
+        table::{
+            connection::{Connection, Recorded, Side},
+            endpoint::Addition,
+        },
     },
     event::Segment,
     tcp::TcpFlags,
@@ -20,9 +23,9 @@ impl Correlator {
     /// Returns true if [`Self::place_predicted`] may place the segment.
     pub(in crate::correlate) fn may_predict(&self, segment: &Segment) -> bool {
         // Of sockets and namespaces there is more to learn, and of the first segments of a capture.
-        let of_capture = self.all_segments && self.watched.here == NO_NAMESPACE && self.kinds.text_seen;
+        let bare = segment.socket.is_none() && segment.netns.is_none();
         let plain = segment.header.flags.without(TcpFlags::PSH) == TcpFlags::ACK;
-        self.predicts && of_capture && plain && segment.socket.is_none() && segment.netns.is_none()
+        self.predicts && self.reads_whole_capture() && plain && bare
     }
 
     /// Places the segment if it is the one that the end `from` of the connection `at` was expected to send next. Otherwise
@@ -59,6 +62,8 @@ impl Correlator {
 struct Expected {
     /// Offset from the other end's ISN of what it acknowledges.
     acked: u64,
+    /// The numbers that its sender was seen to send then.
+    addition: Option<Addition>,
     /// Its TSval, if the other end has acknowledged everything before it.
     timestamp: Option<u32>,
 }
@@ -78,20 +83,22 @@ impl Expected {
         if !own.is_ordinary() || !other.is_ordinary() || own.after_fin > 0 || other.probed() {
             return None;
         }
-        if !own.may_send_next(header.seq, *length) {
+        let start = signed_offset(own, header.seq)?;
+        let fits = start + i64::from(*length) <= right_edge(own, true);
+        if own.next() != Some(header.seq) || !fits || crosses_quarter(segment) {
             return None;
         }
+        let (retransmission, addition) = own.retransmits(segment);
         let acked = other.acked_within_flight(header.ack)?;
         // Otherwise it might belong to the generation before.
         if conn.distance(from, header.seq, ack_of(header)).is_none_or(|distance| distance > AHEAD) {
             return None;
         }
         let timestamp = timestamp(header);
-        let older = |recent: u32, value: u32| value.wrapping_sub(recent).cast_signed() < 0;
-        if own.ts_recent().zip(timestamp).is_some_and(|(recent, value)| older(recent, value)) {
+        if retransmission || has_old_timestamp(own, timestamp) {
             return None;
         }
-        Some(Self { acked, timestamp: timestamp.filter(|_| own.is_in_order(header.seq)) })
+        Some(Self { acked, addition, timestamp: timestamp.filter(|_| own.is_in_order(header.seq)) })
     }
 
     fn take(self, conn: &mut Connection, from: Side, segment: &Segment) {
@@ -103,6 +110,7 @@ impl Expected {
         conn.end_mut(from.other()).take_expected_ack(self.acked, window);
         let own = conn.end_mut(from);
         own.send_expected(*length, *at);
+        own.note_run(self.addition);
         own.set_probed(false);
         own.set_no_room(header.window == 0);
         if let Some(value) = self.timestamp {

@@ -51,10 +51,8 @@ impl View<'_> {
         self.full && !open && (certain(self.own) || certain(self.other))
     }
 
-    /// Returns true if its timestamp is older than the last one (RFC 7323 §5, PAWS).
     pub(super) fn is_old_duplicate(&self, header: &TcpHeader) -> bool {
-        let older = |recent: u32, value: u32| value.wrapping_sub(recent).cast_signed() < 0;
-        self.full && self.own.ts_recent().zip(timestamp(header)).is_some_and(|(recent, value)| older(recent, value))
+        self.full && has_old_timestamp(self.own, timestamp(header))
     }
 
     /// Returns true if a FIN whose number ends at this offset can be the sender's: it must be the last of all its
@@ -70,13 +68,23 @@ impl View<'_> {
         }
     }
 
-    /// Returns the offset after the last number that fits into the receiver's window.
     pub(super) fn right_edge(&self) -> i64 {
-        let sent = to_signed(self.own.sent);
-        // Unseen segments may have moved the window.
-        match self.own.offered() {
-            Some(offered) if self.full => to_signed(offered).max(sent),
-            _ => sent + HIDDEN,
-        }
+        right_edge(self.own, self.full)
+    }
+}
+
+/// Returns true if a segment with this TSval is older than the last one of its sender (RFC 7323 §5, PAWS).
+pub(in crate::correlate) fn has_old_timestamp(sender: &End, value: Option<u32>) -> bool {
+    let older = |recent: u32, value: u32| value.wrapping_sub(recent).cast_signed() < 0;
+    sender.ts_recent().zip(value).is_some_and(|(recent, value)| older(recent, value))
+}
+
+/// Returns the offset after the last number that fits into the receiver's window.
+pub(in crate::correlate) fn right_edge(sender: &End, full: bool) -> i64 {
+    let sent = to_signed(sender.sent);
+    // Unseen segments may have moved the window.
+    match sender.offered() {
+        Some(offered) if full => to_signed(offered).max(sent),
+        _ => sent + HIDDEN,
     }
 }

@@ -19,6 +19,7 @@ use self::detail::Detail;
 pub(in crate::correlate) use self::{
     milestones::{Claim, Closed, Fin, ResetContext, ResetHint, Rst, Sent},
     on_segment::Reached,
+    retransmission::Addition,
 };
 use super::flags::flags;
 use crate::{

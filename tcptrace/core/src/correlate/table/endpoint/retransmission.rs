@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Maximum number of sequence numbers remembered, half the circle: beyond that their order is ambiguous.
-pub(super) const MAX_RUN: u32 = 1 << 31;
+const MAX_RUN: u32 = 1 << 31;
 
 /// Update of the numbers that an end was seen to send, applied once the segment counts as sent.
 #[derive(Clone, Copy, Debug)]
